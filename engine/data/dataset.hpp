@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_DATA_DATASET_HPP
+#define LANEMAX_ENGINE_DATA_DATASET_HPP
+
+#include <lanemax/status.hpp>
+#include <lanemax/views.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lanemax {
+
+/// Samples read from files: features as the files store them (bytes stay bytes, decimal text becomes f32), labels as
+/// indices into the sorted list of class names.
+struct Dataset {
+  std::size_t samples = 0;
+  std::size_t features = 0;
+  FeatureType type = FeatureType::f32;
+  std::vector<std::uint8_t> bytes;  ///< type u8: samples x features, row-major
+  std::vector<float> values;        ///< type f32: samples x features, row-major
+  std::vector<std::int32_t> labels; ///< one per sample, or empty if the data has none; kUnknownLabel: not a known class
+  std::vector<std::string> class_labels;   ///< sorted: numerically if every label is a number, else by bytes
+  std::vector<std::string> feature_names;  ///< from a CSV header, or empty
+  std::vector<float> sample_weights;       ///< one per sample, or empty
+  std::size_t unknown_labels = 0;          ///< how many labels are kUnknownLabel
+
+  static constexpr std::int32_t kUnknownLabel = -1;
+
+  [[nodiscard]] FeaturesView view() const noexcept {
+    const void* data = type == FeatureType::u8 ? static_cast<const void*>(bytes.data()) : values.data();
+    return {data, type, samples, features, features};
+  }
+};
+
+enum class FileFormat : std::uint8_t { automatic, idx, csv };
+enum class HeaderMode : std::uint8_t { automatic, yes, no };
+
+struct ReadOptions {
+  FileFormat format = FileFormat::automatic;
+  HeaderMode header = HeaderMode::automatic;
+  char separator = 0;          ///< CSV; 0: found from the first line (comma, semicolon, tab, then runs of blanks)
+  std::string label_column;    ///< CSV: a header name, a 0-based index (negative from the end) or "none"; empty: last
+  std::string weight_column;   ///< CSV: name or index of a column of sample weights; empty: none
+  bool labels_optional = false;  ///< predict: without `label_column` no column is a label
+  const std::vector<std::string>* known_classes = nullptr;  ///< map labels onto these; others are kUnknownLabel
+};
+
+/// A status and the file it is about.
+struct FileStatus {
+  Status status;
+  std::string file;
+  [[nodiscard]] bool ok() const noexcept { return status.ok(); }
+};
+
+/// Reads one data set from several files, rows in order. `labels_file` is an IDX label file or empty (CSV carries its
+/// labels). Files may be gzip-compressed; that is recognised by content. On an error `dataset` is left as it was.
+[[nodiscard]] FileStatus read_dataset(const std::vector<std::string>& data_files, const std::string& labels_file,
+                                      const ReadOptions& options, Dataset& dataset) noexcept;
+
+}  // namespace lanemax
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ISA_HPP
+#define LANEMAX_ISA_HPP
+
+#include <lanemax/status.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lanemax {
+
+/// The kernel variants, by instruction set. `process_default` is the best one this processor runs, or the one that the
+/// environment variable LANEMAX_ISA names.
+enum class Isa : std::uint8_t { process_default, sse2, avx2_fma, avx512, neon };
+
+/// What is known of one variant on this machine.
+struct IsaInfo {
+  Isa isa = Isa::process_default;
+  const char* name = "";
+  bool compiled = false;   ///< part of this build
+  bool supported = false;  ///< compiled, and this processor and operating system run it
+};
+
+/// All variants lanemax knows, best first. `count` receives how many.
+[[nodiscard]] const IsaInfo* known_isas(std::size_t& count) noexcept;
+
+/// The variant of this name; isa_unknown if there is none. Does not ask whether it can run.
+[[nodiscard]] Status isa_from_name(const char* name, Isa& isa) noexcept;
+
+/// Ok if the variant is compiled and this machine can run it; else isa_not_compiled or isa_not_supported.
+[[nodiscard]] Status check_isa(Isa isa) noexcept;
+
+/// Makes the process-wide choice now rather than in the first call (which would pay for the CPU detection). The choice
+/// is made once: `isa` = process_default takes LANEMAX_ISA or the best variant; a later call that asks for another
+/// variant than the one chosen is an invalid_argument. A wrong LANEMAX_ISA is an error here and in every compute call
+/// that uses the process default; there is no fallback.
+[[nodiscard]] Status initialize(Isa isa = Isa::process_default) noexcept;
+
+/// The process-wide choice; makes it if need be. process_default if LANEMAX_ISA is wrong.
+[[nodiscard]] Isa active_isa() noexcept;
+
+/// The variant's name as LANEMAX_ISA takes it.
+[[nodiscard]] const char* name_of(Isa isa) noexcept;
+
+/// How a call is carried out. The result's bits depend on the variant and never on the number of threads.
+struct Execution {
+  int threads = 1;                  ///< at most this many, the calling thread included; >= 1
+  Isa isa = Isa::process_default;   ///< nothing global is switched
+};
+
+}  // namespace lanemax
+
+#endif

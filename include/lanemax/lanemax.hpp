@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_LANEMAX_HPP
+#define LANEMAX_LANEMAX_HPP
+
+#include <lanemax/fit.hpp>
+#include <lanemax/isa.hpp>
+#include <lanemax/model.hpp>
+#include <lanemax/objective.hpp>
+#include <lanemax/predictor.hpp>
+#include <lanemax/status.hpp>
+#include <lanemax/train_step.hpp>
+#include <lanemax/views.hpp>
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_MODEL_HPP
+#define LANEMAX_MODEL_HPP
+
+#include <lanemax/objective.hpp>
+#include <lanemax/status.hpp>
+#include <lanemax/views.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lanemax {
+
+/// A trained classifier: what a model file holds. Weights act on raw features; scaling used in training is folded in
+/// when the model is made, and its record here is never applied again.
+struct Model {
+  Loss loss = Loss::softmax;
+  std::size_t features = 0;
+  std::vector<float> weight;  ///< [rows][features], row-major; rows = classes, or 1 for Loss::logistic
+  std::vector<float> bias;    ///< [rows]
+  std::vector<std::string> class_labels;   ///< one per class in class order; logistic: {negative, positive}
+  std::vector<std::string> feature_names;  ///< one per feature, or empty
+  std::vector<float> scaling_centre;       ///< record of the scaling: one per feature, or empty
+  std::vector<float> scaling_factor;
+  /// How it was trained: name and value pairs in file order. Nothing in it depends on threads, clock, host or paths.
+  std::vector<std::pair<std::string, std::string>> training;
+
+  /// Score rows: classes, or 1 for logistic.
+  [[nodiscard]] std::size_t rows() const noexcept { return bias.size(); }
+  [[nodiscard]] std::size_t classes() const noexcept { return class_labels.size(); }
+  [[nodiscard]] MatrixView<const float> weights() const noexcept { return {weight.data(), rows(), features}; }
+};
+
+/// Ok if the sizes fit together and the numbers are legal (weights finite, biases finite or -infinity).
+[[nodiscard]] Status check_model(const Model& model) noexcept;
+
+/// The model as the bytes of a safetensors file: `weight` [C, D] and `bias` [C] in f32, everything else as strings in
+/// the metadata, with a CRC-64 over the whole file. Equal models give equal bytes.
+[[nodiscard]] Status model_to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) noexcept;
+
+/// Reads such bytes; trusts nothing in them. On an error `model` is left as it was and the status names the place.
+/// A safetensors file without lanemax's metadata is accepted if its two tensors fit; classes are then named 0, 1, ...
+[[nodiscard]] Status model_from_bytes(const std::uint8_t* bytes, std::size_t size, Model& model) noexcept;
+
+/// Writes a temporary file beside `path`, syncs it, renames it over `path` and syncs the directory: whoever reads
+/// `path` sees the old file or the new one, whole.
+[[nodiscard]] Status save_model(const Model& model, const char* path) noexcept;
+
+/// Reads a regular file; missing_file, io_error or bad_model otherwise.
+[[nodiscard]] Status load_model(const char* path, Model& model) noexcept;
+
+}  // namespace lanemax
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_TRAIN_STEP_HPP
+#define LANEMAX_TRAIN_STEP_HPP
+
+#include <lanemax/objective.hpp>
+
+namespace lanemax {
+
+enum class Optimiser : std::uint8_t {
+  gradient_descent,  ///< w <- w - rate * dw
+  momentum,          ///< v <- momentum * v + dw;  w <- w - rate * v   (or Nesterov's form)
+};
+
+struct StepOptions {
+  Optimiser optimiser = Optimiser::gradient_descent;
+  double learning_rate = 0.01;  ///< finite, > 0
+  double momentum = 0.9;        ///< in [0, 1)
+  bool nesterov = false;        ///< w <- w - rate * (dw + momentum * v)
+  double total_weight = 0;      ///< divides the sum over the batch; 0: the batch's own sum of weights. A mini-batch of
+                                ///< n rows of weighted data passes n * (mean weight of the data).
+};
+
+/// Weights, bias and optimiser memory of a model in training, in the engine's own layout, inside memory the caller owns.
+/// Copying the handle does not copy the memory. One thread at a time may step it.
+template <class T>
+class TrainState {
+ public:
+  /// Bytes of memory needed; 0 if the shape overflows.
+  [[nodiscard]] static std::size_t bytes(std::size_t features, std::size_t classes, Optimiser optimiser) noexcept;
+
+  /// Lays the state out in `memory` (aligned like a workspace) and sets weights, bias and velocities to 0.
+  [[nodiscard]] static Status create(std::size_t features, std::size_t classes, Optimiser optimiser,
+                                     const Workspace& memory, TrainState& state) noexcept;
+
+  /// Copies in C x D weights and C biases (null: 0) and clears the velocities. Checked as WeightsView says.
+  [[nodiscard]] Status set_weights(const WeightsView<T>& weights) noexcept;
+
+  /// Copies out. `weights` is C x D in any strides; `bias` may be null.
+  [[nodiscard]] Status get_weights(MatrixView<T> weights, T* bias) const noexcept;
+
+  [[nodiscard]] std::size_t features() const noexcept { return features_; }
+  [[nodiscard]] std::size_t classes() const noexcept { return classes_; }
+  [[nodiscard]] Optimiser optimiser() const noexcept { return optimiser_; }
+
+  /// Engine layout (engine/layout.hpp). For the engine's own use.
+  T* weights_data = nullptr;
+  T* bias_data = nullptr;
+  T* velocity_data = nullptr;  ///< weights' velocities, then the bias's; null without momentum
+
+ private:
+  std::size_t features_ = 0;
+  std::size_t classes_ = 0;
+  Optimiser optimiser_ = Optimiser::gradient_descent;
+};
+
+/// Scratch for train_step() on batches of up to `rows` rows.
+template <class T>
+[[nodiscard]] std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes,
+                                                     int threads) noexcept;
+
+/// Loss, gradient and update in one call. The result is the loss at the weights before the update. A non-finite loss
+/// or gradient is found before the update: the state is left as it was and the status says which input is to blame.
+/// The batch's labels and weights are checked; with `Reduction::sum` the step follows the sum's gradient.
+template <class T>
+[[nodiscard]] Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch,
+                                const StepOptions& options, const Execution& execution, const Workspace& workspace,
+                                LossResult& result) noexcept;
+
+}  // namespace lanemax
+
+#endif
