@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_CLI_COMMAND_ERROR_HPP
+#define LANEMAX_ENGINE_CLI_COMMAND_ERROR_HPP
+
+#include "engine/cli/exit_code.hpp"
+#include "engine/data/dataset.hpp"
+
+#include <string>
+#include <utility>
+
+namespace lanemax::cli {
+
+/// Ends the command: main() prints `lanemax: text` (nothing if it is empty) and exits with the code. Only the command
+/// uses exceptions; the library below it returns statuses.
+struct CommandError {
+  int exit_code;
+  std::string text;
+};
+
+[[noreturn]] inline void fail(int exit_code, std::string text) { throw CommandError{exit_code, std::move(text)}; }
+[[noreturn]] inline void fail_usage(std::string text) { fail(kUsage, std::move(text)); }
+
+/// `file:line: what; expected ...`, without the parts that are not known.
+[[nodiscard]] inline std::string located_message(const std::string& file, const Status& status) {
+  std::string text;
+  if (!file.empty()) {
+    text = file;
+    if (status.line >= 0) text += ':' + std::to_string(status.line);
+    text += ": ";
+  }
+  return text + message(status);
+}
+
+inline void check(const Status& status, const std::string& file = {}) {
+  if (!status.ok()) fail(exit_code_of(status.code), located_message(file, status));
+}
+inline void check(const FileStatus& result) { check(result.status, result.file); }
+
+}  // namespace lanemax::cli
+
+#endif

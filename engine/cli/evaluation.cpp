@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/cli/evaluation.hpp"
+
+#include "engine/cli/command_error.hpp"
+#include "engine/cli/output.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <new>
+
+namespace lanemax::cli {
+namespace {
+
+// Scratch as the library wants it.
+class AlignedMemory {
+ public:
+  explicit AlignedMemory(std::size_t bytes)
+      : data_(::operator new(std::max<std::size_t>(bytes, 1), kAlignment)), bytes_(bytes) {}
+  ~AlignedMemory() { ::operator delete(data_, kAlignment); }
+  AlignedMemory(const AlignedMemory&) = delete;
+  AlignedMemory& operator=(const AlignedMemory&) = delete;
+  [[nodiscard]] Workspace view() const noexcept { return {data_, bytes_}; }
+
+ private:
+  static constexpr std::align_val_t kAlignment{kWorkspaceAlignment};
+  void* data_;
+  std::size_t bytes_;
+};
+
+constexpr std::size_t kChunkNumbers = std::size_t{4} << 20;
+constexpr std::size_t kChunkRows = 65536;
+
+FeaturesView rows_of(const FeaturesView& features, std::size_t first, std::size_t rows) {
+  const char* data = static_cast<const char*>(features.data) + first * features.row_stride * size_of(features.type);
+  return {data, features.type, rows, features.features, features.row_stride};
+}
+
+// Log-sum-exp around the largest score; tiny losses keep their digits.
+double softmax_loss(const float* z, std::size_t classes, std::size_t truth) {
+  std::size_t best = 0;
+  for (std::size_t c = 1; c < classes; ++c) {
+    if (z[c] > z[best]) best = c;
+  }
+  const double largest = static_cast<double>(z[best]);
+  double rest = 0;
+  for (std::size_t c = 0; c < classes; ++c) {
+    if (c != best) rest += std::exp(static_cast<double>(z[c]) - largest);
+  }
+  return std::log1p(rest) + (largest - static_cast<double>(z[truth]));
+}
+
+double logistic_loss(double z, bool positive) {
+  return std::max(z, 0.0) - (positive ? z : 0.0) + std::log1p(std::exp(-std::fabs(z)));
+}
+
+double log_loss_of(const Model& model, const float* z, std::int32_t truth) {
+  if (model.loss == Loss::logistic) return logistic_loss(static_cast<double>(z[0]), truth == 1);
+  return softmax_loss(z, model.classes(), static_cast<std::size_t>(truth));
+}
+
+// Adds rows one by one, in order.
+class Tally {
+ public:
+  explicit Tally(const Model& model) : model_(model) {}
+
+  void add(std::int32_t truth, std::int32_t predicted, const float* logits) {
+    ++result_.samples;
+    if (predicted < 0) ++result_.not_finite;
+    if (truth < 0) ++result_.unknown_labels;
+    if (truth < 0 || predicted < 0) return;
+    if (truth == predicted) ++result_.correct;
+    ++result_.confusion[{truth, predicted}];
+    ++measured_;
+    if (logits != nullptr) loss_ += log_loss_of(model_, logits, truth);
+  }
+
+  Evaluation result(bool with_loss) {
+    const bool known = with_loss && measured_ > 0;
+    result_.log_loss =
+        known ? loss_ / static_cast<double>(measured_) : std::numeric_limits<double>::quiet_NaN();
+    return std::move(result_);
+  }
+
+ private:
+  const Model& model_;
+  Evaluation result_;
+  double loss_ = 0;
+  std::size_t measured_ = 0;
+};
+
+}  // namespace
+
+Isa chosen_isa(const RunOptions& run) {
+  check(initialize());
+  if (run.isa.empty()) return active_isa();
+  Isa isa = Isa::process_default;
+  check(isa_from_name(run.isa.c_str(), isa), "--isa");
+  check(check_isa(isa), "--isa");
+  return isa;
+}
+
+LoadedModel load_predictor(const std::string& file, Isa isa) {
+  LoadedModel loaded;
+  check(load_model(file.c_str(), loaded.model), file);
+  check(Predictor::create(loaded.model, isa, loaded.predictor), file);
+  return loaded;
+}
+
+void check_features(const std::string& file, const Dataset& data, std::size_t features,
+                    const std::vector<std::string>& names) {
+  if (data.features != features) {
+    fail(kBadData, file + ": " + std::to_string(data.features) + " features; expected " + std::to_string(features));
+  }
+  if (names.empty() || data.feature_names.empty()) return;
+  for (std::size_t d = 0; d < features; ++d) {
+    if (names[d] == data.feature_names[d]) continue;
+    fail(kBadData, file + ": feature " + std::to_string(d) + " is named '" + one_line(data.feature_names[d]) +
+                       "'; expected '" + one_line(names[d]) + "', columns in the order of training");
+  }
+}
+
+Dataset read_for_model(const InputOptions& input, const Model& model) {
+  ReadOptions read = input.read;
+  read.known_classes = &model.class_labels;
+  Dataset data;
+  check(read_dataset(input.data, input.labels, read, data));
+  check_features(input.data.front(), data, model.features, model.feature_names);
+  return data;
+}
+
+void predict_in_chunks(const LoadedModel& loaded, const FeaturesView& features, int threads, const Wanted& wanted,
+                       const std::function<void(std::size_t, std::size_t, const Predictions&)>& use) {
+  const std::size_t scores = wanted.logits ? loaded.model.rows() : 0;
+  const std::size_t classes = wanted.probabilities ? loaded.model.classes() : 0;
+  const std::size_t numbers = 1 + scores + classes + 2 * wanted.top_k;
+  const std::size_t chunk =
+      std::min(std::clamp<std::size_t>(kChunkNumbers / numbers, 1, kChunkRows), features.samples);
+
+  const AlignedMemory workspace(loaded.predictor.workspace_bytes(threads));
+  std::vector<std::int32_t> best(chunk);
+  std::vector<float> logits(chunk * scores);
+  std::vector<float> probabilities(chunk * classes);
+  std::vector<std::int32_t> top_classes(chunk * wanted.top_k);
+  std::vector<float> top_probabilities(chunk * wanted.top_k);
+  for (std::size_t first = 0; first < features.samples; first += chunk) {
+    const std::size_t rows = std::min(chunk, features.samples - first);
+    Predictions out;
+    out.classes = best.data();
+    if (scores > 0) out.logits = {logits.data(), rows, scores};
+    if (classes > 0) out.probabilities = {probabilities.data(), rows, classes};
+    if (wanted.top_k > 0) {
+      out.top_classes = top_classes.data();
+      out.top_probabilities = top_probabilities.data();
+      out.top_k = wanted.top_k;
+    }
+    check(loaded.predictor.predict_batch(rows_of(features, first, rows), workspace.view(), threads, out));
+    use(first, rows, out);
+  }
+}
+
+double Evaluation::accuracy() const noexcept {
+  return samples == 0 ? std::numeric_limits<double>::quiet_NaN()
+                      : static_cast<double>(correct) / static_cast<double>(samples);
+}
+
+Evaluation evaluate(const LoadedModel& loaded, const Dataset& data, int threads,
+                    const std::vector<std::uint32_t>& rows) {
+  const bool with_loss = loaded.model.loss != Loss::hinge;
+  Tally tally(loaded.model);
+  auto next = rows.begin();
+  const auto add_chunk = [&](std::size_t first, std::size_t count, const Predictions& predictions) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t row = first + i;
+      if (!rows.empty()) {
+        if (next == rows.end() || *next != row) continue;
+        ++next;
+      }
+      const float* logits = with_loss ? &predictions.logits.at(i, 0) : nullptr;
+      tally.add(data.labels[row], predictions.classes[i], logits);
+    }
+  };
+  predict_in_chunks(loaded, data.view(), threads, {.logits = with_loss}, add_chunk);
+  return tally.result(with_loss);
+}
+
+void warn_about(const char* what, const Evaluation& evaluation) {
+  const std::string of = " of " + std::to_string(evaluation.samples) + " " + what + " rows ";
+  if (evaluation.unknown_labels > 0) {
+    say("warning: " + std::to_string(evaluation.unknown_labels) + of +
+        "have a label that is no class of the model: counted as wrong, not in the log loss");
+  }
+  if (evaluation.not_finite > 0) {
+    say("warning: " + std::to_string(evaluation.not_finite) + of +
+        "have no finite scores: counted as wrong, not in the log loss");
+  }
+}
+
+}  // namespace lanemax::cli

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/cli/options.hpp"
+
+#include "engine/cli/command_error.hpp"
+#include "engine/cli/cpu_count.hpp"
+#include "engine/cli/option_table.hpp"
+#include "engine/cli/output.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace lanemax::cli {
+
+const char* name_of(Scaling scaling) noexcept {
+  switch (scaling) {
+    case Scaling::none: return "none";
+    case Scaling::unit: return "unit";
+    case Scaling::standard: return "standard";
+  }
+  return "";
+}
+
+namespace {
+
+constexpr char kOverview[] =
+    "lanemax: softmax linear classifiers on CPUs\n"
+    "\n"
+    "Usage: lanemax COMMAND [OPTIONS]\n"
+    "\n"
+    "  train     fit a model to samples and labels in files, and save it\n"
+    "  evaluate  accuracy, log loss and confusion matrix of a model on labelled samples\n"
+    "  predict   classes, probabilities or scores of samples, as CSV\n"
+    "  info      instruction sets, caches, threads and version\n"
+    "\n"
+    "`lanemax COMMAND --help` lists a command's options, defaults and conventions.\n"
+    "\n"
+    "Words and progress go to stderr, results to stdout. Exit codes: 0 done, 1 diverged or failed, 2 usage, 3 bad data,\n"
+    "4 bad model, 5 missing or unreadable file, 6 out of memory, 130/143 interrupted (the model so far is saved).\n"
+    "LANEMAX_ISA=NAME forces an instruction set (see `lanemax info`); a wrong name is an error.\n";
+
+constexpr char kTrainNotes[] =
+    "Conventions:\n"
+    "  What is minimised is L = (1/S) sum_i s_i loss_i + (LAMBDA/2) |W|^2 with S the sum of the sample weights s_i (class\n"
+    "  weights multiplied in) over the training rows, or their number without weights. The bias is not penalised. Losses\n"
+    "  are in nats (natural logarithm). With --scale the penalty acts on the weights of the scaled features.\n"
+    "  scikit-learn's C is LAMBDA = 1/(C S): the default LAMBDA = 1/S is its C = 1 for three classes and more. For two\n"
+    "  classes scikit-learn fits one weight row: --loss logistic matches it; softmax has two rows, penalised half as much.\n"
+    "  With --validation-fraction, training rows are those that are left: `samples`, S, the scaling and train_accuracy\n"
+    "  are about them. Test rows whose label was not in the training data count as wrong and take no part in the log loss.\n"
+    "  The same data, options and instruction set give the same model file for any number of threads, unless\n"
+    "  --time-limit or a signal ends the run.\n"
+    "  The first SIGINT or SIGTERM ends training after the epoch and saves the model; the second kills at once.\n";
+
+constexpr char kEvaluateNotes[] =
+    "Rows whose label is not a class of the model count as wrong and take no part in the log loss. The log loss is in\n"
+    "nats, and null for hinge models. `confusion` has a row per true and a column per predicted class, in the order of\n"
+    "`labels`; it is null for models of more than 1000 classes.\n";
+
+constexpr char kPredictNotes[] =
+    "Columns: class; with --proba also p_LABEL per class, with --logits z_LABEL per score (a logistic model has one,\n"
+    "that of its positive label); with --top-k class_1,p_1,class_2,p_2... instead. Lines end with LF; fields are quoted\n"
+    "as in RFC 4180. Rows without a finite score have empty fields. Ties go to the class that sorts first.\n";
+
+const NumberRange kSizeRange{0, 1e9};
+constexpr std::uint64_t kMaxCount = 1000000000;
+constexpr std::uint64_t kMaxThreads = 1024;
+
+void add_run_options(OptionTable& table, RunOptions& run) {
+  run.threads = 0;
+  table.count(
+      "--threads", "N", 1, kMaxThreads, [&run](std::uint64_t n) { run.threads = static_cast<int>(n); },
+      "threads to use; default: all the CPUs this process may use");
+  table.text("--isa", "NAME", run.isa, "instruction set variant; default: LANEMAX_ISA or the best (see lanemax info)");
+  table.flag("--quiet", run.quiet, "no progress, only results, warnings and errors");
+}
+
+void add_json_option(OptionTable& table, RunOptions& run) {
+  table.flag("--json", run.json, "results as one JSON object on stdout");
+}
+
+void set_separator(char& separator, const std::string& text) {
+  if (text == "\\t" || text == "tab") {
+    separator = '\t';
+  } else if (text.size() == 1 && text[0] != '"' && text[0] != '\n' && text[0] != '\r' && text[0] != '\0') {
+    separator = text[0];
+  } else {
+    fail_usage("--separator: '" + one_line(text) + "'; expected one character (no quote or line break) or tab");
+  }
+}
+
+
+void add_input_options(CLI::App& app, OptionTable& table, InputOptions& input, const char* labels_help) {
+  ReadOptions& read = input.read;
+  table.texts("--data", "FILE", input.data, "samples: IDX or CSV files, also gzip-compressed; several are one data set")
+      ->required();
+  table.text("--labels", "FILE", input.labels, labels_help);
+  table
+      .choice<FileFormat>("--format",
+                          {{"auto", FileFormat::automatic}, {"idx", FileFormat::idx}, {"csv", FileFormat::csv}},
+                          read.format, "how the files are written")
+      ->default_str("auto");
+  table.text("--label-column", "NAME|INDEX", read.label_column,
+             "CSV: header name, 0-based index (negative from the end) or none; default: the last column");
+  table
+      .choice<HeaderMode>("--header",
+                          {{"auto", HeaderMode::automatic}, {"yes", HeaderMode::yes}, {"no", HeaderMode::no}},
+                          read.header, "CSV: whether the first line names the columns")
+      ->default_str("auto");
+  app.add_option_function<std::string>(
+         "--separator", [&read](const std::string& text) { set_separator(read.separator, text); },
+         "CSV: character between fields, or tab; default: found from the first line")
+      ->type_name("CHAR");
+}
+
+void add_objective_options(OptionTable& table, TrainOptions& train) {
+  Objective& objective = train.fit.objective;
+  table
+      .choice<Loss>("--loss", {{"softmax", Loss::softmax}, {"hinge", Loss::hinge}, {"logistic", Loss::logistic}},
+                    objective.loss, "what is minimised; logistic: two classes, one weight row")
+      ->default_str("softmax");
+  table.number(
+      "--l2", "LAMBDA", kSizeRange, [&train](double value) { train.l2 = value; },
+      "penalty on the mean loss: mean loss + LAMBDA/2 |W|^2, bias free; default: 1/S (conventions below)");
+  table
+      .number(
+          "--label-smoothing", "E", {0, 1}, [&objective](double value) { objective.label_smoothing = value; },
+          "softmax: targets (1-E) onehot + E/classes")
+      ->default_str("0");
+  table.text("--class-weight", "balanced|FILE", train.class_weight,
+             "multiplies sample weights; balanced: S/(classes * weight of the class); FILE: lines label,weight "
+             "(labels not named: 1)");
+  table.text("--sample-weight", "COLUMN|FILE", train.sample_weight,
+             "a file of one number per line if a file of that name exists, else a column of the CSV");
+  table
+      .choice<Scaling>("--scale",
+                       {{"none", Scaling::none}, {"unit", Scaling::unit}, {"standard", Scaling::standard}},
+                       train.scaling,
+                       "unit: bytes / 255; standard: mean 0, population deviation 1 (constant columns only centred); "
+                       "folded into the saved weights")
+      ->default_str("none");
+}
+
+void add_solver_options(OptionTable& table, TrainOptions& train) {
+  FitOptions& fit = train.fit;
+  table
+      .choice<Solver>("--solver",
+                      {{"auto", Solver::automatic}, {"sgd", Solver::sgd}, {"momentum", Solver::momentum}}, fit.solver,
+                      "mini-batch gradient descent, plain or with momentum")
+      ->default_str("auto");
+  table
+      .count("--epochs", "N", 0, kMaxCount, [&fit](std::uint64_t n) { fit.epochs = n; },
+             "passes over the training rows; 0 saves the initial model")
+      ->default_str(std::to_string(fit.epochs));
+  table
+      .count("--batch-size", "N", 1, kMaxCount, [&fit](std::uint64_t n) { fit.batch_size = n; },
+             "rows per update, at most all")
+      ->default_str(std::to_string(fit.batch_size));
+  table.number(
+      "--learning-rate", "RATE", {0, 1e9, true}, [&fit](double value) { fit.learning_rate = value; },
+      "default: estimated from the curvature of the loss on a sample of rows");
+  table
+      .choice<Schedule>("--schedule",
+                        {{"constant", Schedule::constant}, {"cosine", Schedule::cosine}, {"step", Schedule::step}},
+                        fit.schedule, "of the learning rate; step: a tenth after half, a hundredth after 3/4")
+      ->default_str(name_of(fit.schedule));
+  table
+      .number("--tolerance", "T", kSizeRange, [&fit](double value) { fit.tolerance = value; },
+              "stop when the largest entry of the gradient is at most T; 0: never")
+      ->default_str(number_text(fit.tolerance));
+  table.count(
+      "--max-iterations", "N", 1, std::numeric_limits<std::int64_t>::max(),
+      [&fit](std::uint64_t n) { fit.max_iterations = n; }, "stop after N weight updates; default: no limit");
+  table.number(
+      "--time-limit", "SECONDS", {0, 1e9, true}, [&fit](double value) { fit.time_limit = value; },
+      "stop after this time; the only option that makes a model depend on the clock; default: none");
+  table.count(
+      "--early-stopping", "PATIENCE", 1, kMaxCount, [&fit](std::uint64_t n) { fit.early_stopping = n; },
+      "stop after PATIENCE epochs without a better validation loss; needs --validation-fraction");
+  table
+      .count("--seed", "S", 0, std::numeric_limits<std::uint64_t>::max(), [&fit](std::uint64_t n) { fit.seed = n; },
+             "of the shuffling and of the validation split")
+      ->default_str("0");
+}
+
+void add_train_options(CLI::App& app, OptionTable& table, TrainOptions& train) {
+  add_input_options(app, table, train.input, "IDX label file (CSV files carry their labels)");
+  table.text("--model", "FILE", train.model, "where to save the model (safetensors)")->required();
+  table.text("--test-data", "FILE", train.test_data, "samples to test the saved model on");
+  table.text("--test-labels", "FILE", train.test_labels, "their IDX label file");
+  table.number(
+      "--validation-fraction", "F", {0, 1, true, true}, [&train](double value) { train.validation_fraction = value; },
+      "share of the rows kept out of training and watched; default: none");
+  add_objective_options(table, train);
+  add_solver_options(table, train);
+  table.text("--history", "FILE", train.history,
+             "CSV of every epoch: epoch,loss,validation_loss,learning_rate,seconds,samples_per_second");
+  add_run_options(table, train.run);
+  add_json_option(table, train.run);
+  app.footer(kTrainNotes);
+}
+
+void add_model_and_input(CLI::App& app, OptionTable& table, std::string& model, InputOptions& input,
+                         const char* labels_help) {
+  table.text("--model", "FILE", model, "the model (safetensors)")->required();
+  add_input_options(app, table, input, labels_help);
+}
+
+// A value left out after `=`: CLI11 would take the next word instead.
+void check_words(const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1) {
+      fail_usage(word.substr(0, word.size() - 1) + ": no value; expected one after '='");
+    }
+  }
+}
+
+std::string text_of(const CLI::ParseError& error, const CLI::App& app) {
+  const std::string help = "; expected what `" + app.get_name() + " --help` lists";
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    const std::vector<std::string> extras = app.remaining();
+    if (!extras.empty()) return "'" + one_line(extras.front()) + "': unknown option or argument" + help;
+  }
+  const std::string text = one_line(error.what());
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return text + help;
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    const std::string name = text.substr(0, text.find_first_of(": "));
+    if (text.find("missing") != std::string::npos) return name + ": no value" + help;
+    if (text.find("At Most") != std::string::npos) return name + ": given more than once; expected at most once";
+    if (text.find("flag override") != std::string::npos) return "--" + name + ": takes no value" + help;
+  }
+  return text + help;
+}
+
+// Runs the parser over the words; true if help was asked for.
+bool parse(CLI::App& app, std::vector<std::string> words) {
+  check_words(words);
+  std::reverse(words.begin(), words.end());
+  try {
+    app.parse(words);
+  } catch (const CLI::CallForHelp&) {
+    return true;
+  } catch (const CLI::ParseError& error) {
+    fail_usage(text_of(error, app));
+  }
+  return false;
+}
+
+void check_no_stdin(const char* option, const std::string& path) {
+  if (path == "-") fail_usage(std::string(option) + ": '-'; expected a file, standard input is not read");
+}
+
+void check_input(const InputOptions& input) {
+  for (const std::string& path : input.data) check_no_stdin("--data", path);
+  check_no_stdin("--labels", input.labels);
+}
+
+void check_together(const TrainOptions& train) {
+  check_input(train.input);
+  check_no_stdin("--model", train.model);
+  check_no_stdin("--test-data", train.test_data);
+  if (!train.test_labels.empty() && train.test_data.empty()) {
+    fail_usage("--test-labels: given without --test-data; expected both");
+  }
+  if (train.fit.early_stopping > 0 && train.validation_fraction == 0) {
+    fail_usage("--early-stopping: given without --validation-fraction; expected both");
+  }
+  if (train.fit.objective.label_smoothing > 0 && train.fit.objective.loss != Loss::softmax) {
+    fail_usage(std::string("--label-smoothing: given with --loss ") + name_of(train.fit.objective.loss) +
+               "; expected --loss softmax");
+  }
+}
+
+void check_together(const EvaluateOptions& evaluate) {
+  check_no_stdin("--model", evaluate.model);
+  check_input(evaluate.input);
+}
+
+void check_together(const PredictOptions& predict) {
+  check_no_stdin("--model", predict.model);
+  check_input(predict.input);
+  if (predict.probabilities && predict.logits) fail_usage("--proba: given with --logits; expected one of them");
+  if (predict.top_k > 0 && predict.probabilities) fail_usage("--top-k: given with --proba; expected one of them");
+  if (predict.top_k > 0 && predict.logits) fail_usage("--top-k: given with --logits; expected one of them");
+}
+
+void check_together(const InfoOptions&) {}
+
+// Builds the parser with `add`, parses, and fills in what depends on the machine.
+template <class Options, class Add>
+Command parse_command(const char* name, const char* description, const std::vector<std::string>& words, Add add) {
+  CLI::App app(description, std::string("lanemax ") + name);
+  app.get_formatter()->column_width(36);
+  OptionTable table(app);
+  Options options;
+  add(app, table, options);
+  if (parse(app, words)) return PrintText{app.help()};
+  check_together(options);
+  if (options.run.threads == 0) options.run.threads = std::min(usable_cpus(), static_cast<int>(kMaxThreads));
+  return options;
+}
+
+void add_evaluate_options(CLI::App& app, OptionTable& table, EvaluateOptions& evaluate) {
+  add_model_and_input(app, table, evaluate.model, evaluate.input, "IDX label file (CSV files carry their labels)");
+  add_run_options(table, evaluate.run);
+  add_json_option(table, evaluate.run);
+  app.footer(kEvaluateNotes);
+}
+
+void add_predict_options(CLI::App& app, OptionTable& table, PredictOptions& predict) {
+  predict.input.read.labels_optional = true;
+  add_model_and_input(app, table, predict.model, predict.input, "not used; accepted as evaluate takes it");
+  table.flag("--proba", predict.probabilities, "the probability of every class");
+  table.count(
+      "--top-k", "K", 1, kMaxCount, [&predict](std::uint64_t k) { predict.top_k = k; },
+      "the K most probable classes and their probabilities");
+  table.flag("--logits", predict.logits, "the scores");
+  table.text("--output", "FILE", predict.output, "write there instead of stdout");
+  add_run_options(table, predict.run);
+  app.footer(kPredictNotes);
+}
+
+void add_info_options(CLI::App&, OptionTable& table, InfoOptions& info) {
+  add_run_options(table, info.run);
+  add_json_option(table, info.run);
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, char** argv) {
+  if (argc < 2) fail_usage("no command; expected train, evaluate, predict or info (see lanemax --help)");
+  const std::string name = argv[1];
+  const std::vector<std::string> words(argv + 2, argv + argc);
+  if (name == "--help" || name == "-h" || name == "help") return PrintText{kOverview};
+  if (name == "--version") return PrintText{"lanemax " LANEMAX_VERSION "\n"};
+  if (name == "train") {
+    return parse_command<TrainOptions>("train", "Fits a linear classifier and saves it.", words, add_train_options);
+  }
+  if (name == "evaluate") {
+    return parse_command<EvaluateOptions>("evaluate", "Measures a model on labelled samples.", words,
+                                          add_evaluate_options);
+  }
+  if (name == "predict") {
+    return parse_command<PredictOptions>("predict", "Predicts the classes of samples.", words, add_predict_options);
+  }
+  if (name == "info") {
+    return parse_command<InfoOptions>("info", "Says what this build and this machine can do.", words,
+                                      add_info_options);
+  }
+  fail_usage("'" + one_line(name) + "': unknown command; expected train, evaluate, predict or info");
+}
+
+}  // namespace lanemax::cli

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_DISPATCH_KERNEL_TABLE_HPP
+#define LANEMAX_ENGINE_DISPATCH_KERNEL_TABLE_HPP
+
+#include <lanemax/isa.hpp>
+#include <lanemax/views.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+// What one instruction-set variant offers: a plain struct of function pointers. An entry works on one row block (or on a
+// slice of one); it knows nothing of models, files, threads or allocation. Layouts: engine/layout.hpp. Buffers that the
+// engine owns are 64-byte aligned; a user's rows have any alignment and nothing past a row's last feature is read.
+namespace lanemax {
+
+/// How the logits of a row block are computed. The form fixes the order of the sum over features, so it is a function of
+/// (variant, D, C) only.
+enum class LogitsForm : std::uint8_t {
+  panel,   ///< lanes over classes; one accumulator per logit, d ascending, started from the bias (C >= 16)
+  dot,     ///< lanes over features; one vector accumulator per logit, a fixed tree, then the bias (C < 16)
+  sample,  ///< lanes over samples; one accumulator per logit, d ascending, started from the bias (small D and C)
+};
+
+/// A row block: `count` rows of D contiguous features, `stride` elements apart.
+template <class T>
+struct RowBlock {
+  const T* data = nullptr;
+  std::size_t stride = 0;
+  std::size_t count = 0;
+};
+
+/// logits = X W' + b.
+template <class T>
+struct LogitsArgs {
+  RowBlock<T> x;
+  std::size_t features = 0;
+  std::size_t classes = 0;
+  const T* weights = nullptr;
+  const T* bias = nullptr;
+  T* logits = nullptr;
+  std::size_t capacity = 0;  ///< rows the logits buffer has room for: a multiple of 16, >= x.count
+  LogitsForm form = LogitsForm::panel;
+};
+
+/// Turns the logits of a row block into losses and, in place, into dlogits. Rows from x.count to the next multiple of 16
+/// are computed too and hold no meaning.
+template <class T>
+struct LossArgs {
+  T* logits = nullptr;  ///< in: logits; out: s_i (tau_i p_i - t_i), or softmax's exp() scratch if !gradient
+  std::size_t capacity = 0;
+  std::size_t rows = 0;
+  std::size_t classes = 0;
+  const std::int32_t* labels = nullptr;  ///< rounded up to 16 entries; null with targets
+  const T* targets = nullptr;            ///< target probabilities in the logits' layout; null with labels
+  const T* weights = nullptr;            ///< s_i; rounded up to 16 entries
+  T smoothing = 0;                       ///< labels only
+  T* losses = nullptr;                   ///< out: loss_i without s_i; rounded up to 16 entries
+  T* probabilities = nullptr;            ///< out, in the logits' layout; null: not wanted
+};
+
+/// A part of dweights (+)= dlogits' X. Tiles of different parts never touch the same element.
+template <class T>
+struct GradientArgs {
+  RowBlock<T> x;
+  const T* dlogits = nullptr;
+  std::size_t capacity = 0;
+  std::size_t features = 0;
+  std::size_t classes = 0;
+  std::size_t feature_begin = 0;  ///< a multiple of 16
+  std::size_t feature_end = 0;    ///< a multiple of 16, or `features`
+  std::size_t panel_begin = 0;    ///< panel layout only
+  std::size_t panel_end = 0;
+  T* dweights = nullptr;
+  bool accumulate = false;        ///< false: the old contents are not read
+  RowBlock<T> prefetch;           ///< rows to bring near meanwhile (the next block's), or none
+};
+
+/// dbias (+)= sum of dlogits over the block's rows.
+template <class T>
+struct BiasGradientArgs {
+  const T* dlogits = nullptr;
+  std::size_t capacity = 0;
+  std::size_t rows = 0;
+  std::size_t classes = 0;
+  T* dbias = nullptr;  ///< bias_count(classes) entries
+  bool accumulate = false;
+};
+
+/// dfeatures = scale * dlogits W, one row per row of the block.
+template <class T>
+struct FeatureGradientArgs {
+  const T* dlogits = nullptr;
+  std::size_t capacity = 0;
+  std::size_t rows = 0;
+  std::size_t features = 0;
+  std::size_t classes = 0;
+  const T* weights = nullptr;
+  T scale = 1;
+  T* dfeatures = nullptr;
+  std::size_t stride = 0;
+};
+
+/// gradient = scale * gradient + l2 * weights.
+template <class T>
+struct FinishArgs {
+  T* gradient = nullptr;
+  const T* weights = nullptr;
+  std::size_t count = 0;  ///< a multiple of 16
+  T scale = 1;
+  T l2 = 0;
+};
+
+/// One optimiser step over `count` parameters; see StepOptions. `velocity` is null for plain gradient descent.
+template <class T>
+struct UpdateArgs {
+  T* weights = nullptr;
+  T* velocity = nullptr;
+  const T* gradient = nullptr;
+  std::size_t count = 0;  ///< a multiple of 16
+  T learning_rate = 0;
+  T momentum = 0;
+  bool nesterov = false;
+};
+
+/// Converts rows of any feature type: out[r][d] = (value - centre[d]) * factor[d].
+template <class T>
+struct LoadArgs {
+  const void* data = nullptr;
+  FeatureType type = FeatureType::f32;
+  std::size_t stride = 0;                  ///< elements of the source
+  const std::uint32_t* rows = nullptr;     ///< source row of each row of the block
+  std::size_t count = 0;
+  std::size_t features = 0;
+  const float* centre = nullptr;           ///< null: 0
+  const float* factor = nullptr;           ///< null: 1
+  T* out = nullptr;
+  std::size_t out_stride = 0;
+};
+
+template <class T>
+struct Kernels {
+  void (*load)(const LoadArgs<T>&);
+  void (*logits)(const LogitsArgs<T>&);
+  void (*softmax_loss)(const LossArgs<T>&);
+  void (*hinge_loss)(const LossArgs<T>&);
+  void (*logistic_loss)(const LossArgs<T>&);
+  void (*gradient)(const GradientArgs<T>&);
+  void (*bias_gradient)(const BiasGradientArgs<T>&);
+  void (*feature_gradient)(const FeatureGradientArgs<T>&);
+  void (*add)(T* sum, const T* term, std::size_t count);  ///< sum += term; count a multiple of 16
+  bool (*finish_gradient)(const FinishArgs<T>&);          ///< false if an entry is not finite
+  void (*update)(const UpdateArgs<T>&);
+  void (*exp)(const T* x, T* y, std::size_t count);    ///< x <= 0; the exp of the loss, cut where a result would be subnormal
+  void (*log1p)(const T* x, T* y, std::size_t count);  ///< x >= 0
+};
+
+/// Constants of a variant that shape the pass. They may differ between variants, never with the machine's caches.
+struct BlockSizes {
+  double serial_flops = 0;  ///< a pass with less work than this runs on the calling thread: about 20 microseconds
+};
+
+struct KernelTable {
+  Isa isa = Isa::process_default;
+  const char* name = "";
+  const char* features = "";  ///< what the compiler was allowed to use, by the names of its predefined macros
+  BlockSizes blocks;
+  LogitsForm (*form_f32)(std::size_t features, std::size_t classes);
+  LogitsForm (*form_f64)(std::size_t features, std::size_t classes);
+  Kernels<float> f32;
+  Kernels<double> f64;
+};
+
+template <class T>
+[[nodiscard]] inline const Kernels<T>& kernels(const KernelTable& table) noexcept {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return table.f32;
+  } else {
+    return table.f64;
+  }
+}
+template <class T>
+[[nodiscard]] inline LogitsForm logits_form(const KernelTable& table, std::size_t features, std::size_t classes) noexcept {
+  return (sizeof(T) == sizeof(float) ? table.form_f32 : table.form_f64)(features, classes);
+}
+
+}  // namespace lanemax
+
+#endif

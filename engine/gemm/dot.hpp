@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_GEMM_DOT_HPP
+#define LANEMAX_ENGINE_GEMM_DOT_HPP
+
+#include "engine/simd/vec.hpp"
+
+namespace lanemax {
+namespace {
+
+// The dot form of the logits (C < 16, class-major W): lanes over features, one vector accumulator per logit, so that no
+// lane is wasted on classes that do not exist (C = 10 in panels of 16 would waste 6 of 16).
+//
+// Limit: the multiply-add units while the block is in L2, else the memory bus. A tile of MR rows x NC classes does
+// MR + NC loads for MR * NC multiply-adds, then MR * NC horizontal sums per row of tiles: about 3 shuffles each.
+template <class Arch, class T, std::size_t MR, std::size_t NC>
+[[gnu::noinline]] void dot_tile(const LogitsArgs<T>& args, std::size_t row, std::size_t first_class) {
+  using V = Vec<Arch, T>;
+  constexpr std::size_t kL = kLanes<Arch, T>;
+  const std::size_t w_stride = round_up(args.features, kPanel);
+  const T* x = args.x.data + row * args.x.stride;
+  const T* w = args.weights + first_class * w_stride;
+
+  // Accumulator of (row m, class c) at [c * MR + m], so that four neighbours are summed at a time.
+  constexpr std::size_t kCount = MR * NC;
+  V acc[kCount];
+#pragma GCC unroll 32
+  for (std::size_t t = 0; t < kCount; ++t) acc[t] = V(T(0));
+
+  const auto step = [&](const V(&xv)[MR], std::size_t d) __attribute__((always_inline)) {
+#pragma GCC unroll 32
+    for (std::size_t c = 0; c < NC; ++c) {
+      const V wv = load<Arch>(w + c * w_stride + d);
+#pragma GCC unroll 32
+      for (std::size_t m = 0; m < MR; ++m) acc[c * MR + m] = Arch::madd(xv[m], wv, acc[c * MR + m]);
+    }
+  };
+  std::size_t d = 0;
+  for (; d + kL <= args.features; d += kL) {
+    V xv[MR];
+#pragma GCC unroll 32
+    for (std::size_t m = 0; m < MR; ++m) xv[m] = load<Arch>(x + m * args.x.stride + d);
+    step(xv, d);
+  }
+  if (d < args.features) {
+    V xv[MR];
+#pragma GCC unroll 32
+    for (std::size_t m = 0; m < MR; ++m) xv[m] = Arch::load_partial(x + m * args.x.stride + d, args.features - d);
+    step(xv, d);
+  }
+
+  constexpr std::size_t kGroups = (kCount + 3) / 4;
+  alignas(64) T sums[kGroups * 4];
+#pragma GCC unroll 32
+  for (std::size_t t = 0; t < kGroups * 4; t += 4) {
+    constexpr std::size_t kLast = kCount - 1;
+    Arch::store_sums(acc[t], acc[smaller(t + 1, kLast)], acc[smaller(t + 2, kLast)], acc[smaller(t + 3, kLast)], sums + t);
+  }
+#pragma GCC unroll 32
+  for (std::size_t c = 0; c < NC; ++c) {
+    const T bias = args.bias[first_class + c];
+    T* z = args.logits + (first_class + c) * args.capacity + row;
+#pragma GCC unroll 32
+    for (std::size_t m = 0; m < MR; ++m) z[m] = sums[c * MR + m] + bias;
+  }
+}
+
+// All rows of one group of classes.
+template <class Arch, class T, std::size_t NC>
+inline void dot_rows(const LogitsArgs<T>& args, std::size_t first_class) {
+  constexpr std::size_t MR = Arch::kDotRows;
+  std::size_t row = 0;
+  for (; row + MR <= args.x.count; row += MR) dot_tile<Arch, T, MR, NC>(args, row, first_class);
+  for (; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC>(args, row, first_class);
+}
+
+template <class Arch, class T, std::size_t NC = Arch::kDotClasses>
+inline void dot_group(const LogitsArgs<T>& args, std::size_t first_class, std::size_t count) {
+  if (count == NC) {
+    dot_rows<Arch, T, NC>(args, first_class);
+  } else if constexpr (NC > 1) {
+    dot_group<Arch, T, NC - 1>(args, first_class, count);
+  }
+}
+
+// Classes in groups of at most Arch::kDotClasses, as equal as can be: 7 = 4 + 3, not 5 + 2.
+template <class Arch, class T>
+void dot_logits(const LogitsArgs<T>& args) {
+  std::size_t groups = (args.classes + Arch::kDotClasses - 1) / Arch::kDotClasses;
+  for (std::size_t c = 0; c < args.classes; --groups) {
+    const std::size_t count = (args.classes - c + groups - 1) / groups;
+    dot_group<Arch, T>(args, c, count);
+    c += count;
+  }
+}
+
+}  // namespace
+}  // namespace lanemax
+
+#endif

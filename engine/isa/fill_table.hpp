@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_ISA_FILL_TABLE_HPP
+#define LANEMAX_ENGINE_ISA_FILL_TABLE_HPP
+
+#include "engine/simd/exp.hpp"
+#include "engine/simd/log.hpp"
+#include "engine/steps/gradient.hpp"
+#include "engine/steps/hinge_loss.hpp"
+#include "engine/steps/load.hpp"
+#include "engine/steps/logistic_loss.hpp"
+#include "engine/steps/logits.hpp"
+#include "engine/steps/softmax_loss.hpp"
+#include "engine/steps/update.hpp"
+
+namespace lanemax {
+namespace {
+
+/// All steps, instantiated for one variant and scalar.
+template <class Arch, class T>
+constexpr Kernels<T> make_kernels() {
+  return {
+      .load = load_rows<T>,
+      .logits = logits<Arch, T>,
+      .softmax_loss = softmax_loss<Arch, T>,
+      .hinge_loss = hinge_loss<Arch, T>,
+      .logistic_loss = logistic_loss<Arch, T>,
+      .gradient = gradient<Arch, T>,
+      .bias_gradient = bias_gradient<Arch, T>,
+      .feature_gradient = feature_gradient<Arch, T>,
+      .add = add<Arch, T>,
+      .finish_gradient = finish_gradient<Arch, T>,
+      .update = update<Arch, T>,
+      .exp = exp_array<Arch, T>,
+      .log1p = log1p_array<Arch, T>,
+  };
+}
+
+template <class Arch>
+constexpr KernelTable make_table() {
+  return {
+      .isa = Arch::kIsa,
+      .name = Arch::kName,
+      .features = Arch::kFeatures,
+      .blocks = {.serial_flops = Arch::kSerialFlops},
+      .form_f32 = choose_form<Arch, float>,
+      .form_f64 = choose_form<Arch, double>,
+      .f32 = make_kernels<Arch, float>(),
+      .f64 = make_kernels<Arch, double>(),
+  };
+}
+
+}  // namespace
+}  // namespace lanemax
+
+#endif

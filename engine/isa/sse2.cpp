@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Everything the engine knows of SSE2, the baseline of x86-64.
+#if !defined(__SSE2__) || defined(__SSE3__)
+#error "compile this file with -march=x86-64"
+#endif
+#define xsimd xsimd_sse2
+#include "engine/isa/fill_table.hpp"
+#include "engine/simd/reduce.hpp"
+
+namespace lanemax {
+namespace {
+
+struct Sse2 {
+  using Simd = xsimd::sse2;
+  using F = xsimd::batch<float, Simd>;
+  using D = xsimd::batch<double, Simd>;
+
+  static constexpr Isa kIsa = Isa::sse2;
+  static constexpr const char* kName = "sse2";
+  static constexpr const char* kFeatures = "SSE SSE2";
+  static constexpr bool kHasFma = false;
+  static constexpr double kSerialFlops = 1e6;
+
+  // 16 registers, two-operand instructions: 8 accumulators leave room for products and copies.
+  static constexpr std::size_t kPanelTileVectors = 2;
+  static constexpr std::size_t panel_rows(std::size_t) { return 4; }
+#ifdef LANEMAX_TINY_BLOCKS
+  static constexpr std::size_t kKC = 4;
+#else
+  static constexpr std::size_t kKC = 1024;
+#endif
+  static constexpr std::size_t kDotRows = 2, kDotClasses = 4;
+  static constexpr std::size_t kOuterClasses = 4, kOuterVectors = 2;
+  static constexpr std::size_t kSampleFeatures = 64, kSampleClasses = 8;
+
+  static F madd(F a, F b, F c) { return a * b + c; }
+  static D madd(D a, D b, D c) { return a * b + c; }
+
+  static F load_partial(const float* p, std::size_t n) {
+    alignas(16) float lanes[4] = {};
+    for (std::size_t i = 0; i < n; ++i) lanes[i] = p[i];
+    return F(_mm_load_ps(lanes));
+  }
+  static D load_partial(const double* p, std::size_t) { return D(_mm_load_sd(p)); }
+
+  static void store_sums(F a, F b, F c, F d, float* out) { store_sums_x86(a, b, c, d, out); }
+  static void store_sums(D a, D b, D c, D d, double* out) { store_sums_x86(a, b, c, d, out); }
+
+  static void load_quads(const float* const (&row)[4], F (&quad)[4]) {
+    __m128 r0 = _mm_loadu_ps(row[0]), r1 = _mm_loadu_ps(row[1]), r2 = _mm_loadu_ps(row[2]), r3 = _mm_loadu_ps(row[3]);
+    _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
+    quad[0] = F(r0);
+    quad[1] = F(r1);
+    quad[2] = F(r2);
+    quad[3] = F(r3);
+  }
+};
+
+}  // namespace
+
+extern const KernelTable kSse2Kernels;
+constinit const KernelTable kSse2Kernels = make_table<Sse2>();
+
+}  // namespace lanemax

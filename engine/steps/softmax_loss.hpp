@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_STEPS_SOFTMAX_LOSS_HPP
+#define LANEMAX_ENGINE_STEPS_SOFTMAX_LOSS_HPP
+
+#include "engine/simd/exp.hpp"
+#include "engine/simd/log.hpp"
+#include "engine/simd/vec.hpp"
+
+namespace lanemax {
+namespace {
+
+// Step 2, softmax cross-entropy. For one row of logits z with targets t:
+//
+//   m = max z                      r = sum of exp(z - m) over all classes but one maximum
+//   p = exp(z - m) / (1 + r)       loss = tau log1p(r) + sum_c t_c (m - z_c),  tau = sum_c t_c
+//   dz = s (tau p - t)
+//
+// The maximum's own exp() is exactly 1 and is left out of r, so that log1p(r) keeps the digits of a tiny loss; for the same
+// reason the true class's entry of dz is -r / (1 + r) where it is the maximum, not p - 1. A masked class (z = -infinity)
+// gets p = 0; its target, if 0, counts 0. NaN or +infinity in a row make its loss NaN or infinite, never a finite number.
+//
+// Targets are labels, labels with smoothing e (t = (1-e) onehot + e/C' over the C' unmasked classes), or a matrix.
+// Limit: exp, 14 operations per vector, and the passes over the block's logits in L1 or L2.
+
+enum class Targets { labels, smoothed_labels, probabilities };
+
+// Stands for exp(z - m) of a masked class where smoothing has to tell it from an underflow.
+template <class T>
+inline constexpr T kMasked = T(-1);
+
+// What one row (or one vector of rows) has gathered on its way over the classes.
+template <class V>
+struct SoftmaxSums {
+  V others;     // r + 1 - number of maxima
+  V maxima;     // how many classes attain the maximum
+  V cost;       // sum t_c (m - z_c); smoothed labels: sum over unmasked classes of (m - z_c)
+  V mass;       // probabilities: tau; smoothed labels: number of unmasked classes
+};
+
+// Returns what the residual needs of this class: exp(z - m), or kMasked.
+template <class Arch, class T, Targets kTargets>
+inline Vec<Arch, T> gather_class(SoftmaxSums<Vec<Arch, T>>& sums, Vec<Arch, T> z, Vec<Arch, T> max, Vec<Arch, T> e,
+                         Vec<Arch, T> target) {
+  using V = Vec<Arch, T>;
+  const V zero(T(0)), one(T(1));
+  const auto is_max = z == max;
+  sums.others = sums.others + xsimd::select(is_max, zero, e);
+  sums.maxima = sums.maxima + xsimd::select(is_max, one, zero);
+  if constexpr (kTargets == Targets::probabilities) {
+    sums.cost = sums.cost + xsimd::select(target == zero, zero, target * (max - z));
+    sums.mass = sums.mass + target;
+  } else if constexpr (kTargets == Targets::smoothed_labels) {
+    const auto masked = z == V(-kInfinity<T>);
+    sums.cost = sums.cost + xsimd::select(masked, zero, max - z);
+    sums.mass = sums.mass + xsimd::select(masked, zero, one);
+    return xsimd::select(masked, V(kMasked<T>), e);
+  }
+  return e;
+}
+
+template <class Arch, class T, Targets kTargets>
+inline Vec<Arch, T> probability(Vec<Arch, T> e, Vec<Arch, T> inverse) {
+  using V = Vec<Arch, T>;
+  if constexpr (kTargets == Targets::smoothed_labels) return xsimd::select(e < V(T(0)), V(T(0)), e * inverse);
+  return e * inverse;
+}
+
+// ---- class-major logits: lanes over rows, every lane a row of its own ----
+
+template <class Arch, class T, Targets kTargets>
+void class_major_softmax(const LossArgs<T>& args) {
+  using V = Vec<Arch, T>;
+  constexpr bool kLabels = kTargets != Targets::probabilities;
+  const V zero(T(0)), one(T(1));
+  const T cut = exp_cut<T>(args.classes);
+  for (std::size_t n = 0; n < args.rows; n += kLanes<Arch, T>) {
+    T* z_n = args.logits + n;
+    V label = zero;
+    if constexpr (kLabels) {
+      alignas(64) T lanes[kLanes<Arch, T>];
+      for (std::size_t i = 0; i < kLanes<Arch, T>; ++i) lanes[i] = static_cast<T>(args.labels[n + i]);
+      label = load<Arch>(lanes);
+    }
+    V max = load<Arch>(z_n);
+    for (std::size_t c = 1; c < args.classes; ++c) max = xsimd::max(max, load<Arch>(z_n + c * args.capacity));
+
+    SoftmaxSums<V> sums{zero, zero, zero, zero};
+    V distance = zero;  // m - z of the label
+    for (std::size_t c = 0; c < args.classes; ++c) {
+      const V z = load<Arch>(z_n + c * args.capacity);
+      const V e = exp_negative<Arch, T>(z - max, cut);
+      const V target = kLabels ? zero : load<Arch>(args.targets + c * args.capacity + n);
+      store<Arch>(z_n + c * args.capacity, gather_class<Arch, T, kTargets>(sums, z, max, e, target));
+      if constexpr (kLabels) distance = xsimd::select(label == V(static_cast<T>(c)), max - z, distance);
+    }
+    const V r = sums.others + (sums.maxima - one);
+    const V inverse = one / (one + r);
+    const V entropy = log1p_positive<Arch, T>(r);
+
+    V loss;
+    V hot = one, cold = zero;  // targets of the true class and of the others
+    if constexpr (kTargets == Targets::labels) {
+      loss = entropy + distance;
+    } else if constexpr (kTargets == Targets::smoothed_labels) {
+      cold = V(args.smoothing) / sums.mass;
+      hot = V(T(1) - args.smoothing);
+      loss = entropy + (xsimd::select(hot == zero, zero, hot * distance) + cold * sums.cost);
+    } else {
+      loss = sums.mass * entropy + sums.cost;
+    }
+    store<Arch>(args.losses + n, loss);
+
+    const V weight = load<Arch>(args.weights + n);
+    for (std::size_t c = 0; c < args.classes; ++c) {
+      const V e = load<Arch>(z_n + c * args.capacity);
+      const V p = probability<Arch, T, kTargets>(e, inverse);
+      if (args.probabilities != nullptr) store<Arch>(args.probabilities + c * args.capacity + n, p);
+      V dz;
+      if constexpr (kTargets == Targets::probabilities) {
+        dz = sums.mass * p - load<Arch>(args.targets + c * args.capacity + n);
+      } else {
+        const auto is_label = label == V(static_cast<T>(c));
+        const V rest = kTargets == Targets::labels ? p : p - xsimd::select(e < zero, zero, cold);
+        const V at_label = xsimd::select(e == one, zero - r * inverse, p - one);
+        dz = xsimd::select(is_label, kTargets == Targets::labels ? at_label : rest - hot, rest);
+      }
+      store<Arch>(z_n + c * args.capacity, weight * dz);
+    }
+  }
+}
+
+// ---- panel logits: lanes over classes, one row after the other ----
+
+template <class Arch, class T>
+inline T panel_row_max(const T* z, std::size_t panels, std::size_t panel_size) {
+  using V = Vec<Arch, T>;
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>;
+  V max[kPV];
+#pragma GCC unroll 8
+  for (std::size_t v = 0; v < kPV; ++v) max[v] = load<Arch>(z + v * kLanes<Arch, T>);
+  for (std::size_t p = 1; p < panels; ++p) {
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kPV; ++v) {
+      max[v] = xsimd::max(max[v], load<Arch>(z + p * panel_size + v * kLanes<Arch, T>));
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t v = 1; v < kPV; ++v) max[0] = xsimd::max(max[0], max[v]);
+  return lane_max<Arch, T>(max[0]);
+}
+
+// Leaves exp(z - m) in place of z; returns r, linear cost and mass of the row, by one fixed tree.
+template <class Arch, class T, Targets kTargets>
+inline void panel_row_sums(T* z_row, const T* target_row, T row_max, T cut, std::size_t panels, std::size_t panel_size,
+                           T (&totals)[4]) {
+  using V = Vec<Arch, T>;
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>;
+  const V zero(T(0)), max(row_max);
+  SoftmaxSums<V> sums[kPV];
+#pragma GCC unroll 8
+  for (std::size_t v = 0; v < kPV; ++v) sums[v] = {zero, zero, zero, zero};
+  for (std::size_t p = 0; p < panels; ++p) {
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kPV; ++v) {
+      const std::size_t at = p * panel_size + v * kLanes<Arch, T>;
+      const V z = load<Arch>(z_row + at);
+      const V target = kTargets == Targets::probabilities ? load<Arch>(target_row + at) : zero;
+      const V e = exp_negative<Arch, T>(z - max, cut);
+      store<Arch>(z_row + at, gather_class<Arch, T, kTargets>(sums[v], z, max, e, target));
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t v = 1; v < kPV; ++v) {
+    sums[0].others = sums[0].others + sums[v].others;
+    sums[0].maxima = sums[0].maxima + sums[v].maxima;
+    sums[0].cost = sums[0].cost + sums[v].cost;
+    sums[0].mass = sums[0].mass + sums[v].mass;
+  }
+  Arch::store_sums(sums[0].others, sums[0].maxima, sums[0].cost, sums[0].mass, totals);
+}
+
+// dz = s (mass p - t) without the label's own term, from exp(z - m).
+template <class Arch, class T, Targets kTargets>
+inline void panel_row_residual(T* e_row, const T* target_row, T* probability_row, T row_inverse, T row_mass, T cold,
+                               T weight, std::size_t panels, std::size_t panel_size) {
+  using V = Vec<Arch, T>;
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>;
+  const V zero(T(0)), inverse(row_inverse);
+  for (std::size_t p = 0; p < panels; ++p) {
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kPV; ++v) {
+      const std::size_t at = p * panel_size + v * kLanes<Arch, T>;
+      const V e = load<Arch>(e_row + at);
+      const V prob = probability<Arch, T, kTargets>(e, inverse);
+      if (probability_row != nullptr) store<Arch>(probability_row + at, prob);
+      V dz = prob;
+      if constexpr (kTargets == Targets::probabilities) dz = V(row_mass) * prob - load<Arch>(target_row + at);
+      if constexpr (kTargets == Targets::smoothed_labels) dz = prob - xsimd::select(e < zero, zero, V(cold));
+      store<Arch>(e_row + at, V(weight) * dz);
+    }
+  }
+}
+
+template <class Arch, class T, Targets kTargets>
+void panel_softmax(const LossArgs<T>& args) {
+  using V = Vec<Arch, T>;
+  constexpr bool kLabels = kTargets != Targets::probabilities;
+  const T cut = exp_cut<T>(args.classes);
+  const std::size_t panels = panel_count(args.classes);
+  const std::size_t panel_size = args.capacity * kPanel;
+
+  // As many rows as there are lanes share one vectorised log1p.
+  for (std::size_t n0 = 0; n0 < args.rows; n0 += kLanes<Arch, T>) {
+    alignas(64) T r_of[kLanes<Arch, T>] = {}, linear_of[kLanes<Arch, T>] = {}, mass_of[kLanes<Arch, T>] = {};
+    const std::size_t count = smaller(kLanes<Arch, T>, args.rows - n0);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t n = n0 + i;
+      T* row = args.logits + n * kPanel;
+      const T* target_row = kLabels ? nullptr : args.targets + n * kPanel;
+      T* probability_row = args.probabilities == nullptr ? nullptr : args.probabilities + n * kPanel;
+      const std::size_t label = kLabels ? static_cast<std::size_t>(args.labels[n]) : 0;
+      T* at_label = row + label / kPanel * panel_size + label % kPanel;
+
+      const T max = panel_row_max<Arch>(static_cast<const T*>(row), panels, panel_size);
+      const T distance = max - *at_label;
+      alignas(64) T totals[4];
+      panel_row_sums<Arch, T, kTargets>(row, target_row, max, cut, panels, panel_size, totals);
+      const T r = totals[0] + (totals[1] - T(1));
+      const T inverse = T(1) / (T(1) + r);
+      const T p_label = *at_label * inverse;
+      const T weight = args.weights[n];
+      T mass = 1, linear = distance, cold = 0, hot = 1;
+      if constexpr (kTargets == Targets::smoothed_labels) {
+        cold = args.smoothing / totals[3];
+        hot = T(1) - args.smoothing;
+        linear = (hot == T(0) ? T(0) : hot * distance) + cold * totals[2];
+      } else if constexpr (kTargets == Targets::probabilities) {
+        mass = totals[3];
+        linear = totals[2];
+      }
+      r_of[i] = r;
+      linear_of[i] = linear;
+      mass_of[i] = mass;
+
+      panel_row_residual<Arch, T, kTargets>(row, target_row, probability_row, inverse, mass, cold, weight, panels,
+                                            panel_size);
+      if constexpr (kTargets == Targets::labels) {
+        *at_label = weight * (distance == T(0) ? -(r * inverse) : p_label - T(1));
+      } else if constexpr (kTargets == Targets::smoothed_labels) {
+        *at_label -= weight * hot;
+      }
+    }
+    const V entropy = log1p_positive<Arch, T>(load<Arch>(static_cast<const T*>(r_of)));
+    store<Arch>(args.losses + n0,
+                load<Arch>(static_cast<const T*>(mass_of)) * entropy + load<Arch>(static_cast<const T*>(linear_of)));
+  }
+}
+
+template <class Arch, class T>
+void softmax_loss(const LossArgs<T>& args) {
+  const bool class_major = is_class_major(args.classes);
+  if (args.targets != nullptr) {
+    class_major ? class_major_softmax<Arch, T, Targets::probabilities>(args)
+                : panel_softmax<Arch, T, Targets::probabilities>(args);
+  } else if (args.smoothing > 0) {
+    class_major ? class_major_softmax<Arch, T, Targets::smoothed_labels>(args)
+                : panel_softmax<Arch, T, Targets::smoothed_labels>(args);
+  } else {
+    class_major ? class_major_softmax<Arch, T, Targets::labels>(args) : panel_softmax<Arch, T, Targets::labels>(args);
+  }
+}
+
+}  // namespace
+}  // namespace lanemax
+
+#endif

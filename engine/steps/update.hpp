@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_STEPS_UPDATE_HPP
+#define LANEMAX_ENGINE_STEPS_UPDATE_HPP
+
+#include "engine/simd/vec.hpp"
+
+namespace lanemax {
+namespace {
+
+// Step 4 and what leads to it: elementwise passes over parameters in the engine's layout (padding included, which stays 0).
+// Limit: load and store ports; the arrays are as large as W.
+
+/// sum += term: one node of the tree that joins the slots' gradients.
+template <class Arch, class T>
+void add(T* sum, const T* term, std::size_t count) {
+  for (std::size_t i = 0; i < count; i += kLanes<Arch, T>) {
+    store<Arch>(sum + i, load<Arch>(static_cast<const T*>(sum + i)) + load<Arch>(term + i));
+  }
+}
+
+/// gradient = scale * gradient + l2 * weights. False if an entry is NaN or infinite: g - g is then not 0.
+template <class Arch, class T>
+bool finish_gradient(const FinishArgs<T>& args) {
+  using V = Vec<Arch, T>;
+  const V scale(args.scale), l2(args.l2);
+  V defect(T(0));
+  for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
+    V g = load<Arch>(static_cast<const T*>(args.gradient + i)) * scale;
+    if (args.l2 != T(0)) g = Arch::madd(l2, load<Arch>(args.weights + i), g);
+    store<Arch>(args.gradient + i, g);
+    defect = defect + (g - g);
+  }
+  return lane_sum<Arch, T>(defect) == T(0);
+}
+
+template <class Arch, class T>
+void update(const UpdateArgs<T>& args) {
+  using V = Vec<Arch, T>;
+  const V minus_rate(-args.learning_rate), momentum(args.momentum);
+  for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
+    V direction = load<Arch>(args.gradient + i);
+    if (args.velocity != nullptr) {
+      const V velocity = Arch::madd(momentum, load<Arch>(static_cast<const T*>(args.velocity + i)), direction);
+      store<Arch>(args.velocity + i, velocity);
+      direction = args.nesterov ? Arch::madd(momentum, velocity, direction) : velocity;
+    }
+    store<Arch>(args.weights + i, Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i))));
+  }
+}
+
+}  // namespace
+}  // namespace lanemax
+
+#endif
