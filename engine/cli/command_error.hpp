@@ -17,8 +17,12 @@ struct CommandError {
   std::string text;
 };
 
-[[noreturn]] inline void fail(int exit_code, std::string text) { throw CommandError{exit_code, std::move(text)}; }
-[[noreturn]] inline void fail_usage(std::string text) { fail(kUsage, std::move(text)); }
+[[noreturn]] inline void fail(int exit_code, std::string text) {
+  throw CommandError{exit_code, std::move(text)};
+}
+[[noreturn]] inline void fail_usage(std::string text) {
+  fail(kUsage, std::move(text));
+}
 
 /// `file:line: what; expected ...`, without the parts that are not known.
 [[nodiscard]] inline std::string located_message(const std::string& file, const Status& status) {
@@ -34,7 +38,11 @@ struct CommandError {
 inline void check(const Status& status, const std::string& file = {}) {
   if (!status.ok()) fail(exit_code_of(status.code), located_message(file, status));
 }
-inline void check(const FileStatus& result) { check(result.status, result.file); }
+inline void check(const FileStatus& result) {
+  if (result.ok()) return;
+  const std::string note = result.note.empty() ? "" : " (" + result.note + ")";
+  fail(exit_code_of(result.status.code), located_message(result.file, result.status) + note);
+}
 
 }  // namespace lanemax::cli
 

@@ -78,8 +78,7 @@ class Tally {
 
   Evaluation result(bool with_loss) {
     const bool known = with_loss && measured_ > 0;
-    result_.log_loss =
-        known ? loss_ / static_cast<double>(measured_) : std::numeric_limits<double>::quiet_NaN();
+    result_.log_loss = known ? loss_ / static_cast<double>(measured_) : std::numeric_limits<double>::quiet_NaN();
     return std::move(result_);
   }
 
@@ -135,8 +134,7 @@ void predict_in_chunks(const LoadedModel& loaded, const FeaturesView& features, 
   const std::size_t scores = wanted.logits ? loaded.model.rows() : 0;
   const std::size_t classes = wanted.probabilities ? loaded.model.classes() : 0;
   const std::size_t numbers = 1 + scores + classes + 2 * wanted.top_k;
-  const std::size_t chunk =
-      std::min(std::clamp<std::size_t>(kChunkNumbers / numbers, 1, kChunkRows), features.samples);
+  const std::size_t chunk = std::min(std::clamp<std::size_t>(kChunkNumbers / numbers, 1, kChunkRows), features.samples);
 
   const AlignedMemory workspace(loaded.predictor.workspace_bytes(threads));
   std::vector<std::int32_t> best(chunk);

@@ -7,7 +7,6 @@
 #include <CLI/CLI.hpp>
 
 #include <charconv>
-#include <cmath>
 #include <optional>
 
 namespace lanemax::cli {
@@ -34,8 +33,8 @@ std::string describe(const NumberRange& range) {
   return text + number_text(range.high);
 }
 
+// False for NaN; the ends are finite.
 bool contains(const NumberRange& range, double value) {
-  if (!std::isfinite(value)) return false;
   return (range.open_low ? value > range.low : value >= range.low) &&
          (range.open_high ? value < range.high : value <= range.high);
 }
@@ -75,9 +74,7 @@ CLI::Option* OptionTable::texts(const std::string& name, const std::string& valu
 }
 
 CLI::Option* OptionTable::flag(const std::string& name, bool& target, const std::string& help) {
-  return app_.add_flag(name, target, help)
-      ->multi_option_policy(CLI::MultiOptionPolicy::Throw)
-      ->disable_flag_override();
+  return app_.add_flag(name, target, help)->multi_option_policy(CLI::MultiOptionPolicy::Throw)->disable_flag_override();
 }
 
 CLI::Option* OptionTable::number(const std::string& name, const std::string& value_name, NumberRange range,
@@ -91,8 +88,7 @@ CLI::Option* OptionTable::number(const std::string& name, const std::string& val
 }
 
 CLI::Option* OptionTable::count(const std::string& name, const std::string& value_name, std::uint64_t low,
-                                std::uint64_t high, std::function<void(std::uint64_t)> store,
-                                const std::string& help) {
+                                std::uint64_t high, std::function<void(std::uint64_t)> store, const std::string& help) {
   const auto checked = [=](const std::string& text) {
     const std::optional<std::uint64_t> value = parse<std::uint64_t>(text);
     if (!value || *value < low || *value > high) {

@@ -46,8 +46,7 @@ class OptionTable {
                       const std::string& help) {
     std::vector<std::string> words;
     for (const auto& entry : choices) words.push_back(entry.first);
-    return word(
-        name, words, [&target, choices](std::size_t index) { target = choices[index].second; }, help);
+    return word(name, words, [&target, choices](std::size_t index) { target = choices[index].second; }, help);
   }
 
  private:

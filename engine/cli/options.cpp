@@ -36,31 +36,40 @@ constexpr char kOverview[] =
     "\n"
     "`lanemax COMMAND --help` lists a command's options, defaults and conventions.\n"
     "\n"
-    "Words and progress go to stderr, results to stdout. Exit codes: 0 done, 1 diverged or failed, 2 usage, 3 bad data,\n"
+    "Words and progress go to stderr, results to stdout. Exit codes: 0 done, 1 diverged or failed, 2 usage, 3 bad "
+    "data,\n"
     "4 bad model, 5 missing or unreadable file, 6 out of memory, 130/143 interrupted (the model so far is saved).\n"
     "LANEMAX_ISA=NAME forces an instruction set (see `lanemax info`); a wrong name is an error.\n";
 
 constexpr char kTrainNotes[] =
     "Conventions:\n"
-    "  What is minimised is L = (1/S) sum_i s_i loss_i + (LAMBDA/2) |W|^2 with S the sum of the sample weights s_i (class\n"
-    "  weights multiplied in) over the training rows, or their number without weights. The bias is not penalised. Losses\n"
+    "  What is minimised is L = (1/S) sum_i s_i loss_i + (LAMBDA/2) |W|^2 with S the sum of the sample weights s_i "
+    "(class\n"
+    "  weights multiplied in) over the training rows, or their number without weights. The bias is not penalised. "
+    "Losses\n"
     "  are in nats (natural logarithm). With --scale the penalty acts on the weights of the scaled features.\n"
-    "  scikit-learn's C is LAMBDA = 1/(C S): the default LAMBDA = 1/S is its C = 1 for three classes and more. For two\n"
-    "  classes scikit-learn fits one weight row: --loss logistic matches it; softmax has two rows, penalised half as much.\n"
-    "  With --validation-fraction, training rows are those that are left: `samples`, S, the scaling and train_accuracy\n"
-    "  are about them. Test rows whose label was not in the training data count as wrong and take no part in the log loss.\n"
+    "  scikit-learn's C is LAMBDA = 1/(C S): the default LAMBDA = 1/S is its C = 1 for three classes and more. For "
+    "two\n"
+    "  classes scikit-learn fits one weight row: --loss logistic matches it; softmax has two rows, penalised half as "
+    "much.\n"
+    "  With --validation-fraction, training rows are those that are left: `samples`, S, the scaling and "
+    "train_accuracy\n"
+    "  are about them. Test rows whose label was not in the training data count as wrong and take no part in the log "
+    "loss.\n"
     "  The same data, options and instruction set give the same model file for any number of threads, unless\n"
     "  --time-limit or a signal ends the run.\n"
     "  The first SIGINT or SIGTERM ends training after the epoch and saves the model; the second kills at once.\n";
 
 constexpr char kEvaluateNotes[] =
     "Rows whose label is not a class of the model count as wrong and take no part in the log loss. The log loss is in\n"
-    "nats, and null for hinge models. `confusion` has a row per true and a column per predicted class, in the order of\n"
+    "nats, and null for hinge models. `confusion` has a row per true and a column per predicted class, in the order "
+    "of\n"
     "`labels`; it is null for models of more than 1000 classes.\n";
 
 constexpr char kPredictNotes[] =
     "Columns: class; with --proba also p_LABEL per class, with --logits z_LABEL per score (a logistic model has one,\n"
-    "that of its positive label); with --top-k class_1,p_1,class_2,p_2... instead. Lines end with LF; fields are quoted\n"
+    "that of its positive label); with --top-k class_1,p_1,class_2,p_2... instead. Lines end with LF; fields are "
+    "quoted\n"
     "as in RFC 4180. Rows without a finite score have empty fields. Ties go to the class that sorts first.\n";
 
 const NumberRange kSizeRange{0, 1e9};
@@ -90,10 +99,10 @@ void set_separator(char& separator, const std::string& text) {
   }
 }
 
-
 void add_input_options(CLI::App& app, OptionTable& table, InputOptions& input, const char* labels_help) {
   ReadOptions& read = input.read;
-  table.texts("--data", "FILE", input.data, "samples: IDX or CSV files, also gzip-compressed; several are one data set")
+  table
+      .texts("--data", "FILE", input.data, "samples: IDX or CSV files, also gzip-compressed; several are one data set")
       ->required();
   table.text("--labels", "FILE", input.labels, labels_help);
   table
@@ -134,8 +143,7 @@ void add_objective_options(OptionTable& table, TrainOptions& train) {
   table.text("--sample-weight", "COLUMN|FILE", train.sample_weight,
              "a file of one number per line if a file of that name exists, else a column of the CSV");
   table
-      .choice<Scaling>("--scale",
-                       {{"none", Scaling::none}, {"unit", Scaling::unit}, {"standard", Scaling::standard}},
+      .choice<Scaling>("--scale", {{"none", Scaling::none}, {"unit", Scaling::unit}, {"standard", Scaling::standard}},
                        train.scaling,
                        "unit: bytes / 255; standard: mean 0, population deviation 1 (constant columns only centred); "
                        "folded into the saved weights")
@@ -145,17 +153,18 @@ void add_objective_options(OptionTable& table, TrainOptions& train) {
 void add_solver_options(OptionTable& table, TrainOptions& train) {
   FitOptions& fit = train.fit;
   table
-      .choice<Solver>("--solver",
-                      {{"auto", Solver::automatic}, {"sgd", Solver::sgd}, {"momentum", Solver::momentum}}, fit.solver,
-                      "mini-batch gradient descent, plain or with momentum")
+      .choice<Solver>("--solver", {{"auto", Solver::automatic}, {"sgd", Solver::sgd}, {"momentum", Solver::momentum}},
+                      fit.solver, "mini-batch gradient descent, plain or with momentum")
       ->default_str("auto");
   table
-      .count("--epochs", "N", 0, kMaxCount, [&fit](std::uint64_t n) { fit.epochs = n; },
-             "passes over the training rows; 0 saves the initial model")
+      .count(
+          "--epochs", "N", 0, kMaxCount, [&fit](std::uint64_t n) { fit.epochs = n; },
+          "passes over the training rows; 0 saves the initial model")
       ->default_str(std::to_string(fit.epochs));
   table
-      .count("--batch-size", "N", 1, kMaxCount, [&fit](std::uint64_t n) { fit.batch_size = n; },
-             "rows per update, at most all")
+      .count(
+          "--batch-size", "N", 1, kMaxCount, [&fit](std::uint64_t n) { fit.batch_size = n; },
+          "rows per update, at most all")
       ->default_str(std::to_string(fit.batch_size));
   table.number(
       "--learning-rate", "RATE", {0, 1e9, true}, [&fit](double value) { fit.learning_rate = value; },
@@ -166,8 +175,9 @@ void add_solver_options(OptionTable& table, TrainOptions& train) {
                         fit.schedule, "of the learning rate; step: a tenth after half, a hundredth after 3/4")
       ->default_str(name_of(fit.schedule));
   table
-      .number("--tolerance", "T", kSizeRange, [&fit](double value) { fit.tolerance = value; },
-              "stop when the largest entry of the gradient is at most T; 0: never")
+      .number(
+          "--tolerance", "T", kSizeRange, [&fit](double value) { fit.tolerance = value; },
+          "stop when the largest entry of the gradient is at most T; 0: never")
       ->default_str(number_text(fit.tolerance));
   table.count(
       "--max-iterations", "N", 1, std::numeric_limits<std::int64_t>::max(),
@@ -179,8 +189,9 @@ void add_solver_options(OptionTable& table, TrainOptions& train) {
       "--early-stopping", "PATIENCE", 1, kMaxCount, [&fit](std::uint64_t n) { fit.early_stopping = n; },
       "stop after PATIENCE epochs without a better validation loss; needs --validation-fraction");
   table
-      .count("--seed", "S", 0, std::numeric_limits<std::uint64_t>::max(), [&fit](std::uint64_t n) { fit.seed = n; },
-             "of the shuffling and of the validation split")
+      .count(
+          "--seed", "S", 0, std::numeric_limits<std::uint64_t>::max(), [&fit](std::uint64_t n) { fit.seed = n; },
+          "of the shuffling and of the validation split")
       ->default_str("0");
 }
 
@@ -345,8 +356,7 @@ Command parse_command_line(int argc, char** argv) {
     return parse_command<PredictOptions>("predict", "Predicts the classes of samples.", words, add_predict_options);
   }
   if (name == "info") {
-    return parse_command<InfoOptions>("info", "Says what this build and this machine can do.", words,
-                                      add_info_options);
+    return parse_command<InfoOptions>("info", "Says what this build and this machine can do.", words, add_info_options);
   }
   fail_usage("'" + one_line(name) + "': unknown command; expected train, evaluate, predict or info");
 }

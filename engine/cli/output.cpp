@@ -68,14 +68,17 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
-std::string number_text(double value) { return shortest(value); }
-std::string number_text(float value) { return shortest(value); }
+std::string number_text(double value) {
+  return shortest(value);
+}
+std::string number_text(float value) {
+  return shortest(value);
+}
 
 std::string readable(double value) {
   if (!std::isfinite(value)) return "-";
   std::array<char, 40> text;
-  const auto [end, error] =
-      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 6);
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 6);
   return {text.data(), end};
 }
 

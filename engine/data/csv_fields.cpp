@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "csv_fields.hpp"
+#include "engine/data/csv_fields.hpp"
 
 #include <cstring>
 
-#include "refuse.hpp"
+#include "engine/data/refuse.hpp"
 
 namespace lanemax {
 
@@ -37,7 +37,7 @@ const char* FieldScanner::skip_line_end(const char* p) noexcept {
 
 bool FieldScanner::next_row(bool comments) noexcept {
   const char* p = at_;
-  if (is_line_end(*p) && p != nullptr) p = skip_line_end(p);
+  if (is_line_end(*p)) p = skip_line_end(p);
   for (;;) {
     const char* const line = p;
     p = skip_blanks(line);

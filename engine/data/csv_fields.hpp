@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "number.hpp"
+#include "engine/data/number.hpp"
 
 namespace lanemax {
 

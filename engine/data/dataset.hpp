@@ -20,7 +20,8 @@ struct Dataset {
   FeatureType type = FeatureType::f32;
   std::vector<std::uint8_t> bytes;  ///< type u8: samples x features, row-major
   std::vector<float> values;        ///< type f32: samples x features, row-major
-  std::vector<std::int32_t> labels; ///< one per sample, or empty if the data has none; kUnknownLabel: not a known class
+  std::vector<std::int32_t>
+      labels;  ///< one per sample, or empty if the data has none; kUnknownLabel: not a known class
   std::vector<std::string> class_labels;   ///< sorted: numerically if every label is a number, else by bytes
   std::vector<std::string> feature_names;  ///< from a CSV header, or empty
   std::vector<float> sample_weights;       ///< one per sample, or empty
@@ -40,17 +41,19 @@ enum class HeaderMode : std::uint8_t { automatic, yes, no };
 struct ReadOptions {
   FileFormat format = FileFormat::automatic;
   HeaderMode header = HeaderMode::automatic;
-  char separator = 0;          ///< CSV; 0: found from the first line (comma, semicolon, tab, then runs of blanks)
-  std::string label_column;    ///< CSV: a header name, a 0-based index (negative from the end) or "none"; empty: last
-  std::string weight_column;   ///< CSV: name or index of a column of sample weights; empty: none
-  bool labels_optional = false;  ///< predict: without `label_column` no column is a label
+  char separator = 0;  ///< CSV; 0: found from the first line (comma, semicolon, tab, then runs of blanks)
+  std::string label_column =
+      {};  ///< CSV: a header name, a 0-based index (negative from the end) or "none"; empty: last
+  std::string weight_column = {};  ///< CSV: name or index of a column of sample weights; empty: none
+  bool labels_optional = false;    ///< predict: without `label_column` no column is a label
   const std::vector<std::string>* known_classes = nullptr;  ///< map labels onto these; others are kUnknownLabel
 };
 
 /// A status and the file it is about.
 struct FileStatus {
   Status status;
-  std::string file;
+  std::string file;  ///< empty if it is about no single file
+  std::string note;  ///< one line that may be added to the message: the columns of the file; usually empty
   [[nodiscard]] bool ok() const noexcept { return status.ok(); }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "file_bytes.hpp"
+#include "engine/data/file_bytes.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 #include <new>
 #include <string_view>
 
-#include "refuse.hpp"
+#include "engine/data/refuse.hpp"
 
 namespace lanemax {
 
@@ -29,7 +29,9 @@ Status system_failure(const char* what, int error) {
   return status;
 }
 
-bool is_gzip(const std::uint8_t* bytes, std::size_t size) { return size >= 2 && bytes[0] == 0x1F && bytes[1] == 0x8B; }
+bool is_gzip(const std::uint8_t* bytes, std::size_t size) {
+  return size >= 2 && bytes[0] == 0x1F && bytes[1] == 0x8B;
+}
 
 }  // namespace
 
@@ -47,7 +49,7 @@ Status ByteSource::open(const std::string& path) {
     descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   } while (descriptor_ < 0 && errno == EINTR);
   if (descriptor_ < 0) return system_failure("cannot open", errno);
-  struct stat about {};
+  struct stat about{};
   if (::fstat(descriptor_, &about) != 0) return system_failure("cannot read", errno);
   if (S_ISDIR(about.st_mode)) return system_failure("cannot read", EISDIR);
   if (!S_ISREG(about.st_mode)) return refuse(StatusCode::io_error, "not a regular file", "a file on disk");

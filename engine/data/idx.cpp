@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "idx.hpp"
+#include "engine/data/idx.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "refuse.hpp"
+#include "engine/data/refuse.hpp"
 
 namespace lanemax {
 
@@ -36,7 +36,9 @@ const char* name_of_type(std::uint8_t type) {
   }
 }
 
-bool is_type(std::uint8_t byte) { return byte == kUnsignedByte || name_of_type(byte) != nullptr; }
+bool is_type(std::uint8_t byte) {
+  return byte == kUnsignedByte || name_of_type(byte) != nullptr;
+}
 
 bool is_little_endian_magic(std::span<const std::uint8_t> head) {
   return head.size() >= 4 && head[0] >= 1 && head[0] <= kMaxDimensions && is_type(head[1]) && head[2] == 0 &&

@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "dataset.hpp"
-#include "file_bytes.hpp"
+#include "engine/data/dataset.hpp"
+#include "engine/data/file_bytes.hpp"
 
 namespace lanemax {
 

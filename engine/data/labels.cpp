@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "labels.hpp"
+#include "engine/data/labels.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <new>
 #include <utility>
 
-#include "number.hpp"
+#include "engine/data/number.hpp"
 
 namespace lanemax {
 

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "dataset.hpp"
+#include "engine/data/dataset.hpp"
 
 namespace lanemax {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "number.hpp"
+#include "engine/data/number.hpp"
 
 #include <algorithm>
 #include <charconv>

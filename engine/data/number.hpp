@@ -24,7 +24,9 @@ enum class NumberError : std::uint8_t {
 /// Rounds to the nearest float. False if that would be an infinity.
 [[nodiscard]] bool round_to_float(double value, float& rounded) noexcept;
 
-[[nodiscard]] constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+[[nodiscard]] constexpr bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
 
 /// The common case of parse_number, on text whose end is a character no number contains: up to 15 digits and no
 /// exponent. Digits and power of ten are then exact doubles, so that one division rounds correctly. Returns the end of

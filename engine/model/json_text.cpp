@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/model/json_text.hpp"
 
+#include <cstddef>
+
 namespace lanemax {
 
 void append_json_string(std::string& json, std::string_view text) {

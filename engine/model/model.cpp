@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <span>
@@ -227,7 +226,7 @@ void name_classes_by_index(Model& model) {
 
 // What check_model() found wrong is here a fault of the file.
 Status as_bad_model(Status status, const safetensors::Header& header, std::size_t features) {
-  if (status.ok()) return status;
+  if (status.ok() || status.code == StatusCode::out_of_memory) return status;
   status.code = StatusCode::bad_model;
   const std::string_view what = status.what;
   for (const safetensors::Tensor& tensor : header.tensors) {

@@ -50,7 +50,7 @@ struct FitOptions {
   Objective objective;  ///< mean reduction
   Solver solver = Solver::automatic;
   std::size_t epochs = 20;        ///< 0 returns the initial weights
-  std::size_t batch_size = 256;   ///< >= 1; capped at the number of rows
+  std::size_t batch_size = 128;   ///< >= 1; capped at the number of rows
   double learning_rate = 0;       ///< 0: 1 / (largest curvature of the loss, estimated on a sample of rows)
   double momentum = 0.9;
   Schedule schedule = Schedule::cosine;

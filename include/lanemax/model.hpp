@@ -19,8 +19,8 @@ namespace lanemax {
 struct Model {
   Loss loss = Loss::softmax;
   std::size_t features = 0;
-  std::vector<float> weight;  ///< [rows][features], row-major; rows = classes, or 1 for Loss::logistic
-  std::vector<float> bias;    ///< [rows]
+  std::vector<float> weight;               ///< [rows][features], row-major; rows = classes, or 1 for Loss::logistic
+  std::vector<float> bias;                 ///< [rows]
   std::vector<std::string> class_labels;   ///< one per class in class order; logistic: {negative, positive}
   std::vector<std::string> feature_names;  ///< one per feature, or empty
   std::vector<float> scaling_centre;       ///< record of the scaling: one per feature, or empty
@@ -34,22 +34,28 @@ struct Model {
   [[nodiscard]] MatrixView<const float> weights() const noexcept { return {weight.data(), rows(), features}; }
 };
 
-/// Ok if the sizes fit together and the numbers are legal (weights finite, biases finite or -infinity).
+/// Ok if the sizes fit together, the numbers are legal (weights and scaling finite, biases finite or -infinity, at
+/// least one of them finite) and the texts can be stored: UTF-8 without NUL, no two class labels equal, no two of the
+/// at most 1000 `training` names equal or empty.
 [[nodiscard]] Status check_model(const Model& model) noexcept;
 
 /// The model as the bytes of a safetensors file: `weight` [C, D] and `bias` [C] in f32, everything else as strings in
-/// the metadata, with a CRC-64 over the whole file. Equal models give equal bytes.
+/// the metadata, with a CRC-64/XZ over the whole file. Equal models give equal bytes.
 [[nodiscard]] Status model_to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) noexcept;
 
 /// Reads such bytes; trusts nothing in them. On an error `model` is left as it was and the status names the place.
-/// A safetensors file without lanemax's metadata is accepted if its two tensors fit; classes are then named 0, 1, ...
+/// bad_model: a broken rule of the format, a tensor that is not F32 or is neither `weight` nor `bias`, a checksum that
+/// is not the file's (also after another tool has edited it), a newer version of the format.
+/// A safetensors file without lanemax's metadata is accepted if its two tensors fit; it has no checksum. Its classes
+/// are named 0, 1, ... and its loss is softmax; with a single row it is logistic with classes 0 and 1.
 [[nodiscard]] Status model_from_bytes(const std::uint8_t* bytes, std::size_t size, Model& model) noexcept;
 
 /// Writes a temporary file beside `path`, syncs it, renames it over `path` and syncs the directory: whoever reads
-/// `path` sees the old file or the new one, whole.
+/// `path` sees the old file or the new one, whole. A symbolic link is followed. On io_error the old file is as it was,
+/// unless the directory could not be synced: then the new one is in place but might not outlive a power cut.
 [[nodiscard]] Status save_model(const Model& model, const char* path) noexcept;
 
-/// Reads a regular file; missing_file, io_error or bad_model otherwise.
+/// Reads a regular file; missing_file, io_error or bad_model otherwise. Never waits on a FIFO or reads a device.
 [[nodiscard]] Status load_model(const char* path, Model& model) noexcept;
 
 }  // namespace lanemax

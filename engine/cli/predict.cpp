@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/cli/command_error.hpp"
+#include "engine/cli/commands.hpp"
+#include "engine/cli/evaluation.hpp"
+#include "engine/cli/output.hpp"
+
+namespace lanemax::cli {
+namespace {
+
+void check_wanted(const PredictOptions& options, const Model& model) {
+  if (model.loss == Loss::hinge && (options.probabilities || options.top_k > 0)) {
+    fail_usage(std::string(options.probabilities ? "--proba" : "--top-k") +
+               ": given for a hinge model, which has no probabilities; expected --logits");
+  }
+  if (options.top_k > model.classes()) {
+    fail_usage("--top-k: '" + std::to_string(options.top_k) + "'; expected at most " + std::to_string(model.classes()) +
+               ", the model's classes");
+  }
+}
+
+// The labels whose scores a model has: one per class, the positive one of a logistic model.
+std::vector<std::string> score_labels(const Model& model) {
+  if (model.loss == Loss::logistic) return {model.class_labels.back()};
+  return model.class_labels;
+}
+
+std::string header_of(const PredictOptions& options, const Model& model) {
+  std::string line;
+  const auto column = [&line](const std::string& name) {
+    if (!line.empty()) line += ',';
+    line += csv_field(name);
+  };
+  for (std::size_t k = 1; k <= options.top_k; ++k) {
+    column("class_" + std::to_string(k));
+    column("p_" + std::to_string(k));
+  }
+  if (options.top_k == 0) column("class");
+  if (options.probabilities) {
+    for (const std::string& label : model.class_labels) column("p_" + label);
+  }
+  if (options.logits) {
+    for (const std::string& label : score_labels(model)) column("z_" + label);
+  }
+  return line + '\n';
+}
+
+void append_numbers(const MatrixView<float>& numbers, std::size_t row, std::string& text) {
+  for (std::size_t c = 0; c < numbers.cols; ++c) text += ',' + number_text(numbers.at(row, c));
+}
+
+// Writes the rows of predictions; a row without finite scores has empty fields.
+class RowWriter {
+ public:
+  RowWriter(const PredictOptions& options, const Model& model, ResultStream& stream)
+      : options_(options), stream_(stream) {
+    for (const std::string& label : model.class_labels) classes_.push_back(csv_field(label));
+  }
+
+  void write(std::size_t rows, const Predictions& predictions) {
+    std::string text;
+    for (std::size_t i = 0; i < rows; ++i) {
+      if (predictions.classes[i] < 0) ++not_finite_;
+      if (options_.top_k > 0) {
+        append_top(predictions, i, text);
+      } else {
+        text += class_text(predictions.classes[i]);
+      }
+      if (options_.probabilities) append_numbers(predictions.probabilities, i, text);
+      if (options_.logits) append_numbers(predictions.logits, i, text);
+      text += '\n';
+      if (text.size() >= kFlushBytes) flush(text);
+    }
+    flush(text);
+  }
+
+  [[nodiscard]] std::size_t not_finite() const noexcept { return not_finite_; }
+
+ private:
+  static constexpr std::size_t kFlushBytes = std::size_t{1} << 20;
+
+  [[nodiscard]] std::string class_text(std::int32_t index) const {
+    return index < 0 ? std::string() : classes_[static_cast<std::size_t>(index)];
+  }
+
+  void append_top(const Predictions& predictions, std::size_t row, std::string& text) const {
+    const bool finite = predictions.classes[row] >= 0;
+    for (std::size_t k = 0; k < options_.top_k; ++k) {
+      const std::size_t at = row * options_.top_k + k;
+      if (k > 0) text += ',';
+      if (finite) text += class_text(predictions.top_classes[at]);
+      text += ',';
+      if (finite) text += number_text(predictions.top_probabilities[at]);
+    }
+  }
+
+  void flush(std::string& text) {
+    stream_.write(text);
+    text.clear();
+  }
+
+  const PredictOptions& options_;
+  ResultStream& stream_;
+  std::vector<std::string> classes_;
+  std::size_t not_finite_ = 0;
+};
+
+void check_output(const PredictOptions& options) {
+  if (options.output.empty()) return;
+  std::vector<std::string> inputs = options.input.data;
+  inputs.push_back(options.model);
+  check_output_path("--output", options.output, inputs);
+}
+
+}  // namespace
+
+int run(const PredictOptions& options) {
+  const Isa isa = chosen_isa(options.run);
+  check_output(options);
+  const LoadedModel loaded = load_predictor(options.model, isa);
+  check_wanted(options, loaded.model);
+  InputOptions input = options.input;
+  input.labels.clear();  // nothing is compared with them
+  const Dataset data = read_for_model(input, loaded.model);
+
+  ResultStream stream(options.output);
+  stream.write(header_of(options, loaded.model));
+  RowWriter writer(options, loaded.model, stream);
+  const Wanted wanted{options.logits, options.probabilities, options.top_k};
+  predict_in_chunks(loaded, data.view(), options.run.threads, wanted,
+                    [&](std::size_t, std::size_t rows, const Predictions& out) { writer.write(rows, out); });
+  stream.finish();
+  if (writer.not_finite() > 0) {
+    say("warning: " + std::to_string(writer.not_finite()) + " of " + std::to_string(data.samples) +
+        " rows have no finite scores: their fields are empty");
+  }
+  return kDone;
+}
+
+}  // namespace lanemax::cli

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_CLI_PROGRESS_HPP
+#define LANEMAX_ENGINE_CLI_PROGRESS_HPP
+
+#include <lanemax/fit.hpp>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace lanemax::cli {
+
+/// Follows a fit: shows it on stderr (one line rewritten on a terminal, else a line per epoch), keeps its history, and
+/// ends it when a signal was noted.
+class TrainingProgress {
+ public:
+  TrainingProgress(bool quiet, bool keep_history);
+
+  /// A ProgressCallback; `user` is the TrainingProgress.
+  static bool on_epoch(const FitProgress& progress, void* user) noexcept;
+
+  /// Ends the live line. Throws std::bad_alloc if the history could not be kept.
+  void finish();
+
+  /// CSV: epoch,loss,validation_loss,learning_rate,seconds,samples_per_second; a field that is not known is empty.
+  [[nodiscard]] std::string history_csv() const;
+
+ private:
+  void show(const FitProgress& progress);
+
+  bool quiet_;
+  bool keep_history_;
+  bool live_;
+  bool out_of_memory_ = false;
+  std::size_t shown_ = 0;  ///< characters on the live line
+  std::vector<FitProgress> history_;
+};
+
+}  // namespace lanemax::cli
+
+#endif

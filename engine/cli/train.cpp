@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// read -> check -> fit -> save -> read the file back -> predict with it -> report
+#include "engine/cli/command_error.hpp"
+#include "engine/cli/commands.hpp"
+#include "engine/cli/evaluation.hpp"
+#include "engine/cli/interrupt.hpp"
+#include "engine/cli/output.hpp"
+#include "engine/cli/progress.hpp"
+#include "engine/cli/scaling.hpp"
+#include "engine/cli/train_report.hpp"
+#include "engine/cli/training_rows.hpp"
+#include "engine/model/atomic_file.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <span>
+
+namespace lanemax::cli {
+namespace {
+
+class Stopwatch {
+ public:
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+struct TrainingData {
+  Dataset training;
+  Dataset test;  ///< no samples: none
+};
+
+bool is_file(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+// A path that names no file can only be a column's name, unless it looks like nothing but a path.
+bool names_weight_file(const std::string& choice) {
+  return !choice.empty() && (is_file(choice) || choice.find('/') != std::string::npos);
+}
+
+void check_outputs(const TrainOptions& options) {
+  std::vector<std::string> inputs = options.input.data;
+  inputs.insert(inputs.end(), {options.input.labels, options.test_data, options.test_labels});
+  if (options.class_weight != "balanced") inputs.push_back(options.class_weight);
+  if (names_weight_file(options.sample_weight)) inputs.push_back(options.sample_weight);
+  check_output_path("--model", options.model, inputs);
+  if (options.history.empty()) return;
+  inputs.push_back(options.model);
+  check_output_path("--history", options.history, inputs);
+}
+
+// What the solver needs to be true of the data, beyond what reading has checked.
+void check_trainable(const TrainOptions& options, const Dataset& data) {
+  const std::string& file = options.input.data.front();
+  const std::size_t classes = data.class_labels.size();
+  if (data.samples == 0) fail(kBadData, file + ": no samples; expected at least one");
+  if (data.labels.empty()) {
+    fail(kBadData, file + ": no labels; expected --labels FILE for IDX, or a label column in CSV");
+  }
+  if (classes < 2) fail(kBadData, file + ": all labels are equal; expected at least two classes");
+  if (options.fit.objective.loss == Loss::logistic && classes != 2) {
+    fail(kBadData, file + ": " + std::to_string(classes) + " classes; expected exactly 2 for --loss logistic");
+  }
+}
+
+Dataset read_test_data(const TrainOptions& options, const ReadOptions& training_read, const Dataset& training) {
+  ReadOptions read = training_read;
+  read.known_classes = &training.class_labels;
+  Dataset test;
+  check(read_dataset({options.test_data}, options.test_labels, read, test));
+  if (test.labels.empty()) {
+    fail(kBadData, options.test_data + ": no labels; expected --test-labels FILE for IDX, or a label column in CSV");
+  }
+  check_features(options.test_data, test, training.features, training.feature_names);
+  return test;
+}
+
+TrainingData read_training_data(const TrainOptions& options) {
+  TrainingData data;
+  ReadOptions read = options.input.read;
+  const bool weight_file = names_weight_file(options.sample_weight);
+  if (!weight_file) read.weight_column = options.sample_weight;
+  check(read_dataset(options.input.data, options.input.labels, read, data.training));
+  check_trainable(options, data.training);
+  if (weight_file) {
+    data.training.sample_weights = read_sample_weights(options.sample_weight, data.training.samples);
+  } else if (!options.sample_weight.empty() && data.training.sample_weights.empty()) {
+    fail_usage("--sample-weight: '" + one_line(options.sample_weight) + "'; expected a file or a column of CSV data");
+  }
+  if (!options.test_data.empty()) data.test = read_test_data(options, read, data.training);
+  return data;
+}
+
+void say_what_was_read(const TrainOptions& options, const Dataset& data, double seconds) {
+  if (options.run.quiet) return;
+  say("read " + std::to_string(data.samples) + " samples, " + std::to_string(data.features) + " features, " +
+      std::to_string(data.class_labels.size()) + " classes in " + readable(std::round(seconds * 1000) / 1000) + " s");
+}
+
+Batch batch_of(const Dataset& data, const ScalingValues& scaling, const std::vector<std::uint32_t>& rows) {
+  Batch batch;
+  batch.features = data.view();
+  batch.scaling = scaling.view();
+  batch.labels = data.labels.data();
+  if (!data.sample_weights.empty()) batch.sample_weights = data.sample_weights.data();
+  if (!rows.empty()) {
+    batch.selection = rows.data();
+    batch.selected = rows.size();
+  }
+  return batch;
+}
+
+// Class weights are folded into the rows' weights here; the penalty's default needs their sum.
+double resolve_penalty(const TrainOptions& options, const RowSplit& split, Dataset& data) {
+  if (!options.class_weight.empty()) {
+    apply_class_weights(class_weights(options.class_weight, data, split.training), data);
+  }
+  const double total = total_weight(data, split.training);
+  if (!(total > 0)) fail(kBadData, "weights of the training rows: sum to 0; expected a positive sum");
+  return options.l2.value_or(1 / total);
+}
+
+Model new_model(const Dataset& data, Loss loss) {
+  Model model;
+  model.loss = loss;
+  model.features = data.features;
+  model.class_labels = data.class_labels;
+  model.feature_names = data.feature_names;
+  const std::size_t rows = loss == Loss::logistic ? 1 : data.class_labels.size();
+  if (rows > std::numeric_limits<std::size_t>::max() / sizeof(float) / data.features) throw std::bad_alloc();
+  model.weight.assign(rows * data.features, 0.0F);
+  model.bias.assign(rows, 0.0F);
+  return model;
+}
+
+// Fits into a new model, whose weights are for raw features when it returns.
+Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dataset& data, TrainingProgress& progress,
+                TrainSummary& summary) {
+  FitOptions fit_options = options.fit;
+  fit_options.objective.l2 = resolve_penalty(options, split, data);
+  fit_options.execution = {options.run.threads, isa};
+  fit_options.progress = &TrainingProgress::on_epoch;
+  fit_options.user = &progress;
+
+  const ScalingValues scaling = make_scaling(options.scaling, data.view(), split.training);
+  const Batch validation = batch_of(data, scaling, split.validation);
+  if (!split.validation.empty()) fit_options.validation = &validation;
+
+  Model model = new_model(data, fit_options.objective.loss);
+  const MatrixView<float> weights(model.weight.data(), model.rows(), model.features);
+  const Batch training = batch_of(data, scaling, split.training);
+  say_what_was_read(options, data, summary.read_seconds);  // not before: errors so far are the only line
+  summary.status = fit(training, fit_options, weights, model.bias.data(), summary.fit);
+  progress.finish();
+  if (summary.status.code != StatusCode::diverged) check(summary.status);
+  summary.samples = training.rows();
+  summary.l2 = fit_options.objective.l2;
+  fold_scaling(scaling, model);
+  model.training = training_record(options, summary);
+  return model;
+}
+
+void save(const TrainOptions& options, const Model& model, const TrainingProgress& progress) {
+  check(save_model(model, options.model.c_str()), options.model);
+  if (options.history.empty()) return;
+  const std::string history = progress.history_csv();
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(history.data()), history.size());
+  check(write_file_atomically(options.history.c_str(), bytes), options.history);
+}
+
+// Measured with the model as the file holds it, by what will serve it.
+void evaluate_saved(const TrainOptions& options, Isa isa, const TrainingData& data, const RowSplit& split,
+                    TrainSummary& summary) {
+  const LoadedModel saved = load_predictor(options.model, isa);
+  summary.training = evaluate(saved, data.training, options.run.threads, split.training);
+  if (data.test.samples > 0) summary.test = evaluate(saved, data.test, options.run.threads);
+}
+
+int exit_code_after(const TrainSummary& summary) {
+  if (const int signal = noted_interrupt(); signal != 0) return 128 + signal;
+  return exit_code_of(summary.status.code);
+}
+
+}  // namespace
+
+int run(const TrainOptions& options) {
+  const Stopwatch total;
+  const Isa isa = chosen_isa(options.run);
+  check_outputs(options);
+
+  TrainSummary summary;
+  TrainingData data = read_training_data(options);
+  summary.read_seconds = total.seconds();
+  summary.features = data.training.features;
+  summary.classes = data.training.class_labels.size();
+  summary.isa = name_of(isa);
+
+  note_interrupts();
+  const Stopwatch fitting;
+  TrainingProgress progress(options.run.quiet, !options.history.empty());
+  const RowSplit split = split_rows(data.training.samples, options.validation_fraction, options.fit.seed);
+  const Model model = fit_model(options, isa, split, data.training, progress, summary);
+  summary.fit_seconds = fitting.seconds();
+
+  save(options, model, progress);
+  evaluate_saved(options, isa, data, split, summary);
+  summary.total_seconds = total.seconds();
+  warn_about_training(options, summary);
+  write_stdout(options.run.json ? train_json(options, summary) : train_text(options, summary));
+  return exit_code_after(summary);
+}
+
+}  // namespace lanemax::cli

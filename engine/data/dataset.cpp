@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/data/dataset.hpp"
+
+#include <array>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include "engine/data/csv.hpp"
+#include "engine/data/file_bytes.hpp"
+#include "engine/data/idx.hpp"
+#include "engine/data/labels.hpp"
+#include "engine/data/refuse.hpp"
+
+namespace lanemax {
+
+namespace {
+
+// Reads the files of one data set, one after the other; `file` is the one at work.
+class DatasetReader {
+ public:
+  explicit DatasetReader(const ReadOptions& options) : options_(options), csv_(options) {}
+
+  Status read(const std::vector<std::string>& data_files, const std::string& labels_file, Dataset& dataset);
+
+  const std::string* file = nullptr;
+  std::string note;
+
+ private:
+  Status append_file(bool with_labels_file);
+  Status check_format(FileFormat format, bool with_labels_file);
+  Status append_csv(ByteSource& source);
+  Status read_labels(const std::string& labels_file);
+
+  const ReadOptions& options_;
+  std::optional<FileFormat> format_;  // of the files read so far
+  CsvReader csv_;
+  Dataset data_;
+};
+
+Status open_data(const std::string& path, ByteSource& source, std::span<const std::uint8_t>& head) {
+  if (Status status = source.open(path); !status.ok()) return status;
+  if (Status status = source.peek(head); !status.ok()) return status;
+  return refuse_foreign_content(head);
+}
+
+Status DatasetReader::check_format(FileFormat format, bool with_labels_file) {
+  if (format_.has_value() && *format_ != format) {
+    return refuse(StatusCode::bad_data, "file format", "the same format for every data file",
+                  format == FileFormat::idx ? "IDX after CSV" : "CSV after IDX");
+  }
+  if (format == FileFormat::csv && with_labels_file) {
+    return refuse(StatusCode::invalid_argument, "labels file", "none: a CSV file carries its labels in a column");
+  }
+  if (format == FileFormat::idx && !options_.weight_column.empty()) {
+    return refuse(StatusCode::invalid_argument, "weight column", "CSV data: an IDX file has no columns",
+                  options_.weight_column);
+  }
+  format_ = format;
+  return {};
+}
+
+Status DatasetReader::append_file(bool with_labels_file) {
+  ByteSource source;
+  std::span<const std::uint8_t> head;
+  if (Status status = open_data(*file, source, head); !status.ok()) return status;
+  FileFormat format = options_.format;
+  if (format == FileFormat::automatic) format = looks_like_idx(head) ? FileFormat::idx : FileFormat::csv;
+  if (Status status = check_format(format, with_labels_file); !status.ok()) return status;
+  return format == FileFormat::idx ? append_idx_samples(source, data_) : append_csv(source);
+}
+
+Status DatasetReader::append_csv(ByteSource& source) {
+  FileText text;
+  if (Status status = read_text(source, text); !status.ok()) return status;
+  Status status = csv_.append(text);
+  if (!status.ok()) note = csv_.note();
+  return status;
+}
+
+// Class names of IDX labels are the decimal numbers of the bytes that occur.
+Status DatasetReader::read_labels(const std::string& labels_file) {
+  file = &labels_file;
+  ByteSource source;
+  std::span<const std::uint8_t> head;
+  if (Status status = open_data(labels_file, source, head); !status.ok()) return status;
+  std::vector<std::uint8_t> bytes;
+  if (Status status = read_idx_labels(source, bytes); !status.ok()) return status;
+  if (bytes.size() != data_.samples) {
+    return refuse(StatusCode::shape_mismatch, "number of labels", "one label for each sample",
+                  std::to_string(bytes.size()) + " labels, " + std::to_string(data_.samples) + " samples");
+  }
+  LabelTable table;
+  std::array<std::int32_t, 256> number_of{};
+  number_of.fill(Dataset::kUnknownLabel);
+  data_.labels.reserve(bytes.size());
+  for (const std::uint8_t byte : bytes) {
+    std::int32_t& number = number_of[byte];
+    if (number == Dataset::kUnknownLabel) number = table.number_of(std::to_string(byte));
+    data_.labels.push_back(number);
+  }
+  assign_classes(table, options_.known_classes, data_);
+  return {};
+}
+
+Status DatasetReader::read(const std::vector<std::string>& data_files, const std::string& labels_file,
+                           Dataset& dataset) {
+  if (data_files.empty()) return refuse(StatusCode::invalid_argument, "data files", "at least one");
+  for (const std::string& path : data_files) {
+    file = &path;
+    if (Status status = append_file(!labels_file.empty()); !status.ok()) return status;
+  }
+  file = &data_files.front();
+  if (*format_ == FileFormat::csv) {
+    if (Status status = csv_.finish(data_); !status.ok()) return status;
+  } else if (!labels_file.empty()) {
+    if (Status status = read_labels(labels_file); !status.ok()) return status;
+  }
+  dataset = std::move(data_);
+  return {};
+}
+
+Status no_memory() {
+  return refuse(StatusCode::out_of_memory, "data set", "more memory or less data");
+}
+
+// Naming the file may itself run out of memory; the failure is then reported without it.
+void name_file(FileStatus& result, const DatasetReader& reader) {
+  if (result.ok() || reader.file == nullptr) return;
+  try {
+    result.file = *reader.file;
+    result.note = reader.note;
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+}  // namespace
+
+FileStatus read_dataset(const std::vector<std::string>& data_files, const std::string& labels_file,
+                        const ReadOptions& options, Dataset& dataset) noexcept {
+  FileStatus result;
+  try {
+    DatasetReader reader(options);
+    try {
+      result.status = reader.read(data_files, labels_file, dataset);
+    } catch (const std::bad_alloc&) {
+      result.status = no_memory();
+    } catch (const std::length_error&) {
+      result.status = no_memory();
+    }
+    name_file(result, reader);
+  } catch (const std::bad_alloc&) {
+    result.status = no_memory();
+  }
+  return result;
+}
+
+}  // namespace lanemax

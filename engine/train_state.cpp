@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <lanemax/train_step.hpp>
+
+#include "engine/dispatch/select_isa.hpp"
+#include "engine/fail.hpp"
+#include "engine/pass.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lanemax {
+namespace {
+
+template <class T>
+void lay_out_state(Arena& arena, std::size_t features, std::size_t classes, Optimiser optimiser,
+                   TrainState<T>& state) {
+  const std::size_t weights = weight_count(features, classes), bias = bias_count(classes);
+  state.weights_data = arena.take<T>(weights);
+  state.bias_data = arena.take<T>(bias);
+  state.velocity_data = optimiser == Optimiser::momentum ? arena.take<T>(weights + bias) : nullptr;
+}
+
+Status check_options(const StepOptions& options, Optimiser optimiser) {
+  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate)) {
+    return fail(StatusCode::invalid_argument, "learning_rate", "a finite number > 0");
+  }
+  if (!(options.momentum >= 0 && options.momentum < 1)) {
+    return fail(StatusCode::invalid_argument, "momentum", "a number from 0, below 1");
+  }
+  if (!(options.total_weight >= 0) || !std::isfinite(options.total_weight)) {
+    return fail(StatusCode::invalid_argument, "total_weight", "a finite number >= 0");
+  }
+  if (options.optimiser != optimiser) {
+    return fail(StatusCode::invalid_argument, "optimiser", "the one the state was made for");
+  }
+  return {};
+}
+
+PassNeeds step_needs(bool targets) {
+  PassNeeds needs;
+  needs.gradient = true;
+  needs.targets = targets;
+  needs.probabilities = false;
+  return needs;
+}
+
+}  // namespace
+
+template <class T>
+std::size_t TrainState<T>::bytes(std::size_t features, std::size_t classes, Optimiser optimiser) noexcept {
+  if (features == 0 || classes == 0) return 0;
+  Arena arena;
+  TrainState state;
+  lay_out_state(arena, features, classes, optimiser, state);
+  return arena.bytes();
+}
+
+template <class T>
+Status TrainState<T>::create(std::size_t features, std::size_t classes, Optimiser optimiser, const Workspace& memory,
+                             TrainState& state) noexcept {
+  const Status status = check_workspace(memory, bytes(features, classes, optimiser));
+  if (!status.ok()) return status;
+  Arena arena(memory);
+  TrainState made;
+  lay_out_state(arena, features, classes, optimiser, made);
+  made.features_ = features;
+  made.classes_ = classes;
+  made.optimiser_ = optimiser;
+  std::fill_n(made.weights_data, weight_count(features, classes), T(0));
+  std::fill_n(made.bias_data, bias_count(classes), -std::numeric_limits<T>::infinity());
+  std::fill_n(made.bias_data, classes, T(0));
+  if (made.velocity_data != nullptr) {
+    std::fill_n(made.velocity_data, weight_count(features, classes) + bias_count(classes), T(0));
+  }
+  state = made;
+  return {};
+}
+
+template <class T>
+Status TrainState<T>::set_weights(const WeightsView<T>& weights) noexcept {
+  if (weights.weights.rows != classes_ || weights.weights.cols != features_ || weights.weights.empty()) {
+    return fail(StatusCode::shape_mismatch, "weights", "the shape of the state");
+  }
+  const Status status = import_weights(weights, weights_data, bias_data);
+  if (status.ok() && velocity_data != nullptr) {
+    std::fill_n(velocity_data, weight_count(features_, classes_) + bias_count(classes_), T(0));
+  }
+  return status;
+}
+
+template <class T>
+Status TrainState<T>::get_weights(MatrixView<T> weights, T* bias) const noexcept {
+  if (weights.rows != classes_ || weights.cols != features_ || weights.empty()) {
+    return fail(StatusCode::shape_mismatch, "weights", "the shape of the state");
+  }
+  export_weights(weights_data, weights);
+  if (bias != nullptr) std::copy_n(bias_data, classes_, bias);
+  return {};
+}
+
+template <class T>
+std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes,
+                                       int threads) noexcept {
+  if (rows == 0 || features == 0 || classes == 0) return 0;
+  Arena arena;
+  PassMemory<T>().lay_out(arena, make_plan<T>(rows, features, classes), threads, step_needs(true));
+  return arena.bytes();
+}
+
+template <class T>
+Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch, const StepOptions& options,
+                  const Execution& execution, const Workspace& workspace, LossResult& result) noexcept {
+  ProblemSize size;
+  Status status = check_options(options, state.optimiser());
+  if (status.ok()) status = check_problem(objective, batch, state.features(), state.classes(), size);
+  if (status.ok() && execution.threads < 1) status = fail(StatusCode::invalid_argument, "threads", "at least 1");
+  const KernelTable* table = nullptr;
+  if (status.ok()) status = select_kernels(execution.isa, table);
+  if (!status.ok()) return status;
+
+  const PassNeeds needs = step_needs(batch.labels == nullptr);
+  const PassPlan plan = make_plan<T>(batch.rows(), state.features(), state.classes());
+  Arena measure;
+  PassMemory<T>().lay_out(measure, plan, execution.threads, needs);
+  status = check_workspace(workspace, measure.bytes());
+  if (!status.ok()) return status;
+  Arena arena(workspace);
+  PassMemory<T> memory;
+  memory.lay_out(arena, plan, execution.threads, needs);
+
+  PassInput<T> input;
+  input.table = table;
+  input.objective = &objective;
+  input.batch = &batch;
+  input.weights = state.weights_data;
+  input.bias = state.bias_data;
+  input.total_weight = options.total_weight > 0 ? options.total_weight : size.total_weight;
+  status = run_pass<T>(input, memory, needs, {}, {&state, options}, result);
+  if (!status.ok()) {
+    const Status cause = find_bad_feature(batch, objective.ignored_label);
+    return cause.ok() ? status : cause;
+  }
+  return {};
+}
+
+template class TrainState<float>;
+template class TrainState<double>;
+template std::size_t train_step_workspace_bytes<float>(std::size_t, std::size_t, std::size_t, int) noexcept;
+template std::size_t train_step_workspace_bytes<double>(std::size_t, std::size_t, std::size_t, int) noexcept;
+template Status train_step<float>(TrainState<float>&, const Objective&, const Batch&, const StepOptions&,
+                                  const Execution&, const Workspace&, LossResult&) noexcept;
+template Status train_step<double>(TrainState<double>&, const Objective&, const Batch&, const StepOptions&,
+                                   const Execution&, const Workspace&, LossResult&) noexcept;
+
+}  // namespace lanemax

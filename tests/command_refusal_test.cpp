@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the command refuses, with which exit code and in which words.
+#include "tests/support/command_fixture.hpp"
+
+namespace {
+
+using namespace lanemax::testing;
+
+TEST_F(CommandTest, EveryNumberIsCheckedAgainstItsRange) {
+  const Words numbers{"--l2",        "--label-smoothing", "--learning-rate",
+                      "--tolerance", "--time-limit",      "--validation-fraction"};
+  const Words counts{"--epochs", "--batch-size", "--max-iterations", "--early-stopping", "--seed", "--threads"};
+  for (const std::string& option : plus(numbers, counts)) {
+    for (const char* value : {"nan", "inf", "-inf", "-1", "1e308", "abc", "1e", "", "0x10", " 1", "1 "}) {
+      expect_refusal(plus({"train", "--model", "@m", option, value}, csv_), 2, option + ": '" + value + "'; expected");
+    }
+    expect_refusal(plus({"train", "--model", "@m", option + "="}, csv_), 2, option);
+    expect_refusal(plus(plus({"train", "--model", "@m"}, csv_), {option}), 2, option);
+  }
+  for (const char* option : {"--learning-rate", "--time-limit", "--validation-fraction", "--batch-size",
+                             "--max-iterations", "--early-stopping", "--threads"}) {
+    expect_refusal(plus({"train", "--model", "@m", option, "0"}, csv_), 2, option);
+  }
+  expect_refusal(plus({"train", "--model", "@m", "--epochs", "9223372036854775808"}, csv_), 2, "--epochs");
+  expect_refusal(plus({"train", "--model", "@m", "--threads", "1000000"}, csv_), 2, "--threads");
+  expect_refusal(plus({"train", "--model", "@m", "--label-smoothing", "1.1"}, csv_), 2, "--label-smoothing");
+}
+
+TEST_F(CommandTest, WrongOptionsAreUsageErrors) {
+  const Words base = plus({"train", "--model", "@m"}, csv_);
+  expect_refusal({}, 2);
+  expect_refusal({"fly"}, 2, "fly");
+  expect_refusal({"train"}, 2, "--data");
+  expect_refusal(plus({"train"}, csv_), 2, "--model");
+  for (const char* option : {"--loss", "--solver", "--schedule", "--scale", "--format", "--header"}) {
+    expect_refusal(plus(base, {option, "other"}), 2, option);
+  }
+  for (const char* solver : {"lbfgs", "newton", "adam"}) expect_refusal(plus(base, {"--solver", solver}), 2, solver);
+  for (const char* later : {"--resume", "--checkpoint", "--report"}) expect_refusal(plus(base, {later, "f"}), 2, later);
+  expect_refusal(plus(base, {"--l2", "1", "--l2", "2"}), 2, "--l2");
+  expect_refusal(plus(base, {"--quiet", "--quiet"}), 2, "--quiet");
+  expect_refusal(plus(base, {"--quiet=no"}), 2, "--quiet");
+  expect_refusal(plus(base, {"--early-stopping", "3"}), 2, "--validation-fraction");
+  expect_refusal(plus(base, {"--loss", "hinge", "--label-smoothing", "0.1"}), 2, "--label-smoothing");
+  expect_refusal(plus(base, {"--test-labels", "@y.idx"}), 2, "--test-data");
+  expect_refusal(plus(base, {"--separator", "ab"}), 2, "--separator");
+  expect_refusal(plus(base, {"--scale", "unit"}), 2, "--scale");
+  expect_refusal(plus(base, {"--label-column", "nose"}), 2, "nose");
+  expect_refusal(plus(base, {"--sample-weight", "nose"}), 2, "nose");
+  expect_refusal(plus(plus({"train", "--model", "@m"}, idx_), {"--sample-weight", "nose"}), 2, "nose");
+  expect_refusal({"train", "--data", "-", "--model", "@m"}, 2, "--data");
+  expect_refusal(plus(base, {"--", "x"}), 2, "'x'");
+  expect_refusal(plus(base, {"--labels", "@y.idx"}), 2, "labels file");
+  expect_refusal({"info", "stray"}, 2, "stray");
+}
+
+TEST_F(CommandTest, WrongInstructionSetsAreUsageErrors) {
+  for (const char* name : {"avx9", "AVX2"}) {
+    expect_refusal({"info"}, 2, "LANEMAX_ISA", {std::string("LANEMAX_ISA=") + name});
+    expect_refusal(plus({"train", "--model", "@m"}, csv_), 2, "LANEMAX_ISA", {std::string("LANEMAX_ISA=") + name});
+  }
+  expect_refusal({"info", "--isa", "avx9"}, 2, "avx9");
+  expect_refusal({"info", "--isa", "neon_sse2"}, 2, "--isa");
+}
+
+TEST_F(CommandTest, OutputsAreCheckedBeforeTraining) {
+  expect_refusal(plus({"train", "--model", "@nowhere/m"}, csv_), 5, "nowhere");
+  expect_refusal({"train", "--data", "@all.csv", "--model", "@all.csv"}, 2, "--model");
+  expect_refusal({"train", "--data", "@all.csv", "--model", "@./all.csv"}, 2, "--model");
+  expect_refusal(plus({"train", "--model", "/dev/null"}, csv_), 5, "/dev/null");
+  expect_refusal(plus({"train", "--model", "@"}, csv_), 5);
+  expect_refusal(plus({"train", "--model", "@m", "--history", "@m"}, csv_), 2, "--history");
+  expect_refusal(plus({"train", "--model", "@m", "--history", "@nowhere/h"}, csv_), 5, "--history");
+  EXPECT_EQ(read_text(path("all.csv")), table());
+}
+
+TEST_F(CommandTest, BadDataIsNamed) {
+  const Words train{"train", "--model", "@m"};
+  write_text(path("short.idx"), images().substr(0, 300));
+  write_text(path("few.idx"), digits(50));
+  write_text(path("nan.csv"), "a,b,y\n1,2,u\n1,nan,v\n");
+  write_text(path("ragged.csv"), "a,b,y\n1,2,u\n1,v\n");
+  write_text(path("one.csv"), "a,b,y\n1,2,u\n1,3,u\n");
+  write_text(path("empty.csv"), "");
+  expect_refusal(plus(train, {"--data", "@none.csv"}), 5, "none.csv");
+  expect_refusal(plus(train, {"--data", "@"}), 5);
+  expect_refusal(plus(train, {"--data", "@x.idx", "--labels", "@none.idx"}), 5, "none.idx");
+  expect_refusal(plus(train, {"--data", "@short.idx", "--labels", "@y.idx"}), 3, "short.idx");
+  expect_refusal(plus(train, {"--data", "@x.idx", "--labels", "@few.idx"}), 3, "few.idx");
+  expect_refusal(plus(train, {"--data", "@x.idx", "--labels", "@x.idx"}), 3, "x.idx");
+  expect_refusal(plus(train, {"--data", "@x.idx"}), 3, "--labels");
+  expect_refusal(plus(train, {"--data", "@nan.csv"}), 3, "nan.csv:3: ");
+  expect_refusal(plus(train, {"--data", "@ragged.csv"}), 3, "ragged.csv:3: ");
+  expect_refusal(plus(train, {"--data", "@one.csv"}), 3, "one.csv");
+  expect_refusal(plus(train, {"--data", "@empty.csv"}), 3, "empty.csv");
+  expect_refusal(plus(train, {"--data", "@all.csv", "--loss", "logistic"}), 3, "logistic");
+  expect_refusal(plus(train, {"--data", "@all.csv", "--test-data", "@unlabelled.csv"}), 3, "unlabelled.csv");
+}
+
+TEST_F(CommandTest, BadModelsAreNamed) {
+  train(csv_);
+  const std::string model = read_text(path("m"));
+  std::string flipped = model;
+  flipped[flipped.size() - 3] = static_cast<char>(flipped[flipped.size() - 3] ^ 1);
+  write_text(path("flipped"), flipped);
+  write_text(path("cut"), model.substr(0, model.size() - 1));
+  for (const char* command : {"evaluate", "predict"}) {
+    for (const char* bad : {"@flipped", "@cut", "@all.csv", "@x.idx"}) {
+      expect_refusal({command, "--model", bad, "--data", "@all.csv"}, 4, std::string(bad).substr(1));
+    }
+    expect_refusal({command, "--model", "@none", "--data", "@all.csv"}, 5, "none");
+    expect_refusal({command, "--model", "@m", "--data", "@none.csv"}, 5, "none.csv");
+  }
+  write_text(path("narrow.csv"), "a,b,species\n1,2,ant\n");
+  write_text(path("renamed.csv"), "a,b,c,d,e,g\n1,2,3,4,5,6\n");
+  expect_refusal({"evaluate", "--model", "@m", "--data", "@narrow.csv"}, 3, "narrow.csv");
+  expect_refusal({"predict", "--model", "@m", "--data", "@all.csv", "--output", "@out.csv"}, 3, "all.csv");
+  expect_refusal({"predict", "--model", "@m", "--data", "@renamed.csv"}, 3, "'g'");
+  expect_refusal({"predict", "--model", "@m", "--data", "@unlabelled.csv", "--top-k", "4"}, 2, "--top-k");
+  expect_refusal({"predict", "--model", "@m", "--data", "@unlabelled.csv", "--proba", "--logits"}, 2, "--logits");
+  expect_refusal({"predict", "--model", "@m", "--data", "@unlabelled.csv", "--json"}, 2, "--json");
+  expect_refusal({"predict", "--model", "@m", "--data", "@unlabelled.csv", "--output", "@m"}, 2, "--output");
+}
+
+TEST_F(CommandTest, FullDisksAndClosedPipesAreNoticed) {
+  train(csv_);
+  for (const Words& words : {Words{"info"}, Words{"evaluate", "--model", "@m", "--data", "@all.csv"},
+                             Words{"predict", "--model", "@m", "--data", "@unlabelled.csv"}}) {
+    const CommandResult full = run(words, {}, "/dev/full");
+    EXPECT_EQ(full.exit_code, 5);
+    EXPECT_EQ(lines_of(full.err), 1U) << full.err;
+  }
+  // Nobody reads any more when the command writes.
+  const CommandResult closed = run_command(
+      {"/bin/sh", "-c", "(sleep 0.3; \"$0\" info; echo $? >\"$1\") | true", LANEMAX_COMMAND_PATH, path("code")});
+  EXPECT_EQ(closed.err, "");
+  EXPECT_EQ(read_text(path("code")), "5\n");
+}
+
+}  // namespace

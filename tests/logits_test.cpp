@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/support/checks.hpp"
+#include "tests/support/testing.hpp"
+
+namespace lanemax::checks {
+namespace {
+
+class LogitsTest : public IsaTest {};
+INSTANTIATE_PER_ISA(LogitsTest);
+
+TEST_P(LogitsTest, SmallShapesF32) {
+  expect_ok(check_logits_small<float>(table()));
+}
+TEST_P(LogitsTest, SmallShapesF64) {
+  expect_ok(check_logits_small<double>(table()));
+}
+TEST_P(LogitsTest, LargeShapesF32) {
+  expect_ok(check_logits_large<float>(table()));
+}
+TEST_P(LogitsTest, LargeShapesF64) {
+  expect_ok(check_logits_large<double>(table()));
+}
+TEST_P(LogitsTest, RowsDoNotDependOnTheirBlockF32) {
+  expect_ok(check_logits_rows<float>(table()));
+}
+TEST_P(LogitsTest, RowsDoNotDependOnTheirBlockF64) {
+  expect_ok(check_logits_rows<double>(table()));
+}
+TEST_P(LogitsTest, MaskedAndNotFiniteF32) {
+  expect_ok(check_logits_special<float>(table()));
+}
+TEST_P(LogitsTest, MaskedAndNotFiniteF64) {
+  expect_ok(check_logits_special<double>(table()));
+}
+
+}  // namespace
+}  // namespace lanemax::checks

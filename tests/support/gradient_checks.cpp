@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/support/checks.hpp"
+#include "tests/support/problems.hpp"
+
+#include <vector>
+
+namespace lanemax::checks {
+namespace {
+
+using reference::ProductSum;
+
+struct Buffers {
+  GuardedBuffer x, g, w, out, next;
+};
+
+/// dlogits [rows][classes] and what they multiply.
+struct Case {
+  std::size_t rows = 0, features = 0, classes = 0;
+  std::vector<double> x, g, old;  // old: what dweights hold before, [classes][features]
+};
+Case random_case(Rng& rng, const Shape& shape) {
+  Case c{shape.rows, shape.features, shape.classes, {}, {}, {}};
+  c.x = make_values(rng, c.rows * c.features, Values::ordinary);
+  c.g = make_values(rng, c.rows * c.classes, Values::ordinary);
+  c.old = make_values(rng, c.classes * c.features, Values::ordinary);
+  return c;
+}
+
+/// dweights before the call: NaN if they are not to be read; else the old values with padding 0.
+template <class T>
+T* place_dweights(GuardedBuffer& buffer, const Case& p, bool accumulate) {
+  if (accumulate) return place_weights<T>(buffer, p.old, p.features, p.classes);
+  return buffer.ending_at_guard<T>(weight_count(p.features, p.classes), kNaN<T>);
+}
+
+template <class T>
+GradientArgs<T> whole(const Case& p, const RowBlock<T>& x, const T* g, std::size_t capacity, T* dweights, bool accumulate) {
+  GradientArgs<T> args;
+  args.x = x;
+  args.dlogits = g;
+  args.capacity = capacity;
+  args.features = p.features;
+  args.classes = p.classes;
+  args.feature_end = p.features;
+  args.panel_end = panel_count(p.classes);
+  args.dweights = dweights;
+  args.accumulate = accumulate;
+  return args;
+}
+
+/// Every weight against its sum over the first `rows` rows; everything else must be 0.
+template <class T, class Where>
+void compare(Judge& judge, const T* got, const Case& p, const std::vector<ProductSum>& sums, bool accumulate,
+             const Where& where) {
+  const reference::Arithmetic arithmetic = reference::arithmetic_of<T>();
+  std::vector<char> used(weight_count(p.features, p.classes));
+  for (std::size_t c = 0; c < p.classes && judge.ok(); ++c) {
+    for (std::size_t d = 0; d < p.features; ++d) {
+      const std::size_t i = c * p.features + d, at = weight_index(p.features, p.classes, c, d);
+      ProductSum sum = sums[i];
+      if (accumulate) sum.add(static_cast<Real>(p.old[i]), 1);
+      used[at] = 1;
+      judge.close(static_cast<Real>(got[at]), sum.sum(arithmetic), arithmetic.max,
+                  [&] { return text(where(), ": class ", c, " feature ", d); });
+    }
+  }
+  for (std::size_t i = 0; i < used.size() && judge.ok(); ++i) {
+    if (used[i] == 0 && got[i] != T(0)) judge.fail(text(where(), ": padding ", i, " is ", got[i]));
+  }
+}
+
+void add_row(std::vector<ProductSum>& sums, const Case& p, std::size_t n) {
+  for (std::size_t c = 0; c < p.classes; ++c) {
+    for (std::size_t d = 0; d < p.features; ++d) {
+      sums[c * p.features + d].add(static_cast<Real>(p.g[n * p.classes + c]), static_cast<Real>(p.x[n * p.features + d]));
+    }
+  }
+}
+
+/// Both ways of accumulation over the first `rows` rows.
+template <class T>
+void check_rows(Judge& judge, const KernelTable& table, Buffers& buffers, const Case& p, std::size_t rows,
+                const std::vector<ProductSum>& sums, Placement where) {
+  const std::size_t capacity = round_up(rows, 16) + where.offset % 2 * 16;
+  const RowBlock<T> x = place_rows<T>(buffers.x, p.x, rows, p.features, where);
+  const T* g = place_logits<T>(buffers.g, p.g, rows, p.classes, capacity, T(0));
+  for (const bool accumulate : {false, true}) {
+    T* dweights = place_dweights<T>(buffers.out, p, accumulate);
+    kernels<T>(table).gradient(whole<T>(p, x, g, capacity, dweights, accumulate));
+    compare(judge, dweights, p, sums, accumulate, [&] {
+      return text("gradient ", rows, " x ", p.features, " x ", p.classes, accumulate ? ", accumulated" : ", fresh",
+                  ", stride +", where.extra_stride, ", offset ", where.offset);
+    });
+  }
+}
+
+}  // namespace
+
+template <class T>
+Verdict check_gradient_small(const KernelTable& table) {
+  constexpr std::size_t kMost = 33;
+  Judge judge;
+  Rng rng(20);
+  Buffers buffers;
+  std::size_t turn = 0;
+  for (std::size_t features = 1; features <= kMost; ++features) {
+    for (std::size_t classes = 1; classes <= kMost; ++classes) {
+      const Case p = random_case(rng, {kMost, features, classes});
+      std::vector<ProductSum> sums(classes * features);
+      for (std::size_t rows = 1; rows <= kMost; ++rows) {
+        add_row(sums, p, rows - 1);
+        if (rows > 4 && (rows + features + classes) % 4 != 0) continue;
+        check_rows<T>(judge, table, buffers, p, rows, sums, placement(turn++));
+        if (!judge.ok()) return judge.finish(0);
+      }
+    }
+  }
+  return judge.finish(0.99);
+}
+
+template <class T>
+Verdict check_gradient_large(const KernelTable& table) {
+  Judge judge;
+  Rng rng(21);
+  Buffers buffers;
+  std::size_t turn = 0;
+  for (const Shape& shape : large_shapes()) {
+    const Case p = random_case(rng, shape);
+    std::vector<ProductSum> sums(p.classes * p.features);
+    for (std::size_t n = 0; n < p.rows; ++n) add_row(sums, p, n);
+    check_rows<T>(judge, table, buffers, p, p.rows, sums, placement(turn++));
+    if (!judge.ok()) break;
+  }
+  return judge.finish(0.99);
+}
+
+template <class T>
+Verdict check_gradient_parts(const KernelTable& table) {
+  Judge judge;
+  Rng rng(22);
+  Buffers buffers;
+  std::size_t turn = 0;
+  for (const Shape& shape : {Shape{21, 100, 10}, Shape{17, 784, 10}, Shape{33, 54, 7}, Shape{9, 31, 1}, Shape{12, 33, 15},
+                             Shape{21, 100, 16}, Shape{10, 49, 33}, Shape{6, 96, 100}, Shape{5, 15, 150}}) {
+    const Case p = random_case(rng, shape);
+    const std::size_t capacity = round_up(p.rows, 16), count = weight_count(p.features, p.classes);
+    const std::size_t panels = is_class_major(p.classes) ? 1 : panel_count(p.classes);
+    for (const bool accumulate : {false, true}) {
+      for (std::size_t try_ = 0; try_ < 12 && judge.ok(); ++try_) {
+        const RowBlock<T> x = place_rows<T>(buffers.x, p.x, p.rows, p.features, placement(turn++));
+        const T* g = place_logits<T>(buffers.g, p.g, p.rows, p.classes, capacity, T(0));
+        T* out = place_dweights<T>(buffers.out, p, accumulate);
+        kernels<T>(table).gradient(whole<T>(p, x, g, capacity, out, accumulate));
+        const std::vector<T> want(out, out + count);
+
+        // The same in parts: cuts of the features at multiples of 16, cuts of the panels anywhere; odd tries prefetch.
+        const std::size_t feature_step = 16 * (1 + rng.below(4)), panel_step = 1 + rng.below(panels);
+        const RowBlock<T> next = place_rows<T>(buffers.next, p.x, p.rows, p.features, {0, 0});
+        out = place_dweights<T>(buffers.w, p, accumulate);
+        std::vector<T> before(out, out + count);
+        for (std::size_t f = 0; f < p.features; f += feature_step) {
+          for (std::size_t q = 0; q < panels; q += panel_step) {
+            GradientArgs<T> args = whole<T>(p, x, g, capacity, out, accumulate);
+            args.feature_begin = f;
+            args.feature_end = std::min(f + feature_step, p.features);
+            args.panel_begin = q;
+            args.panel_end = std::min(q + panel_step, panels);
+            if (try_ % 2 == 1) args.prefetch = next;
+            kernels<T>(table).gradient(args);
+            // Nothing outside of the part has changed.
+            for (std::size_t i = 0; i < count; ++i) {
+              const std::size_t width = round_up(p.features, kPanel);
+              const std::size_t d = is_class_major(p.classes) ? i % width : i / kPanel % p.features;
+              const std::size_t panel = is_class_major(p.classes) ? q : i / kPanel / p.features;
+              const std::size_t d_end = args.feature_end == p.features ? width : args.feature_end;
+              const bool inside = d >= f && d < d_end && panel >= args.panel_begin && panel < args.panel_end;
+              if (!inside) judge.same(out[i], before[i], [&] { return text("outside of a part, element ", i); });
+            }
+            before.assign(out, out + count);
+          }
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+          judge.same(out[i], want[i], [&] {
+            return text("gradient ", p.rows, " x ", p.features, " x ", p.classes, " in parts of ", feature_step,
+                        " features, ", panel_step, " panels: element ", i, " against the whole");
+          });
+        }
+      }
+    }
+  }
+  return judge.finish(0.5);
+}
+
+template <class T>
+Verdict check_bias_gradient(const KernelTable& table) {
+  const reference::Arithmetic arithmetic = reference::arithmetic_of<T>();
+  Judge judge;
+  Rng rng(23);
+  Buffers buffers;
+  for (std::size_t classes = 1; classes <= 100; classes += classes < 34 ? 1 : 11) {
+    const Case p = random_case(rng, {40, 1, classes});
+    for (std::size_t rows = 1; rows <= p.rows; ++rows) {
+      const std::size_t capacity = round_up(rows, 16) + rows % 2 * 16;
+      const T* g = place_logits<T>(buffers.g, p.g, rows, classes, capacity, T(0));
+      for (const bool accumulate : {false, true}) {
+        T* dbias = buffers.out.ending_at_guard<T>(bias_count(classes), accumulate ? T(0) : kNaN<T>);
+        for (std::size_t c = 0; accumulate && c < classes; ++c) dbias[c] = static_cast<T>(p.old[c]);
+        BiasGradientArgs<T> args;
+        args.dlogits = g;
+        args.capacity = capacity;
+        args.rows = rows;
+        args.classes = classes;
+        args.dbias = dbias;
+        args.accumulate = accumulate;
+        kernels<T>(table).bias_gradient(args);
+        for (std::size_t c = 0; c < bias_count(classes); ++c) {
+          const auto about = [&] { return text("dbias ", c, " of ", classes, ", ", rows, " rows"); };
+          if (c >= classes) {
+            if (judge.ok() && dbias[c] != T(0)) judge.fail(about() + ": padding is not 0");
+            continue;
+          }
+          ProductSum sum;
+          if (accumulate) sum.add(static_cast<Real>(p.old[c]), 1);
+          for (std::size_t n = 0; n < rows; ++n) sum.add(static_cast<Real>(p.g[n * classes + c]), 1);
+          judge.close(static_cast<Real>(dbias[c]), sum.sum(arithmetic), arithmetic.max, about);
+        }
+      }
+    }
+  }
+  return judge.finish(0.99);
+}
+
+template <class T>
+Verdict check_feature_gradient(const KernelTable& table) {
+  const reference::Arithmetic arithmetic = reference::arithmetic_of<T>();
+  Judge judge;
+  Rng rng(24);
+  Buffers buffers;
+  std::vector<Shape> shapes = {{9, 784, 10}, {5, 100, 100}, {3, 54, 7}, {2, 17, 1000}};
+  for (std::size_t features = 1; features <= 33; ++features) {
+    for (std::size_t classes = 1; classes <= 33; ++classes) shapes.push_back({1 + (features + classes) % 5, features, classes});
+  }
+  std::size_t turn = 0;
+  for (const Shape& shape : shapes) {
+    const Case p = random_case(rng, shape);
+    const std::size_t capacity = round_up(p.rows, 16);
+    const T scale = turn % 2 == 0 ? T(1) : T(0.37f);
+    const Placement where = placement(turn++);
+    FeatureGradientArgs<T> args;
+    args.dlogits = place_logits<T>(buffers.g, p.g, p.rows, p.classes, capacity, T(0));
+    args.capacity = capacity;
+    args.rows = p.rows;
+    args.features = p.features;
+    args.classes = p.classes;
+    args.weights = place_weights<T>(buffers.w, p.old, p.features, p.classes);
+    args.scale = scale;
+    args.stride = p.features + where.extra_stride;
+    const std::size_t size = (p.rows - 1) * args.stride + p.features;
+    args.dfeatures = where.offset == 0 ? buffers.out.ending_at_guard<T>(size, kNaN<T>)
+                                       : buffers.out.misaligned<T>(size, where.offset, kNaN<T>);
+    kernels<T>(table).feature_gradient(args);
+    for (std::size_t n = 0; n < p.rows && judge.ok(); ++n) {
+      const auto about = [&] { return text("dfeatures ", p.rows, " x ", p.features, " x ", p.classes, ": row ", n); };
+      for (std::size_t d = 0; d < args.stride && (n + 1 < p.rows || d < p.features); ++d) {
+        const T got = args.dfeatures[n * args.stride + d];
+        if (d >= p.features) {
+          if (judge.ok() && !std::isnan(got)) judge.fail(about() + ": wrote between the rows");
+          continue;
+        }
+        ProductSum sum;
+        for (std::size_t c = 0; c < p.classes; ++c) {
+          sum.add(static_cast<Real>(p.g[n * p.classes + c]), static_cast<Real>(p.old[c * p.features + d]));
+        }
+        const Estimate s = sum.sum(arithmetic);
+        const Real factor = static_cast<Real>(scale);
+        judge.close(static_cast<Real>(got), {factor * s.value, factor * s.bound + 2 * arithmetic.u * std::fabs(factor * s.value)},
+                    arithmetic.max, [&] { return text(about(), " feature ", d); });
+      }
+    }
+  }
+  return judge.finish(0.99);
+}
+
+template Verdict check_gradient_small<float>(const KernelTable&);
+template Verdict check_gradient_small<double>(const KernelTable&);
+template Verdict check_gradient_large<float>(const KernelTable&);
+template Verdict check_gradient_large<double>(const KernelTable&);
+template Verdict check_gradient_parts<float>(const KernelTable&);
+template Verdict check_gradient_parts<double>(const KernelTable&);
+template Verdict check_bias_gradient<float>(const KernelTable&);
+template Verdict check_bias_gradient<double>(const KernelTable&);
+template Verdict check_feature_gradient<float>(const KernelTable&);
+template Verdict check_feature_gradient<double>(const KernelTable&);
+
+}  // namespace lanemax::checks
