@@ -111,6 +111,9 @@ Status check_problem(const Objective& objective, const Batch& batch, std::size_t
   if (classes > (std::size_t{1} << 24)) {
     return fail(StatusCode::shape_mismatch, "weights", "at most 16777216 classes");
   }
+  if (!sizes_fit(batch.rows(), features, classes)) {
+    return fail(StatusCode::shape_mismatch, "weights", "sizes whose product fits the address space");
+  }
   const MatrixView<const float>& t = batch.target_probabilities;
   if (!t.empty() && (t.rows != x.samples || t.cols != classes)) {
     return fail(StatusCode::shape_mismatch, "target_probabilities", "one row per sample and one column per score");

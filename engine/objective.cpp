@@ -116,7 +116,7 @@ Status evaluate(const Objective& objective, const WeightsView<T>& weights, const
 
 template <class T>
 std::size_t loss_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes, int threads) noexcept {
-  if (rows == 0 || features == 0 || classes == 0) return 0;
+  if (rows == 0 || features == 0 || classes == 0 || !sizes_fit(rows, features, classes)) return 0;
   PassNeeds everything;
   everything.gradient = true;
   Arena arena;

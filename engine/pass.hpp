@@ -33,7 +33,8 @@ struct PassPlan {
   static constexpr std::size_t kMostGroupBlocks = 64;
 
   std::size_t rows = 0, features = 0, classes = 0;
-  std::size_t block_rows = 0;  ///< a multiple of 16; also the capacity of a block's buffers
+  std::size_t block_rows = 0;  ///< a multiple of 16
+  std::size_t capacity = 0;    ///< rows that a block's logits have room for
   std::size_t blocks = 0;
   std::size_t slots = 0;         ///< 1: tiles are owned by threads
   std::size_t group_blocks = 0;  ///< slots == 1: blocks whose dlogits are in memory at a time
@@ -49,6 +50,8 @@ struct PassPlan {
            static_cast<double>(classes);
   }
 };
+/// Whether problems of this size can be addressed at all; no size computed from them overflows then.
+[[nodiscard]] bool sizes_fit(std::size_t rows, std::size_t features, std::size_t classes) noexcept;
 template <class T>
 [[nodiscard]] PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) noexcept;
 

@@ -32,7 +32,7 @@ constexpr std::size_t kRowsPerCachedSlot = 512;
 constexpr std::size_t kRowsPerSlot = 2048;
 constexpr std::size_t kFewestLargeSlots = 16;
 
-constexpr std::size_t kGroupBytes = 64 * 1024 * 1024;  // dlogits of the blocks of a group
+constexpr std::size_t kGroupBytes = 64 * 1024 * 1024;  // dlogits and loaded rows of the blocks of a group
 constexpr std::size_t kMostGroupRows = 4096;
 
 std::size_t rows_per_block(std::size_t scalar, std::size_t features, std::size_t classes) {
@@ -48,7 +48,7 @@ std::size_t rows_per_block(std::size_t scalar, std::size_t features, std::size_t
 
 std::size_t slot_count(std::size_t rows, std::size_t blocks, std::size_t slot_bytes) {
   const auto power_of_two = [](std::size_t n) { return n == 0 ? 0 : std::bit_floor(n); };
-  if (kTiny) return std::min<std::size_t>(power_of_two(blocks), 4);
+  if (kTiny) return blocks % 3 == 0 ? 1 : std::min<std::size_t>(power_of_two(blocks), 4);
   std::size_t slots = std::min(kMostSlots, power_of_two(rows / kRowsPerCachedSlot));
   if (slots * slot_bytes > kCachedSlotBytes) {
     slots = std::min({kMostSlots, power_of_two(rows / kRowsPerSlot), power_of_two(kSlotBytes / slot_bytes)});
@@ -59,6 +59,12 @@ std::size_t slot_count(std::size_t rows, std::size_t blocks, std::size_t slot_by
 
 }  // namespace
 
+bool sizes_fit(std::size_t rows, std::size_t features, std::size_t classes) noexcept {
+  constexpr std::size_t kMost = std::size_t{1} << 40, kMostClasses = std::size_t{1} << 24, kMostWeights = std::size_t{1} << 46;
+  return rows <= kMost && features <= kMost && classes <= kMostClasses &&
+         round_up(features, kPanel) <= kMostWeights / bias_count(std::max<std::size_t>(classes, 1));
+}
+
 template <class T>
 PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) noexcept {
   PassPlan plan;
@@ -66,16 +72,21 @@ PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) 
   plan.features = features;
   plan.classes = classes;
   plan.block_rows = std::min(rows_per_block(sizeof(T), features, classes), round_up(rows, 16));
+  // One row more than needed: panels a multiple of 4 KB apart would all fall in the same sets of L1.
+  plan.capacity = is_class_major(classes) ? plan.block_rows : plan.block_rows + 1;
   plan.blocks = (rows + plan.block_rows - 1) / plan.block_rows;
   plan.slots = slot_count(rows, plan.blocks, plan.parameters() * sizeof(T));
 
-  const std::size_t row_bytes = bias_count(classes) * sizeof(T);
+  const std::size_t row_bytes = (bias_count(classes) + round_up(features, kPanel)) * sizeof(T);
   const std::size_t group_rows = std::min(kGroupBytes / row_bytes, kMostGroupRows);
   plan.group_blocks = std::clamp(group_rows / plan.block_rows, std::size_t{1}, PassPlan::kMostGroupBlocks);
   if (kTiny) plan.group_blocks = 2;
   plan.group_blocks = std::min(plan.group_blocks, plan.blocks);
   plan.tile_features = kTiny ? 16 : is_class_major(classes) ? 64 : 192;
-  plan.tile_panels = kTiny ? 1 : 4;
+  // Tiles of 64 classes; several share the X they read, as long as there are enough parts to hand out.
+  const std::size_t feature_tiles = (features + plan.tile_features - 1) / plan.tile_features;
+  const std::size_t tiles = feature_tiles * ((panel_count(classes) + 3) / 4);
+  plan.tile_panels = kTiny ? 1 : 4 * std::clamp<std::size_t>(tiles / 16, 1, 8);
   return plan;
 }
 template PassPlan make_plan<float>(std::size_t, std::size_t, std::size_t) noexcept;
@@ -87,7 +98,7 @@ void PassMemory<T>::lay_out(Arena& arena, const PassPlan& the_plan, int thread_c
   threads = std::clamp(thread_count, 1, kMostThreads);
   const auto workers = static_cast<std::size_t>(threads);
   const std::size_t capacity = plan.block_rows;
-  const std::size_t logits = logit_count(capacity, plan.classes);
+  const std::size_t logits = logit_count(plan.capacity, plan.classes);
   const std::size_t in_flight = plan.slots > 1 ? workers : plan.group_blocks;
 
   value_stride = round_up(plan.features, kPanel);

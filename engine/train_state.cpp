@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace lanemax {
 namespace {
@@ -20,8 +21,9 @@ void lay_out_state(Arena& arena, std::size_t features, std::size_t classes, Opti
   state.velocity_data = optimiser == Optimiser::momentum ? arena.take<T>(weights + bias) : nullptr;
 }
 
+template <class T>
 Status check_options(const StepOptions& options, Optimiser optimiser) {
-  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate)) {
+  if (!(options.learning_rate > 0 && options.learning_rate <= static_cast<double>(std::numeric_limits<T>::max()))) {
     return fail(StatusCode::invalid_argument, "learning_rate", "a finite number > 0");
   }
   if (!(options.momentum >= 0 && options.momentum < 1)) {
@@ -48,7 +50,7 @@ PassNeeds step_needs(bool targets) {
 
 template <class T>
 std::size_t TrainState<T>::bytes(std::size_t features, std::size_t classes, Optimiser optimiser) noexcept {
-  if (features == 0 || classes == 0) return 0;
+  if (features == 0 || classes == 0 || !sizes_fit(1, features, classes)) return 0;
   Arena arena;
   TrainState state;
   lay_out_state(arena, features, classes, optimiser, state);
@@ -101,7 +103,7 @@ Status TrainState<T>::get_weights(MatrixView<T> weights, T* bias) const noexcept
 template <class T>
 std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes,
                                        int threads) noexcept {
-  if (rows == 0 || features == 0 || classes == 0) return 0;
+  if (rows == 0 || features == 0 || classes == 0 || !sizes_fit(rows, features, classes)) return 0;
   Arena arena;
   PassMemory<T>().lay_out(arena, make_plan<T>(rows, features, classes), threads, step_needs(true));
   return arena.bytes();
@@ -111,7 +113,7 @@ template <class T>
 Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch, const StepOptions& options,
                   const Execution& execution, const Workspace& workspace, LossResult& result) noexcept {
   ProblemSize size;
-  Status status = check_options(options, state.optimiser());
+  Status status = check_options<T>(options, state.optimiser());
   if (status.ok()) status = check_problem(objective, batch, state.features(), state.classes(), size);
   if (status.ok() && execution.threads < 1) status = fail(StatusCode::invalid_argument, "threads", "at least 1");
   const KernelTable* table = nullptr;

@@ -8,6 +8,7 @@
 // through the first three steps; then it joins the blocks' gradients and updates the weights. Every step is a kernel of the
 // variant in use (engine/steps, engine/gemm); how the rows are cut is in engine/plan.cpp; everything else in the library is a
 // faster way to do one of these steps, a way in, or a way out.
+#include "engine/fail.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pass.hpp"
 
@@ -62,15 +63,15 @@ class Pass {
 
   /// Loads block `index` and leaves its dlogits in memory. `place` says which of the blocks in flight it is.
   Block logits_and_loss(std::size_t index, std::size_t place, std::size_t rank) {
-    const std::size_t capacity = plan_.block_rows;
-    const std::size_t logit_size = logit_count(capacity, plan_.classes);
+    const std::size_t rows = plan_.block_rows;
+    const std::size_t logit_size = logit_count(plan_.capacity, plan_.classes);
     RowBuffers<T> buffers;
-    buffers.values = memory_.values == nullptr ? nullptr : memory_.values + place * capacity * memory_.value_stride;
+    buffers.values = memory_.values == nullptr ? nullptr : memory_.values + place * rows * memory_.value_stride;
     buffers.stride = memory_.value_stride;
-    buffers.labels = memory_.labels + rank * capacity;
-    buffers.weights = memory_.row_weights + rank * capacity;
-    buffers.rows = memory_.rows + rank * capacity;
-    buffers.positions = memory_.positions + rank * capacity;
+    buffers.labels = memory_.labels + rank * rows;
+    buffers.weights = memory_.row_weights + rank * rows;
+    buffers.rows = memory_.rows + rank * rows;
+    buffers.positions = memory_.positions + rank * rows;
 
     Block block;
     block.index = index;
@@ -84,18 +85,18 @@ class Pass {
     logits.weights = in_.weights;
     logits.bias = in_.bias;
     logits.logits = block.dlogits;
-    logits.capacity = capacity;
+    logits.capacity = plan_.capacity;
     logits.form = form_;
     kernel_.logits(logits);
 
     LossArgs<T> loss;
     loss.logits = block.dlogits;
-    loss.capacity = capacity;
+    loss.capacity = plan_.capacity;
     loss.rows = block.x.count;
     loss.classes = plan_.classes;
     loss.weights = buffers.weights;
     loss.smoothing = static_cast<T>(in_.objective->label_smoothing);
-    loss.losses = memory_.losses + rank * capacity;
+    loss.losses = memory_.losses + rank * rows;
     if (in_.batch->labels != nullptr) {
       loss.labels = buffers.labels;
     } else {
@@ -124,7 +125,7 @@ class Pass {
   void gradient_part(const Block& block, GradientArgs<T> part, T* gradient, bool accumulate) {
     part.x = block.x;
     part.dlogits = block.dlogits;
-    part.capacity = plan_.block_rows;
+    part.capacity = plan_.capacity;
     part.features = plan_.features;
     part.classes = plan_.classes;
     part.dweights = gradient;
@@ -135,7 +136,7 @@ class Pass {
   void bias_gradient(const Block& block, T* gradient, bool accumulate) {
     BiasGradientArgs<T> args;
     args.dlogits = block.dlogits;
-    args.capacity = plan_.block_rows;
+    args.capacity = plan_.capacity;
     args.rows = block.x.count;
     args.classes = plan_.classes;
     args.dbias = gradient + weights_size();
@@ -276,7 +277,7 @@ class Pass {
 
   /// The caller's target probabilities of a block's rows, in the logits' layout.
   void lay_out_targets(const Block& block, const std::uint32_t* positions, T* targets) {
-    const std::size_t capacity = plan_.block_rows;
+    const std::size_t capacity = plan_.capacity;
     std::fill_n(targets, logit_count(capacity, plan_.classes), T(0));
     for (std::size_t i = 0; i < block.x.count; ++i) {
       const std::size_t row = source_row(first_row(block.index) + positions[i]);
@@ -300,7 +301,7 @@ class Pass {
       }
       for (std::size_t i = 0; i < block.x.count; ++i) {
         for (std::size_t c = 0; c < plan_.classes; ++c) {
-          p.at(first + positions[i], c) = loss.probabilities[logit_index(plan_.block_rows, plan_.classes, i, c)];
+          p.at(first + positions[i], c) = loss.probabilities[logit_index(plan_.capacity, plan_.classes, i, c)];
         }
       }
     }
@@ -309,8 +310,8 @@ class Pass {
       const bool mean = in_.objective->reduction == Reduction::mean;
       for (std::size_t i = 0; i < block.x.count; ++i) {
         FeatureGradientArgs<T> args;
-        args.dlogits = block.dlogits + logit_index(plan_.block_rows, plan_.classes, i, 0);
-        args.capacity = plan_.block_rows;
+        args.dlogits = block.dlogits + logit_index(plan_.capacity, plan_.classes, i, 0);
+        args.capacity = plan_.capacity;
         args.rows = 1;
         args.features = plan_.features;
         args.classes = plan_.classes;
@@ -346,6 +347,16 @@ Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const Pa
   Pass<T> pass(input, memory, needs, outputs, update);
   const int threads =
       usable_threads(memory.threads, memory.plan.flops(needs.gradient), input.table->blocks.serial_flops);
+  const bool mean = input.objective->reduction == Reduction::mean;
+  double penalty = 0;  // at the weights before the update
+  if (needs.penalty && input.objective->l2 > 0) {
+    penalty =
+        0.5 * input.objective->l2 * squared_norm(input.weights, weight_count(memory.plan.features, memory.plan.classes));
+    if (!mean) penalty *= input.total_weight;
+  }
+  if (!std::isfinite(penalty)) {
+    return fail(StatusCode::overflow, "penalty", "weights whose squares are within the range of double");
+  }
   parallel(threads, [&](const Team& team) { pass.run(team); });
   if (!pass.good()) {
     Status status;
@@ -354,16 +365,10 @@ Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const Pa
     status.expected = "logits and sums within the range of the scalar type";
     return status;
   }
-  const bool mean = input.objective->reduction == Reduction::mean;
   result.total_weight = input.total_weight;
   result.rows = pass.kept_rows();
   result.data_loss = mean ? pass.loss_sum() / input.total_weight : pass.loss_sum();
-  result.objective = result.data_loss;
-  if (needs.penalty && input.objective->l2 > 0) {
-    const double penalty =
-        0.5 * input.objective->l2 * squared_norm(input.weights, weight_count(memory.plan.features, memory.plan.classes));
-    result.objective += mean ? penalty : penalty * input.total_weight;
-  }
+  result.objective = result.data_loss + penalty;
   return {};
 }
 

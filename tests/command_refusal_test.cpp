@@ -131,6 +131,18 @@ TEST_F(CommandTest, FullDisksAndClosedPipesAreNoticed) {
     EXPECT_EQ(full.exit_code, 5);
     EXPECT_EQ(lines_of(full.err), 1U) << full.err;
   }
+  // A file size limit: nothing is left of the file that could not be finished, and an old one stays.
+  write_text(path("old"), "old");
+  for (const std::string words : {"predict --output \"$1/old\" --proba --model \"$1/m\" --data \"$1/unlabelled.csv\"",
+                                  "train --quiet --model \"$1/old\" --data \"$1/all.csv\""}) {
+    const auto before = directory_.files();
+    const CommandResult limited =
+        run_command({"/bin/sh", "-c", "ulimit -f 1; exec \"$0\" " + words, LANEMAX_COMMAND_PATH, path("")});
+    EXPECT_EQ(limited.exit_code, 5) << limited.err;
+    EXPECT_EQ(lines_of(limited.err), 1U) << limited.err;
+    EXPECT_EQ(read_text(path("old")), "old");
+    EXPECT_EQ(directory_.files(), before);
+  }
   // Nobody reads any more when the command writes.
   const CommandResult closed = run_command(
       {"/bin/sh", "-c", "(sleep 0.3; \"$0\" info; echo $? >\"$1\") | true", LANEMAX_COMMAND_PATH, path("code")});

@@ -55,6 +55,26 @@ TEST_F(CommandTest, EvaluateAgreesWithTrain) {
   EXPECT_NE(text.out.find("confusion"), std::string::npos);
 }
 
+// More rows than are predicted at a time; all are copies of the small data.
+TEST_F(CommandTest, LargeDataIsEvaluatedPieceByPiece) {
+  constexpr std::size_t kCopies = 800;
+  const std::string values = images().substr(16);
+  const std::string numbers = digits().substr(8);
+  std::string many_values;
+  std::string many_numbers;
+  for (std::size_t i = 0; i < kCopies; ++i) {
+    many_values += values;
+    many_numbers += numbers;
+  }
+  write_text(path("X"), idx_bytes({kRows * kCopies, 2, 3}, {many_values.begin(), many_values.end()}));
+  write_text(path("Y"), idx_bytes({kRows * kCopies}, {many_numbers.begin(), many_numbers.end()}));
+  const json trained = train(plus(idx_, {"--scale", "unit"}));
+  const Words evaluate{"evaluate", "--model", "@m", "--json", "--data", "@X", "--labels", "@Y"};
+  const json evaluated = json::parse(run(evaluate).out);
+  EXPECT_EQ(evaluated["samples"], kRows * kCopies);
+  EXPECT_EQ(evaluated["accuracy"], trained["train_accuracy"]);
+}
+
 TEST_F(CommandTest, PredictWritesTheColumnsAskedFor) {
   train(csv_);
   const Words predict{"predict", "--model", "@m", "--data", "@unlabelled.csv"};

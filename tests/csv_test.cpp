@@ -19,7 +19,6 @@ namespace lanemax {
 namespace {
 
 using testing_data::read_content;
-using testing_data::real_data;
 using testing_data::status_of;
 using testing_data::TempFile;
 using Strings = std::vector<std::string>;
@@ -114,6 +113,7 @@ TEST(Csv, FindsTheSeparator) {
 }
 
 TEST(Csv, LabelsAreKeptAsText) {
+  EXPECT_EQ(read("1,  a b \t\n").class_labels, (Strings{"a b"}));
   const Dataset dataset = read(
       "1, <=50K.\n2,'build wind non-float'\n3,\"one, two\"\n4,\"say \"\"hi\"\" \"\n5,\"two\nlines\"\n6,1\" pipe\n"
       "7,  \" padded \"  \n8,-\n9,\"NA\"\n10,\xC3\xA9\n");
@@ -272,6 +272,8 @@ TEST(Csv, RefusesRaggedRows) {
   expect_refused("1 2 x\n3 4 y z\n", "number of columns", "4, not 3", 2, -1);
   expect_refused("1,\"2\n\n\",x\n", "value", "2??", 1, 1);
   expect_refused("1,2,\"x\ny\"\n1,2\n", "number of columns", "2, not 3", 3, -1);
+  expect_refused("1,2,x\n3,4\n", "number of columns", "2, not 3", 2, -1,
+                 {.label_column = "2", .labels_optional = true});
   std::string large = "a,b,c\n";
   for (int i = 0; i < 1000001; ++i) large += "1,2,3\n";
   expect_refused(large + "4,5\n", "number of columns", "2, not 3", 1000003, -1);
@@ -416,58 +418,6 @@ TEST(Csv, LocaleDoesNotMatter) {
   std::setlocale(LC_ALL, "C");
   expect_same(dataset, expected);
   EXPECT_EQ(dataset.values[0], 1234.5F);
-}
-
-struct RealCsv {
-  const char* name;
-  std::size_t samples, features, classes;
-  const char* first_class;
-};
-
-TEST(RealData, CsvShapes) {
-  const std::vector<RealCsv> files = {{"letter.csv", 20000, 16, 26, "A"},
-                                      {"pendigits.csv", 10992, 16, 10, "0"},
-                                      {"glass.csv", 214, 9, 6, "'build wind float'"},
-                                      {"segment.csv", 2310, 19, 7, "brickface"},
-                                      {"iris.csv", 150, 4, 3, "Iris-setosa"},
-                                      {"optdigits-comment.csv", 1797, 64, 10, "0"},
-                                      {"spector.csv", 32, 4, 2, "0"},
-                                      {"waveform.csv", 5000, 40, 3, "0"},
-                                      {"mfeat-pixel.csv", 2000, 240, 10, "1"}};
-  for (const RealCsv& file : files) {
-    const std::string path = real_data(file.name);
-    if (path.empty()) GTEST_SKIP() << file.name << " is not in LANEMAX_TEST_DATA";
-    SCOPED_TRACE(file.name);
-    Dataset dataset;
-    const FileStatus result = read_dataset({path}, "", {}, dataset);
-    ASSERT_TRUE(result.ok()) << message(result.status);
-    EXPECT_EQ(dataset.samples, file.samples);
-    EXPECT_EQ(dataset.features, file.features);
-    ASSERT_EQ(dataset.class_labels.size(), file.classes);
-    EXPECT_EQ(dataset.class_labels[0], file.first_class);
-    EXPECT_EQ(dataset.values.size(), file.samples * file.features);
-    EXPECT_EQ(dataset.unknown_labels, 0U);
-  }
-}
-
-TEST(RealData, CsvDetails) {
-  const std::string spector = real_data("spector.csv"), pendigits = real_data("pendigits.csv");
-  const std::string colic = real_data("horse-colic.csv");
-  if (spector.empty() || pendigits.empty() || colic.empty()) GTEST_SKIP() << "not in LANEMAX_TEST_DATA";
-  Dataset dataset;
-  ASSERT_TRUE(read_dataset({spector}, "", {.label_column = "GRADE"}, dataset).ok());
-  EXPECT_EQ(dataset.feature_names, (Strings{"OBS", "GPA", "TUCE", "PSI"}));
-  EXPECT_EQ(dataset.values[1], 2.66F);
-  ASSERT_TRUE(read_dataset({pendigits}, "", {}, dataset).ok());
-  EXPECT_EQ(Floats(dataset.values.begin(), dataset.values.begin() + 4), (Floats{47, 100, 27, 81}));
-  EXPECT_EQ(dataset.class_labels[static_cast<std::size_t>(dataset.labels[0])], "8");
-  for (const HeaderMode mode : {HeaderMode::automatic, HeaderMode::no}) {
-    const Status status = read_dataset({colic}, "", {.header = mode}, dataset).status;
-    EXPECT_STREQ(status.what, "missing value");
-    EXPECT_STREQ(status.found, "?");
-    EXPECT_EQ(status.line, 1);
-    EXPECT_EQ(status.column, 8);
-  }
 }
 
 }  // namespace

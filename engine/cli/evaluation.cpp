@@ -95,8 +95,10 @@ Isa chosen_isa(const RunOptions& run) {
   check(initialize());
   if (run.isa.empty()) return active_isa();
   Isa isa = Isa::process_default;
-  check(isa_from_name(run.isa.c_str(), isa), "--isa");
-  check(check_isa(isa), "--isa");
+  Status status = isa_from_name(run.isa.c_str(), isa);
+  if (status.ok()) status = check_isa(isa);
+  status.what = "--isa";
+  check(status);
   return isa;
 }
 

@@ -72,7 +72,10 @@ Json info_json(const InfoOptions& options, Isa active) {
 
 std::string words(const Json& names) {
   std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : " ") + name.get<std::string>();
+  for (const auto& name : names) {
+    if (!text.empty()) text += ' ';
+    text += name.get<std::string>();
+  }
   return text;
 }
 

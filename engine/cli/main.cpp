@@ -38,7 +38,8 @@ int run_command_line(int argc, char** argv) {
 }  // namespace lanemax::cli
 
 int main(int argc, char** argv) {
-  // A closed pipe then shows as a failed write, which has an exit code of its own.
+  // A closed pipe or a file at its size limit then shows as a failed write, which has an exit code of its own.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   return lanemax::cli::run_command_line(argc, argv);
 }

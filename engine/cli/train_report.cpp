@@ -94,7 +94,7 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
 void warn_about_training(const TrainOptions& options, const TrainSummary& summary) {
   const FitResult& fit = summary.fit;
   if (!summary.status.ok()) {
-    say("lanemax: " + message(summary.status) + "; the last good model is saved, a smaller --learning-rate may help");
+    say("lanemax: training diverged, the last good model is saved; expected a smaller --learning-rate, or --scale");
   } else if (!fit.converged) {
     say(std::string("warning: not converged (") + name_of(fit.reason) + "): the largest gradient entry is " +
         readable(fit.gradient_norm) + ", the tolerance " + readable(options.fit.tolerance));

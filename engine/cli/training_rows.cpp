@@ -3,6 +3,7 @@
 
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/output.hpp"
+#include "engine/fit/shuffle.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -16,32 +17,6 @@
 
 namespace lanemax::cli {
 namespace {
-
-// SplitMix64 (Steele, Lea, Flood 2014).
-class SplitMix64 {
- public:
-  explicit SplitMix64(std::uint64_t seed) : state_(seed) {}
-
-  std::uint64_t next() noexcept {
-    state_ += 0x9E3779B97F4A7C15U;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    return z ^ (z >> 31);
-  }
-
-  // Uniform in [0, bound): what would favour the low remainders is drawn again.
-  std::uint64_t below(std::uint64_t bound) noexcept {
-    const std::uint64_t unfair = (0 - bound) % bound;
-    for (;;) {
-      const std::uint64_t value = next();
-      if (value >= unfair) return value % bound;
-    }
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 constexpr std::uint64_t kSplitStream = 0x76616C6964617465U;  // "validate"
 
@@ -139,7 +114,7 @@ RowSplit split_rows(std::size_t rows, double fraction, std::uint64_t seed) {
   order.resize(rows);
   std::iota(order.begin(), order.end(), 0U);
   SplitMix64 random(seed ^ kSplitStream);
-  for (std::size_t i = rows - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
+  shuffle(order.data(), rows, random);
 
   const auto wanted = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(rows)));
   const std::size_t kept_out = std::clamp<std::size_t>(wanted, 1, rows - 1);

@@ -38,7 +38,7 @@ struct LogitsArgs {
   const T* weights = nullptr;
   const T* bias = nullptr;
   T* logits = nullptr;
-  std::size_t capacity = 0;  ///< rows the logits buffer has room for: a multiple of 16, >= x.count
+  std::size_t capacity = 0;  ///< rows the logits have room for, >= x.count; class-major: a multiple of 16
   LogitsForm form = LogitsForm::panel;
 };
 

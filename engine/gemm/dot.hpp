@@ -29,7 +29,7 @@ template <class Arch, class T, std::size_t MR, std::size_t NC>
   const auto step = [&](const V(&xv)[MR], std::size_t d) __attribute__((always_inline)) {
 #pragma GCC unroll 32
     for (std::size_t c = 0; c < NC; ++c) {
-      const V wv = load<Arch>(w + c * w_stride + d);
+      const V wv = load_aligned<Arch>(w + c * w_stride + d);
 #pragma GCC unroll 32
       for (std::size_t m = 0; m < MR; ++m) acc[c * MR + m] = Arch::madd(xv[m], wv, acc[c * MR + m]);
     }

@@ -25,6 +25,7 @@ struct Avx2Fma {
   // 16 registers: 12 accumulators, the vectors of B, one broadcast.
   static constexpr std::size_t kPanelTileVectors = 2;
   static constexpr std::size_t panel_rows(std::size_t) { return 6; }
+  static constexpr bool kCopyStrips = true;
 #ifdef LANEMAX_TINY_BLOCKS
   static constexpr std::size_t kKC = 4;
 #else

@@ -29,6 +29,7 @@ struct Avx512 {
   static constexpr std::size_t panel_rows(std::size_t vectors) {
     return vectors == 4 ? 6 : vectors == 3 ? 8 : vectors == 2 ? 12 : 14;
   }
+  static constexpr bool kCopyStrips = false;
 #ifdef LANEMAX_TINY_BLOCKS
   static constexpr std::size_t kKC = 4;
 #else

@@ -23,6 +23,7 @@ struct Neon {
   // 32 registers: 24 accumulators; multiplying by a lane feeds four k steps from one load of X.
   static constexpr std::size_t kPanelTileVectors = 4;
   static constexpr std::size_t panel_rows(std::size_t) { return 6; }
+  static constexpr bool kCopyStrips = true;
 #ifdef LANEMAX_TINY_BLOCKS
   static constexpr std::size_t kKC = 4;
 #else

@@ -22,8 +22,9 @@ struct Sse2 {
   static constexpr double kSerialFlops = 1e6;
 
   // 16 registers, two-operand instructions: 8 accumulators leave room for products and copies.
-  static constexpr std::size_t kPanelTileVectors = 2;
-  static constexpr std::size_t panel_rows(std::size_t) { return 4; }
+  static constexpr std::size_t kPanelTileVectors = 4;
+  static constexpr std::size_t panel_rows(std::size_t) { return 2; }
+  static constexpr bool kCopyStrips = true;
 #ifdef LANEMAX_TINY_BLOCKS
   static constexpr std::size_t kKC = 4;
 #else

@@ -39,6 +39,11 @@ template <class Arch, class T>
 inline void store(T* p, Vec<Arch, T> v) {
   v.store_unaligned(p);
 }
+/// From a buffer of the engine's own, at a multiple of the vector's size: SSE2 can then take it as an operand in memory.
+template <class Arch, class T>
+inline Vec<Arch, T> load_aligned(const T* p) {
+  return Vec<Arch, T>::load_aligned(p);
+}
 /// n lanes from p, the rest 0; n may be anything from 1 up.
 template <class Arch, class T>
 inline Vec<Arch, T> load_up_to(const T* p, std::size_t n) {
@@ -59,7 +64,7 @@ inline Vec<Arch, T> from_bits(xsimd::batch<Int, typename Arch::Simd> v) {
 template <class T>
 inline constexpr T kInfinity = static_cast<T>(__builtin_huge_valf());
 
-inline constexpr std::size_t smaller(std::size_t a, std::size_t b) {
+constexpr std::size_t smaller(std::size_t a, std::size_t b) {
   return a < b ? a : b;
 }
 

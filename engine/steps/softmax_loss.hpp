@@ -129,74 +129,100 @@ void class_major_softmax(const LossArgs<T>& args) {
   }
 }
 
-// ---- panel logits: lanes over classes, one row after the other ----
+// ---- panel logits: lanes over classes, a few neighbouring rows at a time ----
+//
+// The panels of one row lie far apart, its neighbours' right beside it: a group of rows uses whole stretches of memory.
 
 template <class Arch, class T>
-inline T panel_row_max(const T* z, std::size_t panels, std::size_t panel_size) {
+inline constexpr std::size_t kGroupRows = kPanelVectors<Arch, T> >= 4 ? 1 : 4 / kPanelVectors<Arch, T>;
+
+template <class Arch, class T>
+inline void panel_row_max(const T* z, std::size_t panels, std::size_t panel_size, T* row_max) {
   using V = Vec<Arch, T>;
-  constexpr std::size_t kPV = kPanelVectors<Arch, T>;
-  V max[kPV];
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroupRows<Arch, T> * kPV;
+  V max[kVectors];
 #pragma GCC unroll 8
-  for (std::size_t v = 0; v < kPV; ++v) max[v] = load<Arch>(z + v * kLanes<Arch, T>);
+  for (std::size_t v = 0; v < kVectors; ++v) max[v] = load<Arch>(z + v * kLanes<Arch, T>);
   for (std::size_t p = 1; p < panels; ++p) {
 #pragma GCC unroll 8
-    for (std::size_t v = 0; v < kPV; ++v) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
       max[v] = xsimd::max(max[v], load<Arch>(z + p * panel_size + v * kLanes<Arch, T>));
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t v = 1; v < kPV; ++v) max[0] = xsimd::max(max[0], max[v]);
-  return lane_max<Arch, T>(max[0]);
+  for (std::size_t g = 0; g < kGroupRows<Arch, T>; ++g) {
+    V all = max[g * kPV];
+#pragma GCC unroll 8
+    for (std::size_t v = 1; v < kPV; ++v) all = xsimd::max(all, max[g * kPV + v]);
+    row_max[g] = lane_max<Arch, T>(all);
+  }
 }
 
-// Leaves exp(z - m) in place of z; returns r, linear cost and mass of the row, by one fixed tree.
+// Leaves exp(z - m) in place of z; each row's sums go to totals[row], by one fixed tree.
 template <class Arch, class T, Targets kTargets>
-inline void panel_row_sums(T* z_row, const T* target_row, T row_max, T cut, std::size_t panels, std::size_t panel_size,
-                           T (&totals)[4]) {
+inline void panel_row_sums(T* z_rows, const T* target_rows, const T* row_max, T cut, std::size_t panels,
+                           std::size_t panel_size, T (*totals)[4]) {
   using V = Vec<Arch, T>;
-  constexpr std::size_t kPV = kPanelVectors<Arch, T>;
-  const V zero(T(0)), max(row_max);
-  SoftmaxSums<V> sums[kPV];
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroupRows<Arch, T> * kPV;
+  const V zero(T(0));
+  V max[kGroupRows<Arch, T>];
+  SoftmaxSums<V> sums[kVectors];
 #pragma GCC unroll 8
-  for (std::size_t v = 0; v < kPV; ++v) sums[v] = {zero, zero, zero, zero};
+  for (std::size_t g = 0; g < kGroupRows<Arch, T>; ++g) max[g] = V(row_max[g]);
+#pragma GCC unroll 8
+  for (std::size_t v = 0; v < kVectors; ++v) sums[v] = {zero, zero, zero, zero};
   for (std::size_t p = 0; p < panels; ++p) {
 #pragma GCC unroll 8
-    for (std::size_t v = 0; v < kPV; ++v) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
       const std::size_t at = p * panel_size + v * kLanes<Arch, T>;
-      const V z = load<Arch>(z_row + at);
-      const V target = kTargets == Targets::probabilities ? load<Arch>(target_row + at) : zero;
-      const V e = exp_negative<Arch, T>(z - max, cut);
-      store<Arch>(z_row + at, gather_class<Arch, T, kTargets>(sums[v], z, max, e, target));
+      const V z = load<Arch>(static_cast<const T*>(z_rows + at));
+      const V target = kTargets == Targets::probabilities ? load<Arch>(target_rows + at) : zero;
+      const V e = exp_negative<Arch, T>(z - max[v / kPV], cut);
+      store<Arch>(z_rows + at, gather_class<Arch, T, kTargets>(sums[v], z, max[v / kPV], e, target));
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t v = 1; v < kPV; ++v) {
-    sums[0].others = sums[0].others + sums[v].others;
-    sums[0].maxima = sums[0].maxima + sums[v].maxima;
-    sums[0].cost = sums[0].cost + sums[v].cost;
-    sums[0].mass = sums[0].mass + sums[v].mass;
+  for (std::size_t g = 0; g < kGroupRows<Arch, T>; ++g) {
+    SoftmaxSums<V>& sum = sums[g * kPV];
+#pragma GCC unroll 8
+    for (std::size_t v = g * kPV + 1; v < (g + 1) * kPV; ++v) {
+      sum.others = sum.others + sums[v].others;
+      sum.maxima = sum.maxima + sums[v].maxima;
+      sum.cost = sum.cost + sums[v].cost;
+      sum.mass = sum.mass + sums[v].mass;
+    }
+    Arch::store_sums(sum.others, sum.maxima, sum.cost, sum.mass, totals[g]);
   }
-  Arch::store_sums(sums[0].others, sums[0].maxima, sums[0].cost, sums[0].mass, totals);
 }
 
-// dz = s (mass p - t) without the label's own term, from exp(z - m).
+// What a row's residual needs beside exp(z - m).
+template <class T>
+struct RowFactors {
+  T inverse = 0;  // 1 / (1 + r)
+  T mass = 1;     // tau
+  T cold = 0;     // target of every class but the label
+  T weight = 0;   // s
+};
+
+// dz = s (tau p - t) without the label's own term, from exp(z - m).
 template <class Arch, class T, Targets kTargets>
-inline void panel_row_residual(T* e_row, const T* target_row, T* probability_row, T row_inverse, T row_mass, T cold,
-                               T weight, std::size_t panels, std::size_t panel_size) {
+inline void panel_row_residual(T* e_rows, const T* target_rows, T* probability_rows, const RowFactors<T>* rows,
+                               std::size_t panels, std::size_t panel_size) {
   using V = Vec<Arch, T>;
-  constexpr std::size_t kPV = kPanelVectors<Arch, T>;
-  const V zero(T(0)), inverse(row_inverse);
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroupRows<Arch, T> * kPV;
+  const V zero(T(0));
   for (std::size_t p = 0; p < panels; ++p) {
 #pragma GCC unroll 8
-    for (std::size_t v = 0; v < kPV; ++v) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const RowFactors<T>& row = rows[v / kPV];
       const std::size_t at = p * panel_size + v * kLanes<Arch, T>;
-      const V e = load<Arch>(e_row + at);
-      const V prob = probability<Arch, T, kTargets>(e, inverse);
-      if (probability_row != nullptr) store<Arch>(probability_row + at, prob);
+      const V e = load<Arch>(static_cast<const T*>(e_rows + at));
+      const V prob = probability<Arch, T, kTargets>(e, V(row.inverse));
+      if (probability_rows != nullptr) store<Arch>(probability_rows + at, prob);
       V dz = prob;
-      if constexpr (kTargets == Targets::probabilities) dz = V(row_mass) * prob - load<Arch>(target_row + at);
-      if constexpr (kTargets == Targets::smoothed_labels) dz = prob - xsimd::select(e < zero, zero, V(cold));
-      store<Arch>(e_row + at, V(weight) * dz);
+      if constexpr (kTargets == Targets::probabilities) dz = V(row.mass) * prob - load<Arch>(target_rows + at);
+      if constexpr (kTargets == Targets::smoothed_labels) dz = prob - xsimd::select(e < zero, zero, V(row.cold));
+      store<Arch>(e_rows + at, V(row.weight) * dz);
     }
   }
 }
@@ -205,49 +231,61 @@ template <class Arch, class T, Targets kTargets>
 void panel_softmax(const LossArgs<T>& args) {
   using V = Vec<Arch, T>;
   constexpr bool kLabels = kTargets != Targets::probabilities;
+  constexpr std::size_t kGroup = kGroupRows<Arch, T>;
+  constexpr std::size_t kL = kLanes<Arch, T>;
+  static_assert(kL % kGroup == 0);
   const T cut = exp_cut<T>(args.classes);
   const std::size_t panels = panel_count(args.classes);
   const std::size_t panel_size = args.capacity * kPanel;
 
   // As many rows as there are lanes share one vectorised log1p.
-  for (std::size_t n0 = 0; n0 < args.rows; n0 += kLanes<Arch, T>) {
-    alignas(64) T r_of[kLanes<Arch, T>] = {}, linear_of[kLanes<Arch, T>] = {}, mass_of[kLanes<Arch, T>] = {};
-    const std::size_t count = smaller(kLanes<Arch, T>, args.rows - n0);
-    for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t n0 = 0; n0 < args.rows; n0 += kL) {
+    alignas(64) T r_of[kL] = {}, linear_of[kL] = {}, mass_of[kL] = {};
+    for (std::size_t i = 0; i < kL && n0 + i < args.rows; i += kGroup) {
       const std::size_t n = n0 + i;
-      T* row = args.logits + n * kPanel;
-      const T* target_row = kLabels ? nullptr : args.targets + n * kPanel;
-      T* probability_row = args.probabilities == nullptr ? nullptr : args.probabilities + n * kPanel;
-      const std::size_t label = kLabels ? static_cast<std::size_t>(args.labels[n]) : 0;
-      T* at_label = row + label / kPanel * panel_size + label % kPanel;
+      T* rows = args.logits + n * kPanel;
+      const T* target_rows = kLabels ? nullptr : args.targets + n * kPanel;
+      T* probability_rows = args.probabilities == nullptr ? nullptr : args.probabilities + n * kPanel;
+      T* at_label[kGroup];
+      T max[kGroup], distance[kGroup];
+      alignas(64) T totals[kGroup][4];
+      RowFactors<T> factors[kGroup];
 
-      const T max = panel_row_max<Arch>(static_cast<const T*>(row), panels, panel_size);
-      const T distance = max - *at_label;
-      alignas(64) T totals[4];
-      panel_row_sums<Arch, T, kTargets>(row, target_row, max, cut, panels, panel_size, totals);
-      const T r = totals[0] + (totals[1] - T(1));
-      const T inverse = T(1) / (T(1) + r);
-      const T p_label = *at_label * inverse;
-      const T weight = args.weights[n];
-      T mass = 1, linear = distance, cold = 0, hot = 1;
-      if constexpr (kTargets == Targets::smoothed_labels) {
-        cold = args.smoothing / totals[3];
-        hot = T(1) - args.smoothing;
-        linear = (hot == T(0) ? T(0) : hot * distance) + cold * totals[2];
-      } else if constexpr (kTargets == Targets::probabilities) {
-        mass = totals[3];
-        linear = totals[2];
+      panel_row_max<Arch>(static_cast<const T*>(rows), panels, panel_size, max);
+      for (std::size_t g = 0; g < kGroup; ++g) {
+        const std::size_t label = kLabels ? static_cast<std::size_t>(args.labels[n + g]) : 0;
+        at_label[g] = rows + label / kPanel * panel_size + g * kPanel + label % kPanel;
+        distance[g] = max[g] - *at_label[g];
       }
-      r_of[i] = r;
-      linear_of[i] = linear;
-      mass_of[i] = mass;
+      panel_row_sums<Arch, T, kTargets>(rows, target_rows, max, cut, panels, panel_size, totals);
 
-      panel_row_residual<Arch, T, kTargets>(row, target_row, probability_row, inverse, mass, cold, weight, panels,
-                                            panel_size);
-      if constexpr (kTargets == Targets::labels) {
-        *at_label = weight * (distance == T(0) ? -(r * inverse) : p_label - T(1));
-      } else if constexpr (kTargets == Targets::smoothed_labels) {
-        *at_label -= weight * hot;
+      T label_term[kGroup];  // the label's own entry of dz (labels), or what it lacks (smoothed labels)
+      for (std::size_t g = 0; g < kGroup; ++g) {
+        const T r = totals[g][0] + (totals[g][1] - T(1));
+        RowFactors<T>& row = factors[g];
+        row.inverse = T(1) / (T(1) + r);
+        row.weight = args.weights[n + g];
+        T linear = distance[g];
+        if constexpr (kTargets == Targets::labels) {
+          const T p = *at_label[g] * row.inverse;
+          label_term[g] = row.weight * (distance[g] == T(0) ? -(r * row.inverse) : p - T(1));
+        } else if constexpr (kTargets == Targets::smoothed_labels) {
+          const T hot = T(1) - args.smoothing;
+          row.cold = args.smoothing / totals[g][3];
+          linear = (hot == T(0) ? T(0) : hot * distance[g]) + row.cold * totals[g][2];
+          label_term[g] = row.weight * hot;
+        } else {
+          row.mass = totals[g][3];
+          linear = totals[g][2];
+        }
+        r_of[i + g] = r;
+        linear_of[i + g] = linear;
+        mass_of[i + g] = row.mass;
+      }
+      panel_row_residual<Arch, T, kTargets>(rows, target_rows, probability_rows, factors, panels, panel_size);
+      for (std::size_t g = 0; g < kGroup; ++g) {
+        if constexpr (kTargets == Targets::labels) *at_label[g] = label_term[g];
+        if constexpr (kTargets == Targets::smoothed_labels) *at_label[g] -= label_term[g];
       }
     }
     const V entropy = log1p_positive<Arch, T>(load<Arch>(static_cast<const T*>(r_of)));

@@ -33,8 +33,8 @@ Real depth(std::size_t classes) {
 // Targets of a softmax row, with the error of each.
 struct Targets {
   std::vector<Estimate> t;
-  Estimate total;           // tau
-  Real linear_depth = 1;    // roundings per term of sum t (m - z)
+  Estimate total;         // tau
+  Real linear_depth = 1;  // roundings per term of sum t (m - z)
   bool plain_label = false;
 };
 
@@ -141,7 +141,8 @@ RowLoss softmax_row(const std::vector<Estimate>& z, const RowTarget& target, con
       error = p_error;
     } else if (targets.plain_label && z[c].value == max) {
       dz = -r / s;  // keeps its digits where p is next to 1
-      error = r_error / (s * s) + (r / s) * (3 * a.u + r_error / s) + p_inherited + (doubt > 0 && r > 0.25L ? p_error : 0);
+      error =
+          r_error / (s * s) + (r / s) * (3 * a.u + r_error / s) + p_inherited + (doubt > 0 && r > 0.25L ? p_error : 0);
     } else if (targets.plain_label) {
       error = p_error + a.u * std::fabs(dz);
     } else if (target.probabilities != nullptr) {
@@ -150,7 +151,8 @@ RowLoss softmax_row(const std::vector<Estimate>& z, const RowTarget& target, con
       error = p_error + t.bound + 4 * a.u * (p + t.value);
     }
     const auto weight = static_cast<Real>(target.weight);
-    row.dlogits[c] = {weight * dz, kSecondOrder * (weight * error + a.u * weight * std::fabs(dz)) + a.min_normal * a.u * 2};
+    row.dlogits[c] = {weight * dz,
+                      kSecondOrder * (weight * error + a.u * weight * std::fabs(dz)) + a.min_normal * a.u * 2};
   }
 
   const Real entropy = std::log1p(r);
@@ -161,8 +163,8 @@ RowLoss softmax_row(const std::vector<Estimate>& z, const RowTarget& target, con
     return row;
   }
   const Real error = tau * entropy_error + targets.total.bound * entropy +
-                     (target.probabilities != nullptr ? a.u * tau * entropy : 0) +
-                     targets.linear_depth * a.u * linear + a.u * loss + inherited;
+                     (target.probabilities != nullptr ? a.u * tau * entropy : 0) + targets.linear_depth * a.u * linear +
+                     a.u * loss + inherited;
   row.loss = {loss, kSecondOrder * error + a.min_normal * a.u * 2};
   return row;
 }
@@ -191,7 +193,7 @@ RowLoss hinge_row(const std::vector<Estimate>& z, const RowTarget& target, const
       row.dlogits[j].bound = weight;
     }
   }
-  row.dlogits[y] = {-weight * active, weight * (undecided + rounding(weight * active, a))};
+  row.dlogits[y] = {-weight * active, kSecondOrder * weight * undecided + rounding(weight * active, a)};
   row.loss = {loss, kSecondOrder * (error + static_cast<Real>(classes) * a.u * loss)};
   return row;
 }
@@ -212,18 +214,19 @@ RowLoss logistic_row(const std::vector<Estimate>& z, const RowTarget& target, co
   const Real entropy = std::log1p(e);
   const Real loss = linear + entropy;
   const Real growth = std::exp(2 * doubt);
-  if (std::isfinite(loss)) {
+  if (std::isinf(score)) {  // masked: an answer without doubt, right or infinitely wrong
+    row.loss = {loss, 0};
+  } else {
     const Real error = (2 * a.u * e + lost) / (1 + e) + 2 * a.u * entropy + factor_error * std::fabs(score) +
                        a.u * std::fabs(linear) + a.u * loss + (std::fabs(factor) + small * growth) * doubt;
     row.loss = {loss, kSecondOrder * error + a.min_normal * a.u * 2};
-  } else {
-    row.loss = {loss, 0};
   }
 
   const Real p_inherited = growth * small * large * doubt;
   const Real small_error = small * (2 * a.u + 2 * a.u * e + 3 * a.u) + lost + p_inherited;
   const Real large_error = large * (2 * a.u * small + 3 * a.u) + p_inherited;
-  row.probabilities = {score < 0 ? Estimate{small, kSecondOrder * small_error} : Estimate{large, kSecondOrder * large_error}};
+  row.probabilities = {score < 0 ? Estimate{small, kSecondOrder * small_error}
+                                 : Estimate{large, kSecondOrder * large_error}};
   const Real dz = score < 0 ? small - t : (1 - t) - small;
   const Real error = small_error + (score >= 0 ? rounding(1 - t, a) : 0) + 2 * a.u * std::fabs(dz);
   row.dlogits = {{weight * dz, weight * kSecondOrder * error + a.min_normal * a.u * 2}};
@@ -286,7 +289,8 @@ Solution solve(const Problem& problem, const Arithmetic& a) {
   const auto finish = [&](const ProductSum& sum, Real weight) -> Estimate {
     const Estimate s = sum.sum(a);
     const Real value = scale * s.value + penalty * weight;
-    return {value, kSecondOrder * (scale * s.bound + 4 * a.u * (std::fabs(scale * s.value) + std::fabs(penalty * weight)))};
+    return {value,
+            kSecondOrder * (scale * s.bound + 4 * a.u * (std::fabs(scale * s.value) + std::fabs(penalty * weight)))};
   };
 
   out.dweights.resize(classes * features);
@@ -331,12 +335,13 @@ Solution solve(const Problem& problem, const Arithmetic& a) {
 Estimate descent_step(const Estimate& w, const Estimate& gradient, Real rate, const Arithmetic& a) {
   const Real move = rate * gradient.value;
   const Real value = w.value - move;
-  return {value, kSecondOrder * (w.bound + std::fabs(rate) * gradient.bound + a.u * std::fabs(move) + a.u * std::fabs(value)) +
-                     a.min_normal * a.u * 4};
+  return {value,
+          kSecondOrder * (w.bound + std::fabs(rate) * gradient.bound + a.u * std::fabs(move) + a.u * std::fabs(value)) +
+              a.min_normal * a.u * 4};
 }
 
-MomentumStep momentum_step(const Estimate& w, const Estimate& velocity, const Estimate& gradient, Real rate, Real momentum,
-                           bool nesterov, const Arithmetic& a) {
+MomentumStep momentum_step(const Estimate& w, const Estimate& velocity, const Estimate& gradient, Real rate,
+                           Real momentum, bool nesterov, const Arithmetic& a) {
   const auto combine = [&](const Estimate& v) -> Estimate {
     const Real product = momentum * v.value, value = product + gradient.value;
     return {value, kSecondOrder * (std::fabs(momentum) * v.bound + gradient.bound + a.u * std::fabs(product) +

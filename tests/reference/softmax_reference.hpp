@@ -7,8 +7,8 @@
 #include <vector>
 
 // The oracle: the formulas of the softmax, hinge and logistic classifiers written down plainly, in long double, sharing
-// nothing with the engine. Every value comes with the error that a correct computation in a given arithmetic may have, so
-// that a test compares each element with a bound of its own.
+// nothing with the engine. Every value comes with the error that a correct computation in a given arithmetic may have,
+// so that a test compares each element with a bound of its own.
 //
 // Matrices are dense and row-major: X [rows][features], W [classes][features], logits and dlogits [rows][classes].
 namespace lanemax::reference {
@@ -22,7 +22,7 @@ struct Estimate {
 
 /// The arithmetic whose rounding errors are bounded.
 struct Arithmetic {
-  Real u = 0;           ///< unit roundoff: half the distance from 1 to the next number
+  Real u = 0;  ///< unit roundoff: half the distance from 1 to the next number
   Real min_normal = 0;
   Real max = 0;
 };
@@ -84,8 +84,8 @@ struct Problem {
 };
 
 struct Solution {
-  std::size_t kept = 0;  ///< rows with weight > 0 and a label that counts
-  Real total_weight = 0; ///< S
+  std::size_t kept = 0;   ///< rows with weight > 0 and a label that counts
+  Real total_weight = 0;  ///< S
   Estimate data_loss, objective;
   std::vector<Estimate> logits, sample_losses, probabilities;  ///< of every row; losses of rows left out are 0
   std::vector<Estimate> dlogits;                               ///< reduced: with the factor 1/S unless sum_reduction
@@ -104,8 +104,8 @@ struct MomentumStep {
   Estimate velocity;  ///< momentum * velocity + gradient
   Estimate weight;    ///< w - rate * velocity, or w - rate * (gradient + momentum * velocity) with Nesterov's rule
 };
-[[nodiscard]] MomentumStep momentum_step(const Estimate& w, const Estimate& velocity, const Estimate& gradient, Real rate,
-                                         Real momentum, bool nesterov, const Arithmetic& a);
+[[nodiscard]] MomentumStep momentum_step(const Estimate& w, const Estimate& velocity, const Estimate& gradient,
+                                         Real rate, Real momentum, bool nesterov, const Arithmetic& a);
 
 }  // namespace lanemax::reference
 

@@ -51,8 +51,8 @@ class Rng {
     return z ^ (z >> 31);
   }
   std::size_t below(std::size_t n) { return static_cast<std::size_t>(bits() % n); }
-  /// In [0, 1), on a grid of 2^-24: the same number in both scalar types.
-  double unit() { return static_cast<double>(bits() >> 40) * 0x1p-24; }
+  /// In [0, 1), all 53 bits of it random.
+  double unit() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
   double between(double low, double high) { return low + (high - low) * unit(); }
 
  private:
@@ -64,8 +64,8 @@ inline constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
 template <class T>
 inline constexpr T kInf = std::numeric_limits<T>::infinity();
 
-/// Memory whose arrays end where an unmapped page begins (and one lies before): a read or write past the end is a crash.
-/// Under AddressSanitizer each array is a heap block of its exact size instead. One array at a time.
+/// Memory whose arrays end where an unmapped page begins (and one lies before): a read or write past the end is a
+/// crash. Under AddressSanitizer each array is a heap block of its exact size instead. One array at a time.
 class GuardedBuffer {
  public:
   GuardedBuffer() = default;
@@ -173,11 +173,11 @@ template <class T>
   for (std::size_t c = 0; c < b.size(); ++c) first[c] = static_cast<T>(b[c]);
   return first;
 }
-/// A matrix [rows][classes] in the layout of the logits. Entries of rows that do not exist are NaN, of classes that do not
-/// exist `padding`.
+/// A matrix [rows][classes] in the layout of the logits. Entries of rows that do not exist are NaN, of classes that do
+/// not exist `padding`.
 template <class T>
-[[nodiscard]] T* place_logits(GuardedBuffer& buffer, const std::vector<double>& z, std::size_t rows, std::size_t classes,
-                              std::size_t capacity, T padding) {
+[[nodiscard]] T* place_logits(GuardedBuffer& buffer, const std::vector<double>& z, std::size_t rows,
+                              std::size_t classes, std::size_t capacity, T padding) {
   T* first = buffer.ending_at_guard<T>(logit_count(capacity, classes), kNaN<T>);
   const std::size_t padded = is_class_major(classes) ? classes : round_up(classes, kPanel);
   for (std::size_t n = 0; n < rows; ++n) {
@@ -203,19 +203,22 @@ struct Shape {
 
 /// Beyond the exhaustive small ones: primes, lanes and tiles and K blocks +-1, and the shapes of real data sets.
 [[nodiscard]] inline std::vector<Shape> large_shapes() {
-  return {{1, 784, 10},   {7, 784, 10},   {64, 784, 10},  {65, 54, 7},    {257, 54, 7},   {13, 63, 8},    {16, 64, 8},
-          {17, 65, 8},    {31, 64, 9},    {5, 1023, 16},  {6, 1024, 17},  {7, 1025, 31},  {3, 2049, 33},  {12, 101, 47},
-          {14, 97, 63},   {15, 16, 64},   {29, 17, 65},   {11, 1, 79},    {2, 3, 97},     {8, 127, 128},  {3, 768, 1000},
-          {1, 5, 1009},   {33, 1000, 2},  {37, 1, 1},     {1, 4099, 3},   {1, 1, 15},     {48, 15, 15},   {48, 16, 16},
-          {100, 128, 11}, {19, 255, 12},  {23, 257, 13},  {4, 31, 14}};
+  return {{1, 784, 10},  {7, 784, 10},  {64, 784, 10},  {65, 54, 7},   {257, 54, 7},   {13, 63, 8},
+          {16, 64, 8},   {17, 65, 8},   {31, 64, 9},    {5, 1023, 16}, {6, 1024, 17},  {7, 1025, 31},
+          {3, 2049, 33}, {12, 101, 47}, {14, 97, 63},   {15, 16, 64},  {29, 17, 65},   {11, 1, 79},
+          {2, 3, 97},    {8, 127, 128}, {3, 768, 1000}, {1, 5, 1009},  {33, 1000, 2},  {37, 1, 1},
+          {1, 4099, 3},  {1, 1, 15},    {48, 15, 15},   {48, 16, 16},  {100, 128, 11}, {19, 255, 12},
+          {23, 257, 13}, {4, 31, 14},   {193, 50, 20},  {400, 23, 40}, {385, 49, 64},  {200, 25, 16}};
 }
 
 /// Numbers for X and W: ordinary, all of one sign, so large or small that products come near the ends of the range.
 enum class Values { ordinary, positive, large, small, whole };
-inline constexpr Values kAllValues[] = {Values::ordinary, Values::positive, Values::large, Values::small, Values::whole};
+inline constexpr Values kAllValues[] = {Values::ordinary, Values::positive, Values::large, Values::small,
+                                        Values::whole};
 
-/// Numbers that are exact in f32.
-[[nodiscard]] inline std::vector<double> make_values(Rng& rng, std::size_t count, Values kind) {
+/// Numbers that are exact in T and use all of its digits: sums of products then depend on their order.
+template <class T>
+[[nodiscard]] std::vector<double> make_values(Rng& rng, std::size_t count, Values kind) {
   std::vector<double> out(count);
   for (double& v : out) {
     v = rng.between(-1, 1);
@@ -223,7 +226,7 @@ inline constexpr Values kAllValues[] = {Values::ordinary, Values::positive, Valu
     if (kind == Values::large) v *= 0x1p56;
     if (kind == Values::small) v *= 0x1p-70;
     if (kind == Values::whole) v = std::rint(v * 9);
-    v = static_cast<double>(static_cast<float>(v));
+    v = static_cast<double>(static_cast<T>(v));
   }
   return out;
 }
@@ -231,8 +234,8 @@ inline constexpr Values kAllValues[] = {Values::ordinary, Values::positive, Valu
 // ---- logits as the loss steps get them ----
 
 enum class Fill { ordinary, zero, all_negative, beyond_exp, ten_thousand, huge, masked, ties, peaky, steps_of_20 };
-inline constexpr Fill kAllFills[] = {Fill::ordinary,     Fill::zero, Fill::all_negative, Fill::beyond_exp,
-                                     Fill::ten_thousand, Fill::huge, Fill::masked,       Fill::ties,
+inline constexpr Fill kAllFills[] = {Fill::ordinary,     Fill::zero,       Fill::all_negative, Fill::beyond_exp,
+                                     Fill::ten_thousand, Fill::huge,       Fill::masked,       Fill::ties,
                                      Fill::peaky,        Fill::steps_of_20};
 [[nodiscard]] inline const char* name_of(Fill fill) {
   constexpr const char* kNames[] = {"ordinary", "zero",   "all_negative", "beyond_exp", "ten_thousand",
@@ -260,7 +263,7 @@ template <class T>
       case Fill::peaky: v = c == special ? 15 + v : v / 4; break;
       case Fill::steps_of_20: v = 20 * static_cast<double>(rng.below(5)); break;
     }
-    z[c] = static_cast<double>(static_cast<float>(v));
+    z[c] = static_cast<double>(static_cast<T>(v));
   }
   return z;
 }

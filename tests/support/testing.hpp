@@ -7,17 +7,29 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <string>
 #include <vector>
 
-// Every numeric test runs once per variant that this build and this processor have. The others are named aloud, once per
-// process; one that the environment variable LANEMAX_EXPECT_ISAS lists (comma separated) makes the whole program fail.
+// Every numeric test runs once per variant that this build and this processor have. The others are named aloud, once
+// per process; one that the environment variable LANEMAX_EXPECT_ISAS lists (comma separated) makes the whole program
+// fail.
+namespace lanemax {
+
+/// How GoogleTest prints a variant.
+inline void PrintTo(Isa isa, std::ostream* out) {
+  *out << name_of(isa);
+}
+
+}  // namespace lanemax
+
 namespace lanemax::checks {
 
 /// The variants to test, best first. Never empty: a program without one fails.
 [[nodiscard]] std::vector<Isa> testable_isas();
 
-/// The kernels of a variant, fetched as the engine fetches them. Null, and a failed test, if they are not that variant's.
+/// The kernels of a variant, fetched as the engine fetches them. Null, and a failed test, if they are not that
+/// variant's.
 [[nodiscard]] const KernelTable* table_of(Isa isa);
 
 /// Whether LANEMAX_EXHAUSTIVE=1: sweeps over every float.
@@ -43,7 +55,7 @@ class IsaTest : public ::testing::TestWithParam<Isa> {
 
 }  // namespace lanemax::checks
 
-#define INSTANTIATE_PER_ISA(suite)                                                                        \
+#define INSTANTIATE_PER_ISA(suite)                                                              \
   INSTANTIATE_TEST_SUITE_P(Isa, suite, ::testing::ValuesIn(::lanemax::checks::testable_isas()), \
                            ::lanemax::checks::isa_test_name)
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <utility>
 
-// Checks return a verdict instead of asserting, so that the same check that must pass on the engine's kernels can be shown
-// to fail on broken ones.
+// Checks return a verdict instead of asserting, so that the same check that must pass on the engine's kernels can be
+// shown to fail on broken ones.
 namespace lanemax::checks {
 
 using reference::Estimate;
@@ -21,10 +21,10 @@ using reference::Real;
 
 struct Verdict {
   bool ok = true;
-  std::string message;       ///< the first thing that was wrong
+  std::string message;  ///< the first thing that was wrong
   std::size_t compared = 0;
-  std::size_t nonzero = 0;   ///< of the compared outputs
-  double worst = 0;          ///< largest share of its bound that an error used up
+  std::size_t nonzero = 0;  ///< of the compared outputs
+  double worst = 0;         ///< largest share of its bound that an error used up
 };
 
 /// Text from its parts.
@@ -36,8 +36,8 @@ template <class... Parts>
   return out.str();
 }
 
-/// Gathers a verdict. `where` arguments are callables that make a text, called only on failure. Once something was wrong
-/// the rest is not looked at: loops should end on !ok().
+/// Gathers a verdict. `where` arguments are callables that make a text, called only on failure. Once something was
+/// wrong the rest is not looked at: loops should end on !ok().
 class Judge {
  public:
   [[nodiscard]] bool ok() const { return verdict_.ok; }
@@ -48,7 +48,8 @@ class Judge {
     ++verdict_.compared;
     if (got != 0) ++verdict_.nonzero;
     if (std::fabs(want.value) > largest * (1 - 1e-7L)) {  // left the range of the type: infinity, or next to it
-      if (got == want.value || (std::fabs(got) >= largest * (1 - 1e-6L) && std::signbit(got) == std::signbit(want.value))) {
+      if (got == want.value ||
+          (std::fabs(got) >= largest * (1 - 1e-6L) && std::signbit(got) == std::signbit(want.value))) {
         return;
       }
     } else {

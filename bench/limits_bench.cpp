@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The limits themselves, measured again: how steady is the machine, and was what the shares refer to too low?
+#include "bench/limits/limits.hpp"
+#include "bench/support.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <string>
+
+namespace lanemax::bench {
+namespace {
+
+/// `once` runs for some milliseconds and returns a rate; `known` is what it was at the start.
+void add_limit(const std::string& name, const char* unit, const std::function<double()>& once,
+               const std::function<double()>& known) {
+  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+    double best = 0;
+    for (auto _ : state) best = std::max(best, once());
+    const double share = best / known();
+    state.counters[unit] = best;
+    state.counters["share_of_bound"] = share;
+    if (share > 1.02) state.SkipWithError("measurement wrong: the limit measured at the start was too low, run again");
+  });
+}
+
+}  // namespace
+
+void add_limits() {
+  for (const Variant& variant : variants()) {
+    for (const int threads : settings().threads) {
+      const Isa isa = variant.isa;
+      const std::string prefix = std::string("limits/") + variant.name + "/", suffix = std::string(1, '/') + std::to_string(threads);
+      add_limit(
+          prefix + "arithmetic" + suffix, "GFLOPs", [=] { return run_arithmetic(isa, threads); },
+          [=] { return limits_of(isa, threads).gflops; });
+      for (const Level level : kLevels) {
+        add_limit(
+            prefix + "read_" + name_of(level) + suffix, "GB/s", [=] { return run_read(isa, threads, level); },
+            [=] { return limits_of(isa, threads).gbytes[static_cast<std::size_t>(level)]; });
+      }
+    }
+  }
+}
+
+}  // namespace lanemax::bench

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_TESTS_SUPPORT_FAULTS_HPP
+#define LANEMAX_TESTS_SUPPORT_FAULTS_HPP
+
+#include "engine/dispatch/kernel_table.hpp"
+#include "engine/layout.hpp"
+#include "tests/support/checks.hpp"
+#include "tests/support/problems.hpp"
+
+#include <vector>
+
+// Faulty kernels for tests/seeded_faults_test.cpp: those of the gradient, the update, the load and the functions.
+namespace lanemax::checks {
+
+/// The kernels that the faulty ones call.
+template <class T>
+inline Kernels<T> real;
+
+template <class T>
+struct Fault {
+  const char* name;
+  void (*seed)(Kernels<T>&);
+};
+template <class T>
+using Check = Verdict (*)(const KernelTable&);
+
+template <class T>
+std::vector<Fault<T>> gradient_faults() {
+  using A = GradientArgs<T>;
+  using B = BiasGradientArgs<T>;
+  using F = FeatureGradientArgs<T>;
+  return {
+      {"accumulate ignored",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           A b = a;
+           b.accumulate = false;
+           real<T>.gradient(b);
+         };
+       }},
+      {"old contents read",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           A b = a;
+           b.accumulate = true;
+           real<T>.gradient(b);
+         };
+       }},
+      {"scale a little off",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           real<T>.gradient(a);
+           a.dweights[weight_index(a.features, a.classes, 0, a.feature_begin)] *= T(1.00001);
+         };
+       }},
+      {"last row skipped",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           A b = a;
+           if (b.x.count > 1) --b.x.count;
+           real<T>.gradient(b);
+         };
+       }},
+      {"first row twice",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           real<T>.gradient(a);
+           A b = a;
+           b.x.count = a.x.count > 1 ? 1 : 0;
+           b.accumulate = true;
+           if (b.x.count > 0) real<T>.gradient(b);
+         };
+       }},
+      {"row stride ignored",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           A b = a;
+           b.x.stride = a.features;
+           real<T>.gradient(b);
+         };
+       }},
+      {"last feature from its neighbour",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           real<T>.gradient(a);
+           if (a.feature_end != a.features || a.features < 2) return;
+           T* last = a.dweights + weight_index(a.features, a.classes, 0, a.features - 1);
+           *last = a.dweights[weight_index(a.features, a.classes, 0, a.features - 2)];
+         };
+       }},
+      {"padding left dirty",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           real<T>.gradient(a);
+           const bool class_major = is_class_major(a.classes);
+           if (class_major && a.features % kPanel != 0) a.dweights[a.features] = T(0.5);
+           if (!class_major && a.classes % kPanel != 0 && a.panel_end == panel_count(a.classes)) {
+             a.dweights[weight_index(a.features, a.classes, a.classes, a.feature_begin)] = T(0.5);
+           }
+         };
+       }},
+      {"part begins at feature 0",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           A b = a;
+           b.feature_begin = 0;
+           real<T>.gradient(b);
+         };
+       }},
+      {"all panels instead of some",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           A b = a;
+           b.panel_begin = 0;
+           b.panel_end = panel_count(a.classes);
+           real<T>.gradient(b);
+         };
+       }},
+      {"bits depend on the part",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           real<T>.gradient(a);
+           T& w = a.dweights[weight_index(a.features, a.classes, 0, a.feature_begin)];
+           if (a.feature_begin > 0) w = std::nextafter(w, T(9));
+         };
+       }},
+      {"bias: last row skipped",
+       [](Kernels<T>& k) {
+         k.bias_gradient = [](const B& a) {
+           B b = a;
+           if (b.rows > 1) --b.rows;
+           real<T>.bias_gradient(b);
+         };
+       }},
+      {"bias: rows of the padding counted",
+       [](Kernels<T>& k) {
+         k.bias_gradient = [](const B& a) {
+           B b = a;
+           b.rows = round_up(a.rows, 4);
+           real<T>.bias_gradient(b);
+         };
+       }},
+      {"bias: accumulate ignored",
+       [](Kernels<T>& k) {
+         k.bias_gradient = [](const B& a) {
+           B b = a;
+           b.accumulate = false;
+           real<T>.bias_gradient(b);
+         };
+       }},
+      {"bias: padding left dirty",
+       [](Kernels<T>& k) {
+         k.bias_gradient = [](const B& a) {
+           real<T>.bias_gradient(a);
+           if (a.classes % kPanel != 0) a.dbias[a.classes] = T(0.5);
+         };
+       }},
+      {"features: scale ignored",
+       [](Kernels<T>& k) {
+         k.feature_gradient = [](const F& a) {
+           F b = a;
+           b.scale = 1;
+           real<T>.feature_gradient(b);
+         };
+       }},
+      {"features: writes between the rows",
+       [](Kernels<T>& k) {
+         k.feature_gradient = [](const F& a) {
+           real<T>.feature_gradient(a);
+           if (a.rows > 1 && a.stride > a.features) a.dfeatures[a.features] = 0;
+         };
+       }},
+      {"features: last class left out",
+       [](Kernels<T>& k) {
+         k.feature_gradient = [](const F& a) {
+           real<T>.feature_gradient(a);
+           const std::size_t c = a.classes - 1;
+           a.dfeatures[0] -= a.scale * a.dlogits[logit_index(a.capacity, a.classes, 0, c)] *
+                             a.weights[weight_index(a.features, a.classes, c, 0)];
+         };
+       }},
+  };
+}
+
+template <class T>
+std::vector<Fault<T>> update_faults() {
+  using A = UpdateArgs<T>;
+  using F = FinishArgs<T>;
+  return {
+      {"add subtracts",
+       [](Kernels<T>& k) {
+         k.add = [](T* sum, const T* term, std::size_t count) {
+           for (std::size_t i = 0; i < count; ++i) sum[i] -= term[i];
+         };
+       }},
+      {"add stops 16 short",
+       [](Kernels<T>& k) {
+         k.add = [](T* sum, const T* term, std::size_t count) { real<T>.add(sum, term, count - 16); };
+       }},
+      {"always finite",
+       [](Kernels<T>& k) {
+         k.finish_gradient = [](const F& a) {
+           (void)real<T>.finish_gradient(a);
+           return true;
+         };
+       }},
+      {"never finite",
+       [](Kernels<T>& k) {
+         k.finish_gradient = [](const F& a) {
+           (void)real<T>.finish_gradient(a);
+           return false;
+         };
+       }},
+      {"finite but for the first 16",
+       [](Kernels<T>& k) {
+         k.finish_gradient = [](const F& a) {
+           F b = a;
+           b.count = 16;
+           const bool finite = real<T>.finish_gradient(b);
+           b.gradient += 16;
+           b.weights += 16;
+           b.count = a.count - 16;
+           (void)real<T>.finish_gradient(b);
+           return finite;
+         };
+       }},
+      {"infinity counts as finite",
+       [](Kernels<T>& k) {
+         k.finish_gradient = [](const F& a) {
+           (void)real<T>.finish_gradient(a);
+           for (std::size_t i = 0; i < a.count; ++i) {
+             if (std::isnan(a.gradient[i])) return false;
+           }
+           return true;
+         };
+       }},
+      {"l2 ignored",
+       [](Kernels<T>& k) {
+         k.finish_gradient = [](const F& a) {
+           F b = a;
+           b.l2 = 0;
+           return real<T>.finish_gradient(b);
+         };
+       }},
+      {"l2 scaled too",
+       [](Kernels<T>& k) {
+         k.finish_gradient = [](const F& a) {
+           F b = a;
+           b.l2 = a.l2 * a.scale;
+           return real<T>.finish_gradient(b);
+         };
+       }},
+      {"uphill",
+       [](Kernels<T>& k) {
+         k.update = [](const A& a) {
+           A b = a;
+           b.learning_rate = -a.learning_rate;
+           real<T>.update(b);
+         };
+       }},
+      {"Nesterov's rule forgotten",
+       [](Kernels<T>& k) {
+         k.update = [](const A& a) {
+           A b = a;
+           b.nesterov = false;
+           real<T>.update(b);
+         };
+       }},
+      {"momentum taken as 0",
+       [](Kernels<T>& k) {
+         k.update = [](const A& a) {
+           A b = a;
+           b.momentum = 0;
+           real<T>.update(b);
+         };
+       }},
+      {"velocity not kept",
+       [](Kernels<T>& k) {
+         k.update = [](const A& a) {
+           std::vector<T> velocity(64 * 1024);
+           A b = a;
+           if (a.velocity != nullptr) {
+             std::copy(a.velocity, a.velocity + a.count, velocity.begin());
+             b.velocity = velocity.data();
+           }
+           real<T>.update(b);
+         };
+       }},
+      {"rate in the velocity",
+       [](Kernels<T>& k) {
+         k.update = [](const A& a) {
+           real<T>.update(a);
+           if (a.velocity != nullptr) a.velocity[a.count / 2] *= a.learning_rate * T(0.999);
+         };
+       }},
+  };
+}
+
+template <class T>
+std::vector<Fault<T>> load_faults() {
+  using A = LoadArgs<T>;
+  return {
+      {"rows in order",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           std::vector<std::uint32_t> rows(a.rows, a.rows + a.count);
+           std::sort(rows.begin(), rows.end());
+           A b = a;
+           b.rows = rows.data();
+           real<T>.load(b);
+         };
+       }},
+      {"factor ignored",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           A b = a;
+           b.factor = nullptr;
+           real<T>.load(b);
+         };
+       }},
+      {"centre ignored",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           A b = a;
+           b.centre = nullptr;
+           real<T>.load(b);
+         };
+       }},
+      {"factor before centre",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           real<T>.load(a);
+           if (a.centre == nullptr || a.factor == nullptr) return;
+           for (std::size_t i = 0; i < a.count; ++i) {
+             for (std::size_t d = 0; d < a.features; ++d) {
+               const T value = a.out[i * a.out_stride + d] / static_cast<T>(a.factor[d]) + static_cast<T>(a.centre[d]);
+               a.out[i * a.out_stride + d] = value * static_cast<T>(a.factor[d]) - static_cast<T>(a.centre[d]);
+             }
+           }
+         };
+       }},
+      {"halves below the normal ones flushed",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           real<T>.load(a);
+           if (a.type != FeatureType::f16) return;
+           for (std::size_t d = 0; d < a.features; ++d) a.out[d] = std::fabs(a.out[d]) < T(0x1p-14) ? T(0) : a.out[d];
+         };
+       }},
+      {"infinite halves made finite",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           real<T>.load(a);
+           if (a.type != FeatureType::f16) return;
+           for (std::size_t d = 0; d < a.features; ++d) a.out[d] = std::isinf(a.out[d]) ? T(65536) : a.out[d];
+         };
+       }},
+      {"bytes with a sign",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           real<T>.load(a);
+           if (a.type == FeatureType::u8 && a.centre == nullptr && a.factor == nullptr) {
+             for (std::size_t d = 0; d < a.features; ++d) a.out[d] -= a.out[d] > T(127) ? T(256) : T(0);
+           }
+         };
+       }},
+      {"large numbers cut to a smaller type",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           real<T>.load(a);
+           if (a.type != FeatureType::f64 || a.centre != nullptr || a.factor != nullptr) return;
+           const T unit = sizeof(T) == sizeof(float) ? T(0x1p12) : T(0x1p29);
+           for (std::size_t d = 0; d < a.features; ++d) a.out[d] = (a.out[d] + a.out[d] * unit) - a.out[d] * unit;
+         };
+       }},
+      {"writes between the rows",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           real<T>.load(a);
+           if (a.count > 1) a.out[a.features] = 0;
+         };
+       }},
+  };
+}
+
+template <class T>
+std::vector<Fault<T>> simd_faults() {
+  return {
+      {"exp: an ulp and a half off",
+       [](Kernels<T>& k) {
+         k.exp = [](const T* x, T* y, std::size_t n) {
+           real<T>.exp(x, y, n);
+           for (std::size_t i = 0; i < n; ++i) y[i] *= 1 + std::numeric_limits<T>::epsilon();
+         };
+       }},
+      {"exp: no cut",
+       [](Kernels<T>& k) {
+         k.exp = [](const T* x, T* y, std::size_t n) {
+           for (std::size_t i = 0; i < n; ++i) y[i] = std::exp(x[i]);
+         };
+       }},
+      {"exp: cut too early",
+       [](Kernels<T>& k) {
+         k.exp = [](const T* x, T* y, std::size_t n) {
+           real<T>.exp(x, y, n);
+           for (std::size_t i = 0; i < n; ++i) y[i] = y[i] < 4 * std::numeric_limits<T>::min() ? T(0) : y[i];
+         };
+       }},
+      {"exp: NaN becomes 0",
+       [](Kernels<T>& k) {
+         k.exp = [](const T* x, T* y, std::size_t n) {
+           real<T>.exp(x, y, n);
+           for (std::size_t i = 0; i < n; ++i) y[i] = std::isnan(y[i]) ? T(0) : y[i];
+         };
+       }},
+      {"exp: last element skipped",
+       [](Kernels<T>& k) { k.exp = [](const T* x, T* y, std::size_t n) { real<T>.exp(x, y, n > 1 ? n - 1 : n); }; }},
+      {"exp(0) not 1",
+       [](Kernels<T>& k) {
+         k.exp = [](const T* x, T* y, std::size_t n) {
+           real<T>.exp(x, y, n);
+           for (std::size_t i = 0; i < n; ++i) y[i] = y[i] == T(1) ? std::nextafter(T(1), T(0)) : y[i];
+         };
+       }},
+      {"log(1 + x)",
+       [](Kernels<T>& k) {
+         k.log1p = [](const T* x, T* y, std::size_t n) {
+           for (std::size_t i = 0; i < n; ++i) y[i] = std::log(T(1) + x[i]);
+         };
+       }},
+      {"log1p: an ulp and a half off",
+       [](Kernels<T>& k) {
+         k.log1p = [](const T* x, T* y, std::size_t n) {
+           real<T>.log1p(x, y, n);
+           for (std::size_t i = 0; i < n; ++i) y[i] *= 1 + std::numeric_limits<T>::epsilon();
+         };
+       }},
+      {"log1p: infinity made finite",
+       [](Kernels<T>& k) {
+         k.log1p = [](const T* x, T* y, std::size_t n) {
+           real<T>.log1p(x, y, n);
+           for (std::size_t i = 0; i < n; ++i) y[i] = std::isinf(y[i]) ? T(89) : y[i];
+         };
+       }},
+      {"log1p: NaN becomes 0",
+       [](Kernels<T>& k) {
+         k.log1p = [](const T* x, T* y, std::size_t n) {
+           real<T>.log1p(x, y, n);
+           for (std::size_t i = 0; i < n; ++i) y[i] = std::isnan(y[i]) ? T(0) : y[i];
+         };
+       }},
+  };
+}
+
+template <class T>
+std::vector<Check<T>> simd_checks() {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return {[](const KernelTable& t) { return check_exp_f32(t, 4099).verdict; },
+            [](const KernelTable& t) { return check_log1p_f32(t, 4099).verdict; }, check_exp_edges<T>,
+            check_log1p_edges<T>};
+  } else {
+    return {[](const KernelTable& t) { return check_exp_f64(t).verdict; },
+            [](const KernelTable& t) { return check_log1p_f64(t).verdict; }, check_exp_edges<T>, check_log1p_edges<T>};
+  }
+}
+
+}  // namespace lanemax::checks
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_TESTS_SUPPORT_STEPPING_HPP
+#define LANEMAX_TESTS_SUPPORT_STEPPING_HPP
+
+#include "tests/support/public_calls.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace lanemax::checks {
+
+/// A state in training with memory of its own, of exactly the size asked for.
+template <class T>
+class OwnedState {
+ public:
+  OwnedState(std::size_t features, std::size_t classes, Optimiser optimiser)
+      : bytes_(TrainState<T>::bytes(features, classes, optimiser)) {
+    memory_ = buffer_.ending_at_guard<unsigned char>(bytes_, 0x5a);
+    created = TrainState<T>::create(features, classes, optimiser, {memory_, bytes_}, state);
+  }
+  /// Weights, bias and velocities, bit for bit, padding included.
+  [[nodiscard]] std::vector<unsigned char> memory() const { return {memory_, memory_ + bytes_}; }
+  [[nodiscard]] std::vector<T> weights() const {
+    std::vector<T> w(state.features() * state.classes());
+    EXPECT_TRUE(state.get_weights({w.data(), state.classes(), state.features()}, nullptr).ok());
+    return w;
+  }
+  [[nodiscard]] std::vector<T> bias() const {
+    std::vector<T> w(state.features() * state.classes()), b(state.classes());
+    EXPECT_TRUE(state.get_weights({w.data(), state.classes(), state.features()}, b.data()).ok());
+    return b;
+  }
+  Status step(const Objective& objective, const Batch& batch, const StepOptions& options, const Execution& execution,
+              LossResult& result) {
+    const std::size_t bytes =
+        train_step_workspace_bytes<T>(batch.rows(), state.features(), state.classes(), execution.threads);
+    return train_step<T>(state, objective, batch, options, execution, scratch_(bytes), result);
+  }
+
+  Status created;
+  TrainState<T> state;
+
+ private:
+  std::size_t bytes_;
+  GuardedBuffer buffer_;
+  unsigned char* memory_ = nullptr;
+  Scratch scratch_;
+};
+
+struct Rule {
+  const char* name;
+  Optimiser optimiser;
+  bool nesterov;
+};
+inline constexpr Rule kRules[] = {{"gradient descent", Optimiser::gradient_descent, false},
+                                  {"momentum", Optimiser::momentum, false},
+                                  {"nesterov", Optimiser::momentum, true}};
+[[nodiscard]] inline StepOptions step_options(const Rule& rule, double rate, double momentum) {
+  StepOptions options;
+  options.optimiser = rule.optimiser;
+  options.learning_rate = rate;
+  options.momentum = momentum;
+  options.nesterov = rule.nesterov;
+  return options;
+}
+
+}  // namespace lanemax::checks
+
+#endif

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// train_step() against the oracle: every single step within its bounds, ten steps and ten epochs as a whole; what it
+// refuses leaves the state as it was, bit for bit.
+#include "tests/support/stepping.hpp"
+#include "tests/support/testing.hpp"
+
+#include <cstring>
+#include <functional>
+
+namespace lanemax::checks {
+namespace {
+
+constexpr double kRate = 0.125, kMomentum = 0.875;
+
+template <class T>
+std::vector<double> widen(const std::vector<T>& values) {
+  return {values.begin(), values.end()};
+}
+
+/// Gradient descent in the oracle's arithmetic, one full batch per step.
+struct ReferenceDescent {
+  reference::Problem p;
+  Rule rule;
+  std::vector<Real> velocity = std::vector<Real>(p.w.size() + p.b.size());
+  std::vector<Real> w = {p.w.begin(), p.w.end()}, b = {p.b.begin(), p.b.end()};
+
+  /// Returns the objective before the step.
+  Real step() {
+    const reference::Arithmetic a = reference::arithmetic_of<Real>();
+    const reference::Solution s = reference::solve(p, a);
+    const auto move = [&](Real& value, Real& speed, Real gradient) {
+      if (rule.optimiser == Optimiser::gradient_descent) {
+        value = reference::descent_step({value, 0}, {gradient, 0}, kRate, a).value;
+        return;
+      }
+      const auto m = reference::momentum_step({value, 0}, {speed, 0}, {gradient, 0}, kRate, kMomentum, rule.nesterov, a);
+      value = m.weight.value;
+      speed = m.velocity.value;
+    };
+    for (std::size_t i = 0; i < w.size(); ++i) move(w[i], velocity[i], s.dweights[i].value);
+    for (std::size_t c = 0; c < b.size(); ++c) move(b[c], velocity[w.size() + c], s.dbias[c].value);
+    for (std::size_t i = 0; i < w.size(); ++i) p.w[i] = static_cast<double>(w[i]);
+    for (std::size_t c = 0; c < b.size(); ++c) p.b[c] = static_cast<double>(b[c]);
+    return s.objective.value;
+  }
+};
+
+class TrainStepTest : public IsaTest {
+ protected:
+  [[nodiscard]] Execution execution(int threads = 1) const { return {threads, GetParam()}; }
+
+  // Before each step the oracle is given the engine's own weights and velocities.
+  template <class T>
+  void each_step() {
+    constexpr Real kMax = std::numeric_limits<T>::max();
+    const reference::Arithmetic a = reference::arithmetic_of<T>();
+    Rng rng(31);
+    Judge judge;
+    for (const Shape shape : {Shape{30, 7, 3}, Shape{41, 20, 10}, Shape{35, 5, 16}, Shape{52, 11, 21}}) {
+      for (const Rule& rule : kRules) {
+        ProblemOptions o;
+        o.weights = o.l2 = true;
+        reference::Problem p = make_problem<T>(rng, shape, o);
+        OwnedState<T> owned(shape.features, shape.classes, rule.optimiser);
+        judge.require(owned.created.ok(), [&] { return message(owned.created); });
+        const ProblemArrays<T> arrays(p);
+        judge.require(owned.state.set_weights(arrays.weights).ok(), [] { return text("set_weights"); });
+        for (int step = 0; step < 10 && judge.ok(); ++step) {
+          p.w = widen(owned.weights());
+          p.b = widen(owned.bias());
+          const auto velocity_at = [&](std::size_t i) -> Real {
+            if (owned.state.velocity_data == nullptr) return 0;
+            const std::size_t weights = weight_count(shape.features, shape.classes), classes = shape.classes;
+            return i < p.w.size() ? owned.state.velocity_data[weight_index(shape.features, classes, i / shape.features,
+                                                                           i % shape.features)]
+                                  : owned.state.velocity_data[weights + (i - p.w.size())];
+          };
+          std::vector<Real> velocity;
+          for (std::size_t i = 0; i < p.w.size() + p.b.size(); ++i) velocity.push_back(velocity_at(i));
+          const reference::Solution want = reference::solve(p, a);
+          LossResult result;
+          const Status status =
+              owned.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), execution(), result);
+          const auto where = [&] { return text(describe(shape, o), " ", rule.name, " step ", step); };
+          judge.require(status.ok(), [&] { return text(where(), ": ", message(status)); });
+          // The result is the loss before the update.
+          judge.close(result.objective, want.objective, kMax, [&] { return text(where(), ": objective"); });
+          judge.close(result.data_loss, want.data_loss, kMax, [&] { return text(where(), ": data_loss"); });
+          judge.require(result.rows == want.kept, [&] { return text(where(), ": rows"); });
+          const std::vector<T> w = owned.weights(), b = owned.bias();
+          for (std::size_t i = 0; i < w.size() + b.size() && judge.ok(); ++i) {
+            const bool is_weight = i < w.size();
+            const std::size_t c = i - (is_weight ? 0 : w.size());
+            const Estimate before{is_weight ? p.w[i] : p.b[c], 0}, gradient = is_weight ? want.dweights[i] : want.dbias[c];
+            Estimate after, speed;
+            if (rule.optimiser == Optimiser::gradient_descent) {
+              after = reference::descent_step(before, gradient, kRate, a);
+            } else {
+              const auto m =
+                  reference::momentum_step(before, {velocity[i], 0}, gradient, kRate, kMomentum, rule.nesterov, a);
+              after = m.weight;
+              judge.close(velocity_at(i), m.velocity, kMax, [&] { return text(where(), ": velocity ", i); });
+            }
+            judge.close(is_weight ? w[i] : b[c], after, kMax, [&] { return text(where(), ": parameter ", i); });
+          }
+        }
+      }
+    }
+    expect_ok(judge.finish(0.5));
+  }
+
+  // Ten epochs of full-batch descent on a problem that can be learned, against the oracle's ten.
+  template <class T>
+  void ten_epochs(double tolerance) {
+    Rng rng(32);
+    for (const Shape shape : {Shape{200, 6, 4}, Shape{150, 9, 18}}) {
+      for (const Rule& rule : kRules) {
+        reference::Problem p = make_learnable(rng, shape);
+        for (double& x : p.x) x /= 8;  // exact
+        p.l2 = 0.03125;
+        ReferenceDescent reference{p, rule};
+        const ProblemArrays<T> arrays(p);
+        OwnedState<T> owned(shape.features, shape.classes, rule.optimiser);
+        Real first = 0, last = 0;
+        for (int epoch = 0; epoch < 10; ++epoch) {
+          const Real want = reference.step();
+          LossResult result;
+          ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), execution(), result)
+                          .ok());
+          EXPECT_NEAR(result.objective, static_cast<double>(want), tolerance * static_cast<double>(want))
+              << rule.name << ", epoch " << epoch;
+          if (epoch == 0) first = want;
+          last = want;
+        }
+        EXPECT_LT(last, 0.9L * first) << "the problem should be learned a little";
+        const std::vector<T> w = owned.weights();
+        for (std::size_t i = 0; i < w.size(); ++i) {
+          ASSERT_NEAR(static_cast<double>(w[i]), reference.p.w[i], tolerance * 10) << rule.name << ", weight " << i;
+        }
+      }
+    }
+  }
+};
+INSTANTIATE_PER_ISA(TrainStepTest);
+
+TEST_P(TrainStepTest, EachStepF32) {
+  each_step<float>();
+}
+TEST_P(TrainStepTest, EachStepF64) {
+  each_step<double>();
+}
+TEST_P(TrainStepTest, TenEpochsF32) {
+  ten_epochs<float>(2e-6);
+}
+TEST_P(TrainStepTest, TenEpochsF64) {
+  ten_epochs<double>(1e-13);
+}
+
+TEST_P(TrainStepTest, TotalWeightDividesTheSum) {
+  Rng rng(33);
+  ProblemOptions o;
+  o.weights = true;
+  const reference::Problem p = make_problem<double>(rng, {30, 8, 5}, o);
+  const reference::Solution want = reference::solve(p, reference::arithmetic_of<double>());
+  const ProblemArrays<double> arrays(p);
+  const double total = 48;
+  const Real share = want.total_weight / total;
+  OwnedState<double> owned(8, 5, Optimiser::gradient_descent);
+  ASSERT_TRUE(owned.state.set_weights(arrays.weights).ok());
+  StepOptions options = step_options(kRules[0], kRate, 0);
+  options.total_weight = total;
+  LossResult result;
+  ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, options, execution(), result).ok());
+  EXPECT_EQ(result.total_weight, total);
+  EXPECT_NEAR(result.data_loss, static_cast<double>(want.data_loss.value * share), 1e-14);
+  const std::vector<double> w = owned.weights();
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const auto expected = static_cast<double>(p.w[i] - kRate * want.dweights[i].value * share);
+    ASSERT_NEAR(w[i], expected, 1e-15) << i;
+  }
+}
+
+TEST_P(TrainStepTest, SumReductionFollowsTheSumsGradient) {
+  Rng rng(34);
+  ProblemOptions o;
+  o.sum = o.weights = o.l2 = true;
+  const reference::Problem p = make_problem<double>(rng, {30, 8, 5}, o);
+  const reference::Solution want = reference::solve(p, reference::arithmetic_of<double>());
+  const ProblemArrays<double> arrays(p);
+  OwnedState<double> owned(8, 5, Optimiser::gradient_descent);
+  ASSERT_TRUE(owned.state.set_weights(arrays.weights).ok());
+  LossResult result;
+  ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, step_options(kRules[0], 0x1p-6, 0), execution(), result).ok());
+  EXPECT_NEAR(result.objective, static_cast<double>(want.objective.value), 1e-12);
+  const std::vector<double> w = owned.weights();
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    ASSERT_NEAR(w[i], static_cast<double>(p.w[i] - 0x1p-6L * want.dweights[i].value), 1e-14) << i;
+  }
+}
+
+TEST_P(TrainStepTest, MaskedClassesStayMasked) {
+  Rng rng(35);
+  for (const std::size_t classes : {4, 18}) {
+    for (const Rule& rule : kRules) {
+      reference::Problem p = make_problem<float>(rng, {40, 6, classes}, {});
+      for (int& label : p.labels) label = label == 1 ? 0 : label;
+      p.b[1] = -kInf<double>;
+      const ProblemArrays<float> arrays(p);
+      OwnedState<float> owned(6, classes, rule.optimiser);
+      ASSERT_TRUE(owned.state.set_weights(arrays.weights).ok());
+      LossResult result;
+      for (int step = 0; step < 10; ++step) {
+        const Status status =
+            owned.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), execution(), result);
+        ASSERT_TRUE(status.ok()) << message(status);
+      }
+      EXPECT_EQ(owned.bias()[1], -kInf<float>);
+      const std::vector<float> w = owned.weights();
+      for (std::size_t d = 0; d < 6; ++d) EXPECT_EQ(w[6 + d], arrays.w[6 + d]) << d;
+    }
+  }
+}
+
+TEST_P(TrainStepTest, StepsFromASelectionEqualStepsFromCopiedRows) {
+  Rng rng(36);
+  const reference::Problem p = make_problem<float>(rng, {60, 9, 6}, {});
+  const ProblemArrays<float> arrays(p);
+  std::vector<std::uint32_t> selection;
+  std::vector<float> x;
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 37; ++i) {
+    selection.push_back(static_cast<std::uint32_t>(rng.below(60)));
+    const auto row = static_cast<std::ptrdiff_t>(selection.back());
+    labels.push_back(arrays.labels[selection.back()]);
+    x.insert(x.end(), p.x.begin() + row * 9, p.x.begin() + row * 9 + 9);
+  }
+  Batch selected = arrays.batch, copied;
+  selected.selection = selection.data();
+  selected.selected = selection.size();
+  copied.features = {x.data(), labels.size(), 9};
+  copied.labels = labels.data();
+  OwnedState<float> a(9, 6, Optimiser::momentum), b(9, 6, Optimiser::momentum);
+  LossResult from_selection, from_copies;
+  for (int step = 0; step < 3; ++step) {
+    ASSERT_TRUE(a.step(arrays.objective, selected, step_options(kRules[1], kRate, kMomentum), execution(), from_selection)
+                    .ok());
+    ASSERT_TRUE(b.step(arrays.objective, copied, step_options(kRules[1], kRate, kMomentum), execution(), from_copies).ok());
+    EXPECT_TRUE(same_bits(from_selection.objective, from_copies.objective));
+  }
+  EXPECT_EQ(a.memory(), b.memory());
+}
+
+// ---- the state ----
+
+template <class T>
+void round_trip() {
+  Rng rng(37);
+  for (const Shape shape : {Shape{1, 1, 1}, Shape{1, 5, 3}, Shape{1, 16, 15}, Shape{1, 7, 16}, Shape{1, 33, 50}}) {
+    const std::size_t d = shape.features, c = shape.classes;
+    const std::vector<double> values = make_values<T>(rng, c * d, Values::ordinary);
+    const std::vector<T> w(values.begin(), values.end());
+    std::vector<T> b(c, T(0.5)), transposed(c * d), w_out(c * d), b_out(c);
+    if (c > 1) b[c - 1] = -kInf<T>;
+    for (std::size_t i = 0; i < c * d; ++i) transposed[i % d * c + i / d] = w[i];
+    OwnedState<T> owned(d, c, Optimiser::momentum);
+    ASSERT_TRUE(owned.created.ok());
+    for (const T value : owned.weights()) ASSERT_EQ(value, T(0));
+    for (const T value : owned.bias()) ASSERT_EQ(value, T(0));
+    ASSERT_TRUE(owned.state.set_weights({{w.data(), c, d}, b.data()}).ok());
+    ASSERT_TRUE(same_bits(owned.weights(), w));
+    ASSERT_TRUE(same_bits(owned.bias(), b));
+    const std::vector<unsigned char> memory = owned.memory();
+    ASSERT_TRUE(owned.state.set_weights({MatrixView<const T>(transposed.data(), d, c).transposed(), b.data()}).ok());
+    ASSERT_EQ(owned.memory(), memory);
+    ASSERT_TRUE(owned.state.get_weights(MatrixView<T>(w_out.data(), d, c).transposed(), b_out.data()).ok());
+    ASSERT_TRUE(same_bits(w_out, transposed));
+    ASSERT_TRUE(same_bits(b_out, b));
+    ASSERT_TRUE(owned.state.set_weights({{w.data(), c, d}, nullptr}).ok());
+    for (const T value : owned.bias()) ASSERT_EQ(value, T(0));
+  }
+}
+TEST(TrainState, RoundTripF32) {
+  round_trip<float>();
+}
+TEST(TrainState, RoundTripF64) {
+  round_trip<double>();
+}
+
+TEST(TrainState, SettingWeightsClearsVelocities) {
+  Rng rng(38);
+  const reference::Problem p = make_problem<float>(rng, {20, 5, 4}, {});
+  const ProblemArrays<float> arrays(p);
+  OwnedState<float> fresh(5, 4, Optimiser::momentum), used(5, 4, Optimiser::momentum);
+  LossResult result;
+  ASSERT_TRUE(used.step(arrays.objective, arrays.batch, step_options(kRules[1], kRate, kMomentum), {}, result).ok());
+  EXPECT_NE(fresh.memory(), used.memory());
+  ASSERT_TRUE(fresh.state.set_weights(arrays.weights).ok());
+  ASSERT_TRUE(used.state.set_weights(arrays.weights).ok());
+  EXPECT_EQ(fresh.memory(), used.memory());
+}
+
+TEST(TrainState, Refusals) {
+  OwnedState<float> owned(5, 4, Optimiser::gradient_descent);
+  std::vector<float> w(20, 1.0f), b(4, 1.0f);
+  ASSERT_TRUE(owned.state.set_weights({{w.data(), 4, 5}, b.data()}).ok());
+  const std::vector<unsigned char> memory = owned.memory();
+  EXPECT_EQ(owned.state.set_weights({{w.data(), 5, 4}, b.data()}).code, StatusCode::shape_mismatch);
+  EXPECT_EQ(owned.state.set_weights({{nullptr, 4, 5}, b.data()}).code, StatusCode::shape_mismatch);
+  EXPECT_EQ(owned.state.get_weights({w.data(), 4, 4}, b.data()).code, StatusCode::shape_mismatch);
+  EXPECT_EQ(owned.state.get_weights({nullptr, 4, 5}, b.data()).code, StatusCode::shape_mismatch);
+  w[13] = kNaN<float>;
+  const Status nan = owned.state.set_weights({{w.data(), 4, 5}, b.data()});
+  EXPECT_EQ(nan.code, StatusCode::not_finite);
+  EXPECT_EQ(nan.row, 2);
+  EXPECT_EQ(nan.column, 3);
+  w[13] = 2;
+  b[2] = kInf<float>;
+  EXPECT_EQ(owned.state.set_weights({{w.data(), 4, 5}, b.data()}).code, StatusCode::not_finite);
+  EXPECT_EQ(owned.memory(), memory);
+
+  alignas(64) unsigned char room[4096];
+  const std::size_t needed = TrainState<float>::bytes(5, 4, Optimiser::momentum);
+  ASSERT_LT(needed, sizeof(room) - 64);
+  TrainState<float> state;
+  const auto create = [&](std::size_t features, std::size_t classes, Workspace workspace) {
+    return TrainState<float>::create(features, classes, Optimiser::momentum, workspace, state).code;
+  };
+  EXPECT_EQ(create(5, 4, {room, needed - 1}), StatusCode::workspace_too_small);
+  EXPECT_EQ(create(5, 4, {nullptr, needed}), StatusCode::workspace_too_small);
+  EXPECT_EQ(create(5, 4, {room + 4, needed}), StatusCode::misaligned);
+  EXPECT_EQ(create(0, 4, {room, needed}), StatusCode::shape_mismatch);
+  EXPECT_EQ(create(5, 0, {room, needed}), StatusCode::shape_mismatch);
+  EXPECT_EQ(state.classes(), 0U);
+  EXPECT_EQ(create(5, 4, {room, needed}), StatusCode::ok);
+}
+
+// ---- refusals ----
+
+class TrainStepRefusalTest : public TrainStepTest {
+ protected:
+  template <class T>
+  void expect_refused(const char* name, StatusCode code, const std::function<void(Batch&, Objective&, StepOptions&,
+                                                                                 Execution&, std::vector<T>&)>& change) {
+    Rng rng(39);
+    const reference::Problem p = make_problem<T>(rng, {40, 6, 4}, {});
+    const ProblemArrays<T> arrays(p);
+    for (const Rule& rule : kRules) {
+      OwnedState<T> owned(6, 4, rule.optimiser);
+      ASSERT_TRUE(owned.state.set_weights(arrays.weights).ok());
+      StepOptions options = step_options(rule, kRate, kMomentum);
+      Execution how = execution();
+      LossResult result{kUntouched, kUntouched, kUntouched, 54321};
+      ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, options, how, result).ok());
+      const std::vector<unsigned char> before = owned.memory();
+      std::vector<T> x(40 * 6);
+      std::memcpy(x.data(), arrays.batch.features.data, x.size() * sizeof(T));
+      Batch batch = arrays.batch;
+      batch.features.data = x.data();
+      Objective objective = arrays.objective;
+      change(batch, objective, options, how, x);
+      result = {kUntouched, kUntouched, kUntouched, 54321};
+      const Status status = owned.step(objective, batch, options, how, result);
+      EXPECT_EQ(name_of(status.code), std::string(name_of(code))) << name << ": " << message(status);
+      EXPECT_EQ(owned.memory(), before) << name;
+      EXPECT_TRUE(result.objective == kUntouched && result.data_loss == kUntouched && result.rows == 54321) << name;
+    }
+  }
+};
+INSTANTIATE_PER_ISA(TrainStepRefusalTest);
+
+TEST_P(TrainStepRefusalTest, LeavesTheStateAsItWas) {
+  using F = std::vector<float>;
+  const StatusCode argument = StatusCode::invalid_argument;
+  for (const float bad : {kNaN<float>, kInf<float>, -kInf<float>}) {
+    expect_refused<float>("X", StatusCode::not_finite,
+                          [=](Batch&, Objective&, StepOptions&, Execution&, F& x) { x[77] = bad; });
+  }
+  expect_refused<float>("logits that overflow", StatusCode::overflow,
+                        [](Batch&, Objective&, StepOptions&, Execution&, F& x) {
+                          for (std::size_t i = 60; i < 66; ++i) x[i] = std::numeric_limits<float>::max() * (i % 2 == 0 ? 1.0f : -1.0f);
+                        });
+  static const std::int32_t labels[40] = {0, 1, 2, 3, 4};
+  expect_refused<float>("labels", StatusCode::label_out_of_range,
+                        [](Batch& b, Objective&, StepOptions&, Execution&, F&) { b.labels = labels; });
+  static const float no_weight[40] = {};
+  expect_refused<float>("weights 0", StatusCode::no_rows,
+                        [](Batch& b, Objective&, StepOptions&, Execution&, F&) { b.sample_weights = no_weight; });
+  expect_refused<float>("threads", argument, [](Batch&, Objective&, StepOptions&, Execution& e, F&) { e.threads = 0; });
+  expect_refused<float>("l2", argument, [](Batch&, Objective& o, StepOptions&, Execution&, F&) { o.l2 = -1; });
+  for (const double rate : {0.0, -1.0, kNaN<double>, kInf<double>, 1e300}) {  // 1e300 is no float
+    expect_refused<float>("rate", argument,
+                          [=](Batch&, Objective&, StepOptions& s, Execution&, F&) { s.learning_rate = rate; });
+  }
+  for (const double momentum : {-0.1, 1.0, 2.0, kNaN<double>}) {
+    expect_refused<float>("momentum", argument,
+                          [=](Batch&, Objective&, StepOptions& s, Execution&, F&) { s.momentum = momentum; });
+  }
+  for (const double total : {-1.0, kNaN<double>, kInf<double>}) {
+    expect_refused<float>("total weight", argument,
+                          [=](Batch&, Objective&, StepOptions& s, Execution&, F&) { s.total_weight = total; });
+  }
+  expect_refused<float>("the other optimiser", argument, [](Batch&, Objective&, StepOptions& s, Execution&, F&) {
+    s.optimiser = s.optimiser == Optimiser::momentum ? Optimiser::gradient_descent : Optimiser::momentum;
+  });
+  expect_refused<float>("target probabilities and labels", argument, [](Batch& b, Objective&, StepOptions&, Execution&, F&) {
+    static const float targets[160] = {};
+    b.target_probabilities = {targets, 40, 4};
+  });
+  expect_refused<double>("X in f64", StatusCode::not_finite,
+                         [](Batch&, Objective&, StepOptions&, Execution&, std::vector<double>& x) { x[77] = kNaN<double>; });
+}
+
+TEST_P(TrainStepRefusalTest, Memory) {
+  Rng rng(40);
+  const reference::Problem p = make_problem<float>(rng, {40, 6, 4}, {});
+  const ProblemArrays<float> arrays(p);
+  OwnedState<float> owned(6, 4, Optimiser::gradient_descent);
+  const std::vector<unsigned char> before = owned.memory();
+  Scratch scratch;
+  const std::size_t bytes = train_step_workspace_bytes<float>(40, 6, 4, 1);
+  const Workspace good = scratch(bytes + 64);
+  LossResult result;
+  const auto step = [&](Workspace workspace) {
+    return train_step<float>(owned.state, arrays.objective, arrays.batch, step_options(kRules[0], kRate, 0), execution(),
+                             workspace, result)
+        .code;
+  };
+  EXPECT_EQ(step({}), StatusCode::workspace_too_small);
+  EXPECT_EQ(step({good.data, 64}), StatusCode::workspace_too_small);
+  EXPECT_EQ(step({static_cast<char*>(good.data) + 8, bytes}), StatusCode::misaligned);
+  EXPECT_EQ(owned.memory(), before);
+  EXPECT_EQ(step(good), StatusCode::ok);
+  TrainState<float> none;
+  EXPECT_EQ(train_step<float>(none, arrays.objective, arrays.batch, step_options(kRules[0], kRate, 0), execution(), good,
+                              result)
+                .code,
+            StatusCode::shape_mismatch);
+}
+
+}  // namespace
+}  // namespace lanemax::checks
