@@ -30,13 +30,15 @@ void add_limits() {
   for (const Variant& variant : variants()) {
     for (const int threads : settings().threads) {
       const Isa isa = variant.isa;
-      const std::string prefix = std::string("limits/") + variant.name + "/", suffix = std::string(1, '/') + std::to_string(threads);
+      const auto name = [&](const std::string& what) {
+        return std::string("limits/") + variant.name + "/" + what + "/" + std::to_string(threads);
+      };
       add_limit(
-          prefix + "arithmetic" + suffix, "GFLOPs", [=] { return run_arithmetic(isa, threads); },
+          name("arithmetic"), "GFLOPs", [=] { return run_arithmetic(isa, threads); },
           [=] { return limits_of(isa, threads).gflops; });
       for (const Level level : kLevels) {
         add_limit(
-            prefix + "read_" + name_of(level) + suffix, "GB/s", [=] { return run_read(isa, threads, level); },
+            name(std::string("read_") + name_of(level)), "GB/s", [=] { return run_read(isa, threads, level); },
             [=] { return limits_of(isa, threads).gbytes[static_cast<std::size_t>(level)]; });
       }
     }

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace lanemax {
 namespace {
@@ -105,13 +106,14 @@ class Pass {
       loss.targets = targets;
     }
     if (!out_.loss.probabilities.empty()) loss.probabilities = memory_.probabilities + rank * logit_size;
+    const bool hidden_infinity = in_.objective->loss == Loss::logistic && has_infinite_score(block);
     switch (in_.objective->loss) {
       case Loss::softmax: kernel_.softmax_loss(loss); break;
       case Loss::hinge: kernel_.hinge_loss(loss); break;
       case Loss::logistic: kernel_.logistic_loss(loss); break;
     }
 
-    double sum = 0;
+    double sum = hidden_infinity ? std::numeric_limits<double>::quiet_NaN() : 0.0;
     for (std::size_t i = 0; i < block.x.count; ++i) {
       sum += static_cast<double>(buffers.weights[i]) * static_cast<double>(loss.losses[i]);
     }
@@ -119,6 +121,14 @@ class Pass {
     memory_.block_kept[index] = static_cast<std::uint32_t>(block.x.count);
     write_outputs(block, loss, buffers.positions);
     return block;
+  }
+
+  /// Whether a row's only score is -infinity though the model's bias is not: the logistic loss of label 0 is then 0, and
+  /// nothing else would tell of the infinity in X.
+  [[nodiscard]] bool has_infinite_score(const Block& block) const {
+    constexpr T kMasked = -std::numeric_limits<T>::infinity();
+    if (in_.bias[0] == kMasked) return false;
+    return std::find(block.dlogits, block.dlogits + block.x.count, kMasked) != block.dlogits + block.x.count;
   }
 
   /// dweights (+)= dlogits' X over one block, for the part of the parameters that `part` names.

@@ -23,6 +23,15 @@ Kernels<T>& slots(KernelTable& table) {
   }
 }
 
+/// A copy that is aligned as the engine's own buffers are.
+template <class T>
+T* aligned_copy(const T* from, std::size_t count) {
+  static GuardedBuffer buffer;
+  T* to = buffer.ending_at_guard<T>(round_up(count, kPanel), T(0));
+  std::copy(from, from + count, to);
+  return to;
+}
+
 template <class T>
 T& logit(const LogitsArgs<T>& a, std::size_t n, std::size_t c) {
   return a.logits[logit_index(a.capacity, a.classes, n, c)];
@@ -39,10 +48,10 @@ const std::vector<Fault<T>>& logits_faults() {
       {"bias forgotten",
        [](Kernels<T>& k) {
          k.logits = [](const A& a) {
-           std::vector<T> bias(a.bias, a.bias + bias_count(a.classes));
-           std::fill_n(bias.begin(), a.classes, T(0));
+           T* bias = aligned_copy(a.bias, bias_count(a.classes));
+           std::fill_n(bias, a.classes, T(0));
            A b = a;
-           b.bias = bias.data();
+           b.bias = bias;
            real<T>.logits(b);
          };
        }},
@@ -157,9 +166,10 @@ std::vector<Fault<T>> loss_faults() {
       {"sample weights ignored",
        [](Kernels<T>& k) {
          k.*kSlot = [](const A& a) {
-           const std::vector<T> ones(round_up(a.rows, 16), T(1));
+           T* ones = aligned_copy(a.weights, round_up(a.rows, 16));
+           std::fill_n(ones, a.rows, T(1));
            A b = a;
-           b.weights = ones.data();
+           b.weights = ones;
            (real<T>.*kSlot)(b);
          };
        }},
@@ -256,10 +266,10 @@ std::vector<Fault<T>> softmax_faults() {
        [](Kernels<T>& k) {
          k.softmax_loss = [](const A& a) {
            if (a.labels == nullptr) return real<T>.softmax_loss(a);
-           std::vector<std::int32_t> labels(a.labels, a.labels + round_up(a.rows, 16));
-           for (std::int32_t& label : labels) label %= 16;
+           std::int32_t* labels = aligned_copy(a.labels, round_up(a.rows, 16));
+           for (std::size_t n = 0; n < a.rows; ++n) labels[n] %= 16;
            A b = a;
-           b.labels = labels.data();
+           b.labels = labels;
            real<T>.softmax_loss(b);
          };
        }},
@@ -350,11 +360,10 @@ std::vector<Fault<T>> logistic_faults() {
        [](Kernels<T>& k) {
          k.logistic_loss = [](const A& a) {
            A b = a;
-           std::vector<T> rounded;
            if (a.targets != nullptr) {
-             rounded.assign(a.targets, a.targets + round_up(a.rows, 16));
-             for (T& t : rounded) t = std::rint(t);
-             b.targets = rounded.data();
+             T* rounded = aligned_copy(a.targets, round_up(a.rows, 16));
+             for (std::size_t n = 0; n < a.rows; ++n) rounded[n] = std::rint(rounded[n]);
+             b.targets = rounded;
            }
            real<T>.logistic_loss(b);
          };
@@ -394,22 +403,22 @@ INSTANTIATE_PER_ISA(SeededFaults);
 template <class T>
 void run_logits(const KernelTable& table) {
   catch_all<T>(table, "logits", logits_faults<T>(),
-               {check_logits_large<T>, check_logits_rows<T>, check_logits_special<T>, check_logits_small<T>});
+               {check_logits_special<T>, check_logits_large<T>, check_logits_rows<T>, check_logits_small<T>});
 }
 template <class T>
 void run_losses(const KernelTable& table) {
-  catch_all<T>(table, "softmax_loss", softmax_faults<T>(),
-               {[](const KernelTable& t) { return check_softmax<T>(t, TargetKind::labels); },
-                [](const KernelTable& t) { return check_softmax<T>(t, TargetKind::smoothed); },
-                [](const KernelTable& t) { return check_softmax<T>(t, TargetKind::probabilities); },
-                check_softmax_tiny<T>, check_softmax_not_finite<T>});
+  catch_all<T>(
+      table, "softmax_loss", softmax_faults<T>(),
+      {check_softmax_tiny<T>, [](const KernelTable& t) { return check_softmax<T>(t, TargetKind::probabilities); },
+       [](const KernelTable& t) { return check_softmax<T>(t, TargetKind::labels); },
+       [](const KernelTable& t) { return check_softmax<T>(t, TargetKind::smoothed); }, check_softmax_not_finite<T>});
   catch_all<T>(table, "hinge_loss", hinge_faults<T>(), {check_hinge<T>, check_hinge_not_finite<T>});
   catch_all<T>(table, "logistic_loss", logistic_faults<T>(), {check_logistic<T>, check_logistic_not_finite<T>});
 }
 template <class T>
 void run_others(const KernelTable& table) {
   catch_all<T>(table, "gradient", gradient_faults<T>(),
-               {check_gradient_parts<T>, check_gradient_large<T>, check_bias_gradient<T>, check_feature_gradient<T>});
+               {check_bias_gradient<T>, check_feature_gradient<T>, check_gradient_parts<T>, check_gradient_large<T>});
   catch_all<T>(table, "update", update_faults<T>(),
                {check_add<T>, check_finish_gradient<T>, check_finish_not_finite<T>, check_update<T>});
   catch_all<T>(table, "load", load_faults<T>(), {check_load_values<T>, check_load_rows<T>});

@@ -74,7 +74,7 @@ std::size_t bytes_per_thread(Level level, int threads) {
   const auto whole = [](std::size_t bytes) { return std::max(bytes / kReadUnit * kReadUnit, kReadUnit); };
   const auto n = static_cast<std::size_t>(threads);
   switch (level) {
-    case Level::l1: return whole(cache_bytes(Level::l1) / 2);
+    case Level::l1: return whole(cache_bytes(Level::l1) / 4 * 3);
     case Level::l2: return whole(cache_bytes(Level::l2) / 2);
     case Level::l3: {  // several times L2; well below what other tenants of a shared L3 may leave
       const std::size_t most = cache_bytes(Level::l3) / 2;
@@ -95,7 +95,8 @@ const float* memory_to_read() {
 }
 
 std::size_t cache_size_from_system(int index) {
-  std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/size");
+  const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index";
+  std::ifstream file(folder + std::to_string(index) + "/size");
   std::size_t size = 0;
   char unit = ' ';
   file >> size >> unit;
@@ -153,16 +154,31 @@ double run_read(Isa isa, int threads, Level level) {
   return best;
 }
 
+namespace {
+
+/// Until several runs in a row have not been better: few on a quiet machine, more where others are at work.
+template <class Once>
+double best_of(Once&& once) {
+  double best = once();
+  int idle = 0;
+  for (int run = 0; run < 40 && idle < 5; ++run) {
+    const double rate = once();
+    idle = rate > 1.005 * best ? 0 : idle + 1;
+    best = std::max(best, rate);
+  }
+  return best;
+}
+
+}  // namespace
+
 const Limits& limits_of(Isa isa, int threads) {
   static std::map<std::pair<Isa, int>, Limits> measured;
   const auto [entry, is_new] = measured.try_emplace({isa, threads});
   Limits& limits = entry->second;
   if (!is_new) return limits;
-  for (int run = 0; run < 12; ++run) limits.gflops = std::max(limits.gflops, run_arithmetic(isa, threads));
+  limits.gflops = best_of([=] { return run_arithmetic(isa, threads); });
   for (const Level level : kLevels) {
-    double& best = limits.gbytes[static_cast<std::size_t>(level)];
-    const int runs = level == Level::dram ? 4 : 6;
-    for (int run = 0; run < runs; ++run) best = std::max(best, run_read(isa, threads, level));
+    limits.gbytes[static_cast<std::size_t>(level)] = best_of([=] { return run_read(isa, threads, level); });
   }
   return limits;
 }

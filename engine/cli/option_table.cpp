@@ -51,8 +51,8 @@ void check_text(const std::string& name, const std::string& text) {
 }  // namespace
 
 CLI::Option* OptionTable::add(const std::string& name, const std::string& value_name,
-                              std::function<void(const std::string&)> store, const std::string& help) {
-  return app_.add_option_function<std::string>(name, std::move(store), help)->type_name(value_name);
+                              const std::function<void(const std::string&)>& store, const std::string& help) {
+  return app_.add_option_function<std::string>(name, store, help)->type_name(value_name);
 }
 
 CLI::Option* OptionTable::text(const std::string& name, const std::string& value_name, std::string& target,
@@ -78,7 +78,7 @@ CLI::Option* OptionTable::flag(const std::string& name, bool& target, const std:
 }
 
 CLI::Option* OptionTable::number(const std::string& name, const std::string& value_name, NumberRange range,
-                                 std::function<void(double)> store, const std::string& help) {
+                                 const std::function<void(double)>& store, const std::string& help) {
   const auto checked = [=](const std::string& text) {
     const std::optional<double> value = parse<double>(text);
     if (!value || !contains(range, *value)) refuse(name, text, describe(range));
@@ -88,7 +88,8 @@ CLI::Option* OptionTable::number(const std::string& name, const std::string& val
 }
 
 CLI::Option* OptionTable::count(const std::string& name, const std::string& value_name, std::uint64_t low,
-                                std::uint64_t high, std::function<void(std::uint64_t)> store, const std::string& help) {
+                                std::uint64_t high, const std::function<void(std::uint64_t)>& store,
+                                const std::string& help) {
   const auto checked = [=](const std::string& text) {
     const std::optional<std::uint64_t> value = parse<std::uint64_t>(text);
     if (!value || *value < low || *value > high) {
@@ -99,8 +100,8 @@ CLI::Option* OptionTable::count(const std::string& name, const std::string& valu
   return add(name, value_name, checked, help);
 }
 
-CLI::Option* OptionTable::word(const std::string& name, std::vector<std::string> words,
-                               std::function<void(std::size_t)> store, const std::string& help) {
+CLI::Option* OptionTable::word(const std::string& name, const std::vector<std::string>& words,
+                               const std::function<void(std::size_t)>& store, const std::string& help) {
   std::string list;
   for (const std::string& word : words) list += (list.empty() ? "" : "|") + word;
   const auto checked = [=](const std::string& text) {

@@ -36,24 +36,25 @@ class OptionTable {
                      const std::string& help);
   CLI::Option* flag(const std::string& name, bool& target, const std::string& help);
   CLI::Option* number(const std::string& name, const std::string& value_name, NumberRange range,
-                      std::function<void(double)> store, const std::string& help);
+                      const std::function<void(double)>& store, const std::string& help);
   CLI::Option* count(const std::string& name, const std::string& value_name, std::uint64_t low, std::uint64_t high,
-                     std::function<void(std::uint64_t)> store, const std::string& help);
+                     const std::function<void(std::uint64_t)>& store, const std::string& help);
 
   /// One word of a list.
   template <class E>
-  CLI::Option* choice(const std::string& name, std::vector<std::pair<std::string, E>> choices, E& target,
+  CLI::Option* choice(const std::string& name, const std::vector<std::pair<std::string, E>>& choices, E& target,
                       const std::string& help) {
     std::vector<std::string> words;
+    words.reserve(choices.size());
     for (const auto& entry : choices) words.push_back(entry.first);
     return word(name, words, [&target, choices](std::size_t index) { target = choices[index].second; }, help);
   }
 
  private:
   CLI::Option* add(const std::string& name, const std::string& value_name,
-                   std::function<void(const std::string&)> store, const std::string& help);
-  CLI::Option* word(const std::string& name, std::vector<std::string> words, std::function<void(std::size_t)> store,
-                    const std::string& help);
+                   const std::function<void(const std::string&)>& store, const std::string& help);
+  CLI::Option* word(const std::string& name, const std::vector<std::string>& words,
+                    const std::function<void(std::size_t)>& store, const std::string& help);
 
   CLI::App& app_;
 };

@@ -148,6 +148,7 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
   fit_options.objective.l2 = resolve_penalty(options, split, data);
   fit_options.execution = {options.run.threads, isa};
   fit_options.progress = &TrainingProgress::on_epoch;
+  fit_options.cancelled = [](void*) noexcept { return noted_interrupt() != 0; };
   fit_options.user = &progress;
 
   const ScalingValues scaling = make_scaling(options.scaling, data.view(), split.training);

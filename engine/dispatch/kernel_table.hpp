@@ -156,7 +156,7 @@ struct Kernels {
 
 /// Constants of a variant that shape the pass. They may differ between variants, never with the machine's caches.
 struct BlockSizes {
-  double serial_flops = 0;  ///< a pass with less work than this runs on the calling thread: about 20 microseconds
+  double serial_flops = 0;  ///< a pass with less work runs on the calling thread: some tens of microseconds
 };
 
 struct KernelTable {

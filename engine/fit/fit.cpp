@@ -79,6 +79,7 @@ class Sgd {
     const Status last = final_pass();
     // Rows that a last mini-batch never met, or a divergence on the last step, show here.
     if (status.ok() && !last.ok()) status = last;
+    result_.passes = static_cast<double>(row_visits_) / static_cast<double>(rows_);
     result_.seconds = now() - started_;
     const Status copied = state_.get_weights(weights, bias);
     if (!copied.ok()) return copied;
@@ -151,7 +152,7 @@ class Sgd {
       double loss_sum = 0;
       std::size_t seen = 0;
       const Status status = one_epoch(epoch, loss_sum, seen);
-      if (!status.ok()) return status;
+      if (!status.ok() || result_.reason == StopReason::interrupted) return status;
       const double mean_loss = loss_sum / (mean_weight() * static_cast<double>(std::max<std::size_t>(seen, 1)));
 
       double validation_loss = std::numeric_limits<double>::quiet_NaN();
@@ -194,6 +195,10 @@ class Sgd {
   Status one_epoch(std::size_t epoch, double& loss_sum, std::size_t& seen) {
     const std::size_t steps = steps_per_epoch();
     for (std::size_t step = 0; step < steps; ++step) {
+      if (options_.cancelled != nullptr && options_.cancelled(options_.user)) {
+        result_.reason = StopReason::interrupted;
+        return {};
+      }
       const std::size_t first = step * batch_rows();
       const std::size_t count = std::min(batch_rows(), rows_ - first);
       Batch batch = data_;
@@ -212,7 +217,7 @@ class Sgd {
       }
       loss_sum += loss.data_loss * weight;
       seen += count;
-      result_.passes += static_cast<double>(count) / static_cast<double>(rows_);
+      row_visits_ += count;
       if (options_.max_iterations > 0 && result_.iterations >= options_.max_iterations) {
         result_.reason = StopReason::max_iterations;
         return {};
@@ -237,7 +242,7 @@ class Sgd {
   Status final_pass() {
     LossResult loss;
     const Status status = full_pass(data_, full_memory_, full_needs_, total_weight_, loss);
-    result_.passes += 1;
+    row_visits_ += rows_;
     if (!status.ok()) {
       const Status cause = find_bad_feature(data_, options_.objective.ignored_label);
       if (!cause.ok()) return cause;
@@ -320,6 +325,7 @@ class Sgd {
   TrainState<float> state_;
   PassNeeds step_needs_, full_needs_, validation_needs_;
   PassMemory<float> step_memory_, last_memory_, full_memory_, validation_memory_;
+  std::size_t row_visits_ = 0;
   FitResult result_;
 };
 

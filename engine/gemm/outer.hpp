@@ -32,12 +32,11 @@ template <class Arch, class T, std::size_t NC, std::size_t NV, bool kPartial>
       acc[c][v] = args.accumulate ? load<Arch>(dw + c * w_stride + v * kL) : V(T(0));
     }
   }
-  const T* next = args.prefetch.data + d;
   for (std::size_t n = 0; n < args.x.count; ++n, x += stride) {
     if (first_class == 0 && n < args.prefetch.count) {
 #pragma GCC unroll 8
       for (std::size_t line = 0; line * 64 < NV * kL * sizeof(T); ++line) {
-        __builtin_prefetch(next + n * args.prefetch.stride + line * (64 / sizeof(T)), 0, 2);
+        __builtin_prefetch(args.prefetch.data + n * args.prefetch.stride + d + line * (64 / sizeof(T)), 0, 2);
       }
     }
     V xv[NV];

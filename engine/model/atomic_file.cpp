@@ -72,8 +72,8 @@ class TemporaryFile {
     constexpr std::size_t kNameKept = 200;  // of 255: leaves room for the rest
     constexpr int kAttempts = 1000;         // names left behind by killed processes that had our id
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      name_ = "." + final_name_.substr(0, kNameKept) + "." + std::to_string(::getpid()) + "-" +
-              std::to_string(counter.fetch_add(1, std::memory_order_relaxed)) + ".tmp";
+      name_.assign(1, '.').append(final_name_, 0, kNameKept).append(1, '.').append(std::to_string(::getpid()));
+      name_.append(1, '-').append(std::to_string(counter.fetch_add(1, std::memory_order_relaxed))).append(".tmp");
       const int file = uninterrupted(
           [&] { return ::openat(directory_, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
       exists_ = file >= 0;

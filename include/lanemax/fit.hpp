@@ -46,6 +46,9 @@ struct FitProgress {
 /// Called from the fitting thread; returning false ends the fit with StopReason::interrupted. Must not throw.
 using ProgressCallback = bool (*)(const FitProgress& progress, void* user) noexcept;
 
+/// Asked before every step; returning true ends the fit with StopReason::interrupted at the weights so far. Must not throw.
+using CancelCallback = bool (*)(void* user) noexcept;
+
 struct FitOptions {
   Objective objective;  ///< mean reduction
   Solver solver = Solver::automatic;
@@ -63,6 +66,7 @@ struct FitOptions {
   bool warm_start = false;        ///< begin from the weights and bias passed in rather than from 0
   Execution execution;
   ProgressCallback progress = nullptr;
+  CancelCallback cancelled = nullptr;
   void* user = nullptr;
 };
 

@@ -55,7 +55,8 @@ class LossRun {
                   std::size_t extra_capacity = 0) {
     rows_ = rows;
     classes_ = p.classes;
-    capacity_ = round_up(rows, 16) + extra_capacity;
+    // Beyond the rows rounded up to 16, panels may have any room.
+    capacity_ = round_up(rows, 16) + (is_class_major(p.classes) || extra_capacity == 0 ? extra_capacity : 1);
     LossArgs<T> args;
     args.logits = place_logits<T>(logits_, p.logits, rows, p.classes, capacity_, -kInf<T>);
     args.capacity = capacity_;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_TESTS_SUPPORT_FITTING_HPP
+#define LANEMAX_TESTS_SUPPORT_FITTING_HPP
+
+#include <lanemax/fit.hpp>
+
+#include "tests/support/stepping.hpp"
+
+#include <vector>
+
+namespace lanemax::checks {
+
+/// What a fit gave.
+struct Fitted {
+  Status status;
+  std::vector<float> w, b;
+  FitResult result;
+};
+[[nodiscard]] inline Fitted run_fit(const Batch& data, const FitOptions& options, std::size_t classes) {
+  Fitted f;
+  const auto untouched = static_cast<float>(kUntouched);
+  f.w.assign(classes * data.features.features, untouched);
+  f.b.assign(classes, untouched);
+  f.result.objective = f.result.seconds = kUntouched;
+  f.status = fit(data, options, {f.w.data(), classes, data.features.features}, f.b.data(), f.result);
+  return f;
+}
+[[nodiscard]] inline bool untouched(const Fitted& f) {
+  const auto same = [](float v) { return v == static_cast<float>(kUntouched); };
+  return std::all_of(f.w.begin(), f.w.end(), same) && std::all_of(f.b.begin(), f.b.end(), same) &&
+         f.result.objective == kUntouched && f.result.seconds == kUntouched;
+}
+
+/// Keeps what a fit reports.
+struct Recorder {
+  std::vector<FitProgress> seen;
+  std::size_t stop_after = 0;  ///< reports; 0: never
+
+  void watch(FitOptions& options) {
+    options.user = this;
+    options.progress = [](const FitProgress& progress, void* user) noexcept {
+      auto& self = *static_cast<Recorder*>(user);
+      self.seen.push_back(progress);
+      return self.stop_after == 0 || self.seen.size() < self.stop_after;
+    };
+  }
+};
+
+}  // namespace lanemax::checks
+
+#endif
