@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Step 3, dW = dlogits' X: the kernel over row blocks in the pass's order, with its prefetch; dlogits of the blocks in
-// flight are near, as in the pass. Peers: one product of all rows. One thread for the kernels, which know of no others.
+// Step 3, dW = dlogits' X: the kernel over row blocks in the pass's order and slots (which are not joined), with its
+// prefetch; dlogits of the blocks in flight are near, as in the pass. Peers: one product of all rows. One thread for
+// the kernels, which know of no others.
 #include "bench/peers/products.hpp"
 #include "bench/support.hpp"
 #include "engine/pass.hpp"
@@ -25,7 +26,7 @@ class KernelCase : public Case {
         in_flight_(plan_.slots > 1 ? 1 : plan_.group_blocks),
         block_logits_(logit_count(plan_.block_rows, shape.classes)),
         dlogits_(in_flight_ * block_logits_),
-        gradient_(plan_.parameters()) {
+        gradient_(plan_.slots * plan_.parameters()) {
     for (std::size_t place = 0; place < in_flight_; ++place) {
       for (std::size_t i = 0; i < plan_.block_rows; ++i) {
         for (std::size_t c = 0; c < shape.classes; ++c) {
@@ -43,10 +44,17 @@ class KernelCase : public Case {
     const Shape& shape = problem_->shape;
     return check_product_gradient(
         *problem_, [&](std::size_t c, std::size_t n) { return dlogit(c, n % plan_.block_rows); },
-        [&](std::size_t c, std::size_t d) { return gradient_[weight_index(shape.features, shape.classes, c, d)]; });
+        [&](std::size_t c, std::size_t d) {
+          const std::size_t index = weight_index(shape.features, shape.classes, c, d);
+          double sum = 0;
+          for (std::size_t slot = 0; slot < plan_.slots; ++slot) {
+            sum += static_cast<double>(gradient_[slot * plan_.parameters() + index]);
+          }
+          return static_cast<float>(sum);
+        });
   }
 
-  void run() override { plan_.slots > 1 ? by_block() : by_tile(); }
+  void run() override { plan_.slots > 1 ? by_slot() : by_tile(); }
 
  private:
   [[nodiscard]] static float dlogit(std::size_t c, std::size_t i) {
@@ -66,18 +74,21 @@ class KernelCase : public Case {
     part.capacity = plan_.block_rows;
     part.features = plan_.features;
     part.classes = plan_.classes;
-    part.dweights = gradient_.data();
-    part.accumulate = index > 0;
     table_.f32.gradient(part);
   }
 
-  void by_block() {
-    for (std::size_t index = 0; index < plan_.blocks; ++index) {
-      GradientArgs<float> all;
-      all.feature_end = plan_.features;
-      all.panel_end = panel_count(plan_.classes);
-      if (index + 1 < plan_.blocks) all.prefetch = block(index + 1);
-      add_part(index, 0, all);
+  void by_slot() {
+    for (std::size_t slot = 0; slot < plan_.slots; ++slot) {
+      const std::size_t begin = plan_.slot_begin(slot), end = plan_.slot_begin(slot + 1);
+      for (std::size_t index = begin; index < end; ++index) {
+        GradientArgs<float> all;
+        all.feature_end = plan_.features;
+        all.panel_end = panel_count(plan_.classes);
+        if (index + 1 < plan_.blocks) all.prefetch = block(index + 1);
+        all.dweights = gradient_.data() + slot * plan_.parameters();
+        all.accumulate = index > begin;
+        add_part(index, 0, all);
+      }
     }
   }
 
@@ -92,7 +103,11 @@ class KernelCase : public Case {
           part.feature_end = std::min(d + plan_.tile_features, plan_.features);
           part.panel_begin = panel;
           part.panel_end = std::min(panel + plan_.tile_panels, panels);
-          for (std::size_t place = 0; place < count; ++place) add_part(first + place, place, part);
+          part.dweights = gradient_.data();
+          for (std::size_t place = 0; place < count; ++place) {
+            part.accumulate = first + place > 0;
+            add_part(first + place, place, part);
+          }
         }
       }
     }

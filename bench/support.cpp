@@ -263,7 +263,7 @@ std::string check_product_gradient(const Problem& problem, const Entry& dlogits,
         size += std::abs(term);
       }
       // Rounding errors add up like a random walk, on partial sums far below the sum of sizes.
-      const double tolerance = 16 * 0x1p-24 * size;
+      const double tolerance = 32 * 0x1p-24 * size;
       std::string error = mismatch(at("dweights", c, d), static_cast<double>(found(c, d)), sum, tolerance);
       if (!error.empty()) return error;
     }

@@ -22,7 +22,7 @@ double now() {
 Status check_options(const FitOptions& o) {
   const auto finite_at_least = [](double value, double least) { return value >= least && std::isfinite(value); };
   if (o.batch_size < 1) return fail(StatusCode::invalid_argument, "batch_size", "at least 1");
-  if (!finite_at_least(o.learning_rate, 0)) {
+  if (!(o.learning_rate >= 0 && o.learning_rate <= static_cast<double>(std::numeric_limits<float>::max()))) {
     return fail(StatusCode::invalid_argument, "learning_rate", "a finite number > 0, or 0 to have it estimated");
   }
   if (!(o.momentum >= 0 && o.momentum < 1)) {
@@ -60,7 +60,7 @@ class Sgd {
 
   Status run(MatrixView<float> weights, float* bias, FitResult& result) noexcept {
     Status status = take_memory();
-    if (status.ok() && options_.warm_start) status = state_.set_weights({weights, bias});
+    if (status.ok()) status = restart(weights, bias);
     if (!status.ok()) return status;
     keep_best(std::numeric_limits<double>::infinity());
     result_.solver = step_.optimiser == Optimiser::momentum ? Solver::momentum : Solver::sgd;
@@ -77,8 +77,18 @@ class Sgd {
     if (!status.ok() && status.code != StatusCode::diverged) return status;
     if (result_.reason == StopReason::early_stopping || result_.reason == StopReason::diverged) restore_best();
     const Status last = final_pass();
+    if (!last.ok() && last.code != StatusCode::diverged) return last;
     // Rows that a last mini-batch never met, or a divergence on the last step, show here.
     if (status.ok() && !last.ok()) status = last;
+    if (last.code == StatusCode::diverged) {
+      restore_best();
+      // The last step of the best epoch may be the one that went too far; the first weights were good.
+      if (!final_pass().ok()) {
+        const Status restarted = restart(weights, bias);
+        if (!restarted.ok()) return restarted;
+        static_cast<void>(final_pass());
+      }
+    }
     result_.passes = static_cast<double>(row_visits_) / static_cast<double>(rows_);
     result_.seconds = now() - started_;
     const Status copied = state_.get_weights(weights, bias);
@@ -136,7 +146,7 @@ class Sgd {
       if (data_.labels != nullptr && data_.labels[row] == options_.objective.ignored_label) continue;
       order_[kept++] = static_cast<std::uint32_t>(row);
     }
-    return TrainState<float>::create(features_, classes_, step_.optimiser, state_memory_, state_);
+    return {};
   }
   [[nodiscard]] std::size_t state_bytes() const {
     return TrainState<float>::bytes(features_, classes_, step_.optimiser);
@@ -289,6 +299,12 @@ class Sgd {
     p.seconds = now() - started_;
     p.seconds_left = p.seconds / static_cast<double>(epoch) * static_cast<double>(options_.epochs - epoch);
     return options_.progress(p, options_.user);
+  }
+
+  /// Back to the weights that the fit begins with: the caller's, or 0.
+  Status restart(MatrixView<float> weights, const float* bias) {
+    const Status status = TrainState<float>::create(features_, classes_, step_.optimiser, state_memory_, state_);
+    return status.ok() && options_.warm_start ? state_.set_weights({weights, bias}) : status;
   }
 
   void keep_best(double measure) {

@@ -27,27 +27,22 @@ template <class Arch, std::size_t C>
 #pragma GCC unroll 16
     for (std::size_t c = 0; c < C; ++c) acc[c] = V(args.bias[c]);
 
-    const auto four = [&](const float* const(&rows)[kL], std::size_t d) __attribute__((always_inline)) {
+    alignas(64) float tail[kL][4] = {};
+    for (std::size_t d = 0; d < args.features; d += 4) {
+      if (d == whole) {  // fewer than four are left; W's padding is 0, so what is added for the missing ones is 0
+        for (std::size_t i = 0; i < kL; ++i) {
+          for (std::size_t q = 0; q < args.features - whole; ++q) tail[i][q] = x[i][q];
+          x[i] = tail[i];
+        }
+      }
       V quad[4];
-      Arch::load_quads(rows, quad);
+      Arch::load_quads(x, quad);
 #pragma GCC unroll 4
       for (std::size_t q = 0; q < 4; ++q) {
 #pragma GCC unroll 16
         for (std::size_t c = 0; c < C; ++c) acc[c] = Arch::madd(quad[q], V(args.weights[c * w_stride + d + q]), acc[c]);
       }
-    };
-    for (std::size_t d = 0; d < whole; d += 4) {
-      four(x, d);
       for (std::size_t i = 0; i < kL; ++i) x[i] += 4;
-    }
-    if (whole < args.features) {  // W's padding is 0, so what is added for the missing features is 0
-      alignas(64) float tail[kL][4] = {};
-      const float* tails[kL];
-      for (std::size_t i = 0; i < kL; ++i) {
-        for (std::size_t q = 0; q < args.features - whole; ++q) tail[i][q] = x[i][q];
-        tails[i] = tail[i];
-      }
-      four(tails, whole);
     }
 #pragma GCC unroll 16
     for (std::size_t c = 0; c < C; ++c) store<Arch>(args.logits + c * args.capacity + row, acc[c]);

@@ -31,9 +31,10 @@ struct Avx2Fma {
 #else
   static constexpr std::size_t kKC = 1024;
 #endif
-  static constexpr std::size_t kDotRows = 2, kDotClasses = 5;
+  // 3 x 4 for C = 10, D = 784: 88 % of peak; 4 x 3: 84 %, 2 x 5: 75 %, 4 x 2: 71 %.
+  static constexpr std::size_t kDotRows = 3, kDotClasses = 4;
   static constexpr std::size_t kOuterClasses = 5, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeatures = 64, kSampleClasses = 8;
+  static constexpr std::size_t kSampleFeaturesPerClass = 7, kSampleClasses = 8;
 
   static F madd(F a, F b, F c) { return F(_mm256_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm256_fmadd_pd(a, b, c)); }

@@ -37,7 +37,7 @@ struct Avx512 {
 #endif
   static constexpr std::size_t kDotRows = 4, kDotClasses = 5;
   static constexpr std::size_t kOuterClasses = 10, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeatures = 64, kSampleClasses = 8;
+  static constexpr std::size_t kSampleFeaturesPerClass = 8, kSampleClasses = 8;
 
   static F madd(F a, F b, F c) { return F(_mm512_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm512_fmadd_pd(a, b, c)); }

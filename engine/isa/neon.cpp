@@ -31,7 +31,7 @@ struct Neon {
 #endif
   static constexpr std::size_t kDotRows = 4, kDotClasses = 5;
   static constexpr std::size_t kOuterClasses = 8, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeatures = 64, kSampleClasses = 8;
+  static constexpr std::size_t kSampleFeaturesPerClass = 4, kSampleClasses = 8;
 
   static F madd(F a, F b, F c) { return F(vfmaq_f32(c, a, b)); }
   static D madd(D a, D b, D c) { return D(vfmaq_f64(c, a, b)); }

@@ -30,9 +30,10 @@ struct Sse2 {
 #else
   static constexpr std::size_t kKC = 1024;
 #endif
-  static constexpr std::size_t kDotRows = 2, kDotClasses = 4;
+  // 3 x 3 for C = 10, D = 784: 75 % of peak; 2 x 4 and 4 x 2: 72 %, 2 x 3: 59 %.
+  static constexpr std::size_t kDotRows = 3, kDotClasses = 3;
   static constexpr std::size_t kOuterClasses = 4, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeatures = 64, kSampleClasses = 8;
+  static constexpr std::size_t kSampleFeaturesPerClass = 4, kSampleClasses = 8;
 
   static F madd(F a, F b, F c) { return a * b + c; }
   static D madd(D a, D b, D c) { return a * b + c; }

@@ -21,6 +21,7 @@ struct Predictor::State {
   std::size_t features = 0;
   std::size_t rows = 0;     // of W
   std::size_t classes = 0;
+  std::size_t masked = 0;   // classes with a bias of -infinity
   OwnedWorkspace memory;
   float* weights = nullptr;
   float* bias = nullptr;
@@ -35,22 +36,26 @@ namespace {
 
 constexpr std::int32_t kNoClass = -1;
 
-/// The class that a row of scores names: the first of the largest, or kNoClass if a score is NaN or +infinity, or if none
-/// is finite (a masked class has -infinity).
+/// The class that a row of scores names: the first of the largest, or kNoClass if a score is NaN or infinite. Masked
+/// classes have -infinity; any more of those than there are masked classes come from an overflow.
 class ArgMax {
  public:
   void add(float score, std::int32_t c) noexcept {
     bad_ = bad_ || !(score <= std::numeric_limits<float>::max());
+    lowest_ += score == -std::numeric_limits<float>::infinity() ? 1U : 0U;
     if (score > best_) {
       best_ = score;
       class_ = c;
     }
   }
-  [[nodiscard]] std::int32_t result() const noexcept { return bad_ ? kNoClass : class_; }
+  [[nodiscard]] std::int32_t result(std::size_t masked) const noexcept {
+    return bad_ || lowest_ != masked ? kNoClass : class_;
+  }
 
  private:
   float best_ = -std::numeric_limits<float>::infinity();
   std::int32_t class_ = kNoClass;
+  std::size_t lowest_ = 0;  // scores of -infinity
   bool bad_ = false;
 };
 
@@ -63,7 +68,7 @@ std::int32_t class_of_score(float z) noexcept {
 class BlockPredictor {
  public:
   struct Shape {
-    std::size_t features = 0, rows = 0, classes = 0;  // rows: of W
+    std::size_t features = 0, rows = 0, classes = 0, masked = 0;  // rows: of W
     std::size_t capacity = 0;                         // rows of a block
   };
 
@@ -107,7 +112,7 @@ class BlockPredictor {
     for (std::size_t i = 0; i < count; ++i) {
       ArgMax best;
       for (std::size_t c = 0; c < shape_.rows; ++c) best.add(score(i, c), static_cast<std::int32_t>(c));
-      chosen_[i] = loss == Loss::logistic ? class_of_score(score(i, 0)) : best.result();
+      chosen_[i] = loss == Loss::logistic ? class_of_score(score(i, 0)) : best.result(shape_.masked);
       if (out.classes != nullptr) out.classes[first_ + i] = chosen_[i];
       if (out.logits.empty()) continue;
       for (std::size_t c = 0; c < shape_.rows; ++c) {
@@ -200,6 +205,8 @@ Status Predictor::create(const Model& model, Isa isa, Predictor& predictor) noex
   state->features = model.features;
   state->rows = model.rows();
   state->classes = model.classes();
+  state->masked = static_cast<std::size_t>(
+      std::count(model.bias.begin(), model.bias.end(), -std::numeric_limits<float>::infinity()));
   state->form = logits_form<float>(*table, state->features, state->rows);
   Arena measure;
   state->lay_out(measure);
@@ -239,7 +246,7 @@ std::int32_t Predictor::predict(const float* sample) const noexcept {
     if (s.loss == Loss::logistic) return class_of_score(logits[0]);
     ArgMax best;
     for (std::size_t c = 0; c < s.rows; ++c) best.add(logits[c * kPanel], static_cast<std::int32_t>(c));
-    return best.result();
+    return best.result(s.masked);
   }
   // Panels a few at a time, so that the scores of any number of classes fit the stack.
   constexpr std::size_t kPanelsAtATime = 64;
@@ -256,7 +263,7 @@ std::int32_t Predictor::predict(const float* sample) const noexcept {
     s.table->f32.logits(args);
     for (std::size_t c = 0; c < count; ++c) best.add(logits[c], static_cast<std::int32_t>(first + c));
   }
-  return best.result();
+  return best.result(s.masked);
 }
 
 namespace {

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What fit() refuses: the status says what and where, and no output is touched.
+#include "tests/support/fitting.hpp"
+#include "tests/support/testing.hpp"
+
+#include <functional>
+
+namespace lanemax::checks {
+namespace {
+
+class FitRefusalTest : public IsaTest {
+ protected:
+  FitRefusalTest() : arrays_(make()) { validation_ = arrays_.batch; }
+  static reference::Problem make() {
+    Rng rng(81);
+    return make_problem<float>(rng, {60, 5, 3}, {});
+  }
+  float* x() { return static_cast<float*>(const_cast<void*>(arrays_.batch.features.data)); }
+
+  void expect_refused(const std::string& name, StatusCode code, const std::string& what,
+                      const std::function<void(Batch&, FitOptions&)>& change, std::int64_t row = -1, std::int64_t column = -1) {
+    Batch data = arrays_.batch;
+    FitOptions options;
+    options.epochs = 3;
+    options.execution.isa = GetParam();
+    change(data, options);
+    const Fitted fitted = run_fit(data, options, 3);
+    SCOPED_TRACE(name + ": " + message(fitted.status));
+    EXPECT_EQ(lanemax::name_of(fitted.status.code), std::string(lanemax::name_of(code)));
+    EXPECT_EQ(fitted.status.what, what);
+    EXPECT_EQ(fitted.status.row, row);
+    EXPECT_EQ(fitted.status.column, column);
+    EXPECT_TRUE(untouched(fitted));
+  }
+
+  ProblemArrays<float> arrays_;
+  Batch validation_;
+};
+INSTANTIATE_PER_ISA(FitRefusalTest);
+
+TEST_P(FitRefusalTest, Options) {
+  const StatusCode argument = StatusCode::invalid_argument;
+  expect_refused("batch size", argument, "batch_size", [](Batch&, FitOptions& o) { o.batch_size = 0; });
+  for (const double rate : {-1e-9, kNaN<double>, kInf<double>, 1e300}) {  // 1e300 is no float
+    expect_refused("rate", argument, "learning_rate", [=](Batch&, FitOptions& o) { o.learning_rate = rate; });
+  }
+  for (const double momentum : {-0.1, 1.0, kNaN<double>}) {
+    expect_refused("momentum", argument, "momentum", [=](Batch&, FitOptions& o) { o.momentum = momentum; });
+  }
+  for (const double bad : {-1.0, kNaN<double>, kInf<double>}) {
+    expect_refused("tolerance", argument, "tolerance", [=](Batch&, FitOptions& o) { o.tolerance = bad; });
+    expect_refused("time limit", argument, "time_limit", [=](Batch&, FitOptions& o) { o.time_limit = bad; });
+    expect_refused("l2", argument, "l2", [=](Batch&, FitOptions& o) { o.objective.l2 = bad; });
+  }
+  expect_refused("patience without validation", argument, "early_stopping", [](Batch&, FitOptions& o) { o.early_stopping = 1; });
+  for (const int threads : {0, -1}) {
+    expect_refused("threads", argument, "threads", [=](Batch&, FitOptions& o) { o.execution.threads = threads; });
+  }
+  expect_refused("sum", argument, "reduction", [](Batch&, FitOptions& o) { o.objective.reduction = Reduction::sum; });
+  expect_refused("smoothed hinge", argument, "label_smoothing", [](Batch&, FitOptions& o) {
+    o.objective.loss = Loss::hinge;
+    o.objective.label_smoothing = 0.1;
+  });
+  expect_refused("logistic with three rows", StatusCode::shape_mismatch, "weights",
+                 [](Batch&, FitOptions& o) { o.objective.loss = Loss::logistic; });
+}
+
+TEST_P(FitRefusalTest, Data) {
+  expect_refused("no rows", StatusCode::no_rows, "batch", [](Batch& b, FitOptions&) { b.features.samples = 0; });
+  expect_refused("no labels", StatusCode::invalid_argument, "targets", [](Batch& b, FitOptions&) { b.labels = nullptr; });
+  std::vector<std::int32_t> labels = arrays_.labels;
+  labels[44] = 3;
+  expect_refused("label", StatusCode::label_out_of_range, "labels",
+                 [&](Batch& b, FitOptions&) { b.labels = labels.data(); }, 44);
+  std::fill(labels.begin(), labels.end(), -1);
+  expect_refused("all ignored", StatusCode::no_rows, "batch", [&](Batch& b, FitOptions&) { b.labels = labels.data(); });
+  std::vector<float> weights(60, 1.0f);
+  weights[3] = -1;
+  expect_refused("weight", StatusCode::not_finite, "sample_weights",
+                 [&](Batch& b, FitOptions&) { b.sample_weights = weights.data(); }, 3);
+  for (const float bad : {kNaN<float>, kInf<float>, -kInf<float>}) {
+    for (const std::size_t batch_size : {1, 16, 60}) {
+      for (const std::size_t epochs : {0, 1, 5}) {  // the final pass sees every row
+        const float was = x()[57 * 5 + 4];
+        x()[57 * 5 + 4] = bad;
+        expect_refused(text("X, ", epochs, " epochs of batches of ", batch_size), StatusCode::not_finite, "features",
+                       [=](Batch&, FitOptions& o) {
+                         o.batch_size = batch_size;
+                         o.epochs = epochs;
+                       },
+                       57, 4);
+        x()[57 * 5 + 4] = was;
+      }
+    }
+  }
+}
+
+TEST_P(FitRefusalTest, Validation) {
+  expect_refused("validation of another width", StatusCode::shape_mismatch, "features", [&](Batch&, FitOptions& o) {
+    validation_.features.features = 4;
+    o.validation = &validation_;
+  });
+  validation_ = arrays_.batch;
+  std::vector<std::int32_t> labels = arrays_.labels;
+  labels[9] = 7;
+  expect_refused("validation label", StatusCode::label_out_of_range, "labels",
+                 [&](Batch&, FitOptions& o) {
+                   validation_.labels = labels.data();
+                   o.validation = &validation_;
+                 },
+                 9);
+  validation_ = arrays_.batch;
+  std::vector<float> rows(60 * 5, 0.5f);
+  rows[11 * 5 + 2] = kNaN<float>;
+  expect_refused("validation X", StatusCode::not_finite, "features",
+                 [&](Batch&, FitOptions& o) {
+                   validation_.features.data = rows.data();
+                   o.validation = &validation_;
+                 },
+                 11, 2);
+}
+
+TEST_P(FitRefusalTest, Outputs) {
+  FitOptions o;
+  o.execution.isa = GetParam();
+  std::vector<float> w(15), b(3);
+  FitResult result;
+  EXPECT_EQ(fit(arrays_.batch, o, {nullptr, 3, 5}, b.data(), result).code, StatusCode::invalid_argument);
+  EXPECT_EQ(fit(arrays_.batch, o, {w.data(), 3, 5}, nullptr, result).code, StatusCode::invalid_argument);
+  EXPECT_EQ(fit(arrays_.batch, o, {w.data(), 3, 4}, b.data(), result).code, StatusCode::shape_mismatch);
+  // Weights to begin with are checked like any others.
+  o.warm_start = true;
+  w[7] = kNaN<float>;
+  const Status status = fit(arrays_.batch, o, {w.data(), 3, 5}, b.data(), result);
+  EXPECT_EQ(status.code, StatusCode::not_finite);
+  EXPECT_EQ(status.row, 1);
+  EXPECT_EQ(status.column, 2);
+  EXPECT_EQ(w[6], 0.0f);
+  // Without a warm start nobody looks at them.
+  o.warm_start = false;
+  EXPECT_TRUE(fit(arrays_.batch, o, {w.data(), 3, 5}, b.data(), result).ok());
+}
+
+}  // namespace
+}  // namespace lanemax::checks
