@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "engine/layout.hpp"
 #include "engine/fail.hpp"
+#include "engine/layout.hpp"
 #include "engine/pass.hpp"
 
 #include <cmath>
@@ -70,8 +70,8 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
       const std::int32_t label = batch.labels[row];
       ignored = label == o.ignored_label;
       if (!ignored && (label < 0 || static_cast<std::size_t>(label) >= label_end)) {
-        return fail_at(StatusCode::label_out_of_range, "labels", "class indices from 0, below the number of classes", row,
-                       label);
+        return fail_at(StatusCode::label_out_of_range, "labels", "class indices from 0, below the number of classes",
+                       row, label);
       }
     } else {
       for (std::size_t c = 0; c < classes; ++c) {
@@ -89,7 +89,8 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
       ++kept;
     }
   }
-  if (kept == 0) return fail(StatusCode::no_rows, "batch", "a row whose weight is not 0 and whose label is not ignored");
+  if (kept == 0)
+    return fail(StatusCode::no_rows, "batch", "a row whose weight is not 0 and whose label is not ignored");
   if (!std::isfinite(total)) return fail(StatusCode::overflow, "sample_weights", "a finite sum");
   size.rows = kept;
   size.total_weight = total;
@@ -161,8 +162,7 @@ Status import_weights(const WeightsView<T>& view, T* weights, T* bias) noexcept 
   for (std::size_t c = 0; c < w.rows; ++c) {
     for (std::size_t d = 0; d < w.cols; ++d) {
       if (std::isfinite(w.at(c, d))) continue;
-      Status status =
-          fail_at(StatusCode::not_finite, "weights", "finite numbers", c, static_cast<double>(w.at(c, d)));
+      Status status = fail_at(StatusCode::not_finite, "weights", "finite numbers", c, static_cast<double>(w.at(c, d)));
       status.column = static_cast<std::int64_t>(d);
       return status;
     }

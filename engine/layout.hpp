@@ -6,15 +6,15 @@
 
 namespace lanemax {
 
-// How W, its gradient, the logits and their gradient lie in memory. One choice, made by the number of classes C alone, the
-// same on every instruction set, so that a model in training never has to be repacked:
+// How W, its gradient, the logits and their gradient lie in memory. One choice, made by the number of classes C alone,
+// the same on every instruction set, so that a model in training never has to be repacked:
 //
 //   C < 16   class-major   W [C][D padded to 16]        logits of a row block [C][capacity]
 //   C >= 16  panels        W [ceil(C/16)][D][16]        logits of a row block [ceil(C/16)][capacity][16]
 //
-// Both products see the same picture in the panel layout: element (k, class) of the left-hand panel, (row, class) of the
-// result. Padding of W is 0 and stays 0. The bias is padded to a multiple of 16 with -infinity: a padded class has logit
-// -infinity, hence probability and gradient 0, and no kernel needs to know that it is padding.
+// Both products see the same picture in the panel layout: element (k, class) of the left-hand panel, (row, class) of
+// the result. Padding of W is 0 and stays 0. The bias is padded to a multiple of 16 with -infinity: a padded class has
+// logit -infinity, hence probability and gradient 0, and no kernel needs to know that it is padding.
 inline constexpr std::size_t kPanel = 16;
 
 [[nodiscard]] constexpr bool is_class_major(std::size_t classes) noexcept {
@@ -34,7 +34,8 @@ inline constexpr std::size_t kPanel = 16;
 }
 [[nodiscard]] constexpr std::size_t weight_index(std::size_t features, std::size_t classes, std::size_t c,
                                                  std::size_t d) noexcept {
-  return is_class_major(classes) ? c * round_up(features, kPanel) + d : (c / kPanel * features + d) * kPanel + c % kPanel;
+  return is_class_major(classes) ? c * round_up(features, kPanel) + d
+                                 : (c / kPanel * features + d) * kPanel + c % kPanel;
 }
 /// Elements of the logits of a row block of `capacity` rows.
 [[nodiscard]] constexpr std::size_t logit_count(std::size_t capacity, std::size_t classes) noexcept {

@@ -146,8 +146,8 @@ template Status loss<double>(const Objective&, const WeightsView<double>&, const
 template Status loss_and_gradient<float>(const Objective&, const WeightsView<float>&, const Batch&, const Execution&,
                                          const Workspace&, LossResult&, const GradientOutputs<float>&,
                                          const LossOutputs<float>&) noexcept;
-template Status loss_and_gradient<double>(const Objective&, const WeightsView<double>&, const Batch&,
-                                          const Execution&, const Workspace&, LossResult&,
-                                          const GradientOutputs<double>&, const LossOutputs<double>&) noexcept;
+template Status loss_and_gradient<double>(const Objective&, const WeightsView<double>&, const Batch&, const Execution&,
+                                          const Workspace&, LossResult&, const GradientOutputs<double>&,
+                                          const LossOutputs<double>&) noexcept;
 
 }  // namespace lanemax

@@ -12,7 +12,8 @@ namespace lanemax {
 #ifdef _OPENMP
 namespace {
 
-// libgomp's worker threads do not survive fork, and a region in the child waits for them for ever. A child runs serially.
+// libgomp's worker threads do not survive fork, and a region in the child waits for them for ever. A child runs
+// serially.
 std::atomic<bool> in_forked_child{false};
 const int at_fork_registered = pthread_atfork(nullptr, nullptr, [] { in_forked_child.store(true); });
 

@@ -2,8 +2,9 @@
 #ifndef LANEMAX_ENGINE_PARALLEL_HPP
 #define LANEMAX_ENGINE_PARALLEL_HPP
 
-// The only OpenMP in the library. A pass is one parallel region; inside it, a Team hands out numbered items to whichever
-// thread is free and waits for all of them. Results do not depend on who did what: every item writes its own place.
+// The only OpenMP in the library. A pass is one parallel region; inside it, a Team hands out numbered items to
+// whichever thread is free and waits for all of them. Results do not depend on who did what: every item writes its own
+// place.
 #include <cstddef>
 
 #ifdef _OPENMP
@@ -22,8 +23,8 @@ class Team {
   Team(int rank, int size) noexcept : rank_(rank), size_(size) {}
   [[nodiscard]] std::size_t rank() const noexcept { return static_cast<std::size_t>(rank_); }
 
-  /// Calls f(item) for 0 <= item < count, each once, in any order and thread; returns when all are done. Every thread of
-  /// the team calls this with the same count.
+  /// Calls f(item) for 0 <= item < count, each once, in any order and thread; returns when all are done. Every thread
+  /// of the team calls this with the same count.
   template <class F>
   void for_each(std::size_t count, F&& f) const {
 #ifdef _OPENMP

@@ -22,13 +22,14 @@ struct PassNeeds {
   bool penalty = true;        ///< LossResult::objective is to include the penalty
 };
 
-/// How a pass over N rows is cut up: a function of (T, N, D, C) only, never of threads or caches, because the cuts fix the
-/// order of every sum.
+/// How a pass over N rows is cut up: a function of (T, N, D, C) only, never of threads or caches, because the cuts fix
+/// the order of every sum.
 ///
-/// Rows are cut in blocks. With `slots` > 1, blocks are grouped in that many contiguous slots, each summed in row order into
-/// a gradient of its own, and the slots are joined by a fixed binary tree. Where private gradients would cost more than about
-/// 2 % (few rows, or D x C so large that they leave the cache), there is one gradient whose tiles are owned by threads; blocks
-/// then go in groups: logits and loss of a group's blocks, then the gradient tiles over the whole group.
+/// Rows are cut in blocks. With `slots` > 1, blocks are grouped in that many contiguous slots, each summed in row order
+/// into a gradient of its own, and the slots are joined by a fixed binary tree. Where private gradients would cost more
+/// than about 2 % (few rows, or D x C so large that they leave the cache), there is one gradient whose tiles are owned
+/// by threads; blocks then go in groups: logits and loss of a group's blocks, then the gradient tiles over the whole
+/// group.
 struct PassPlan {
   static constexpr std::size_t kMostGroupBlocks = 64;
 
@@ -36,9 +37,9 @@ struct PassPlan {
   std::size_t block_rows = 0;  ///< a multiple of 16
   std::size_t capacity = 0;    ///< rows that a block's logits have room for
   std::size_t blocks = 0;
-  std::size_t slots = 0;         ///< 1: tiles are owned by threads
-  std::size_t group_blocks = 0;  ///< slots == 1: blocks whose dlogits are in memory at a time
-  std::size_t tile_features = 0; ///< a multiple of 16
+  std::size_t slots = 0;          ///< 1: tiles are owned by threads
+  std::size_t group_blocks = 0;   ///< slots == 1: blocks whose dlogits are in memory at a time
+  std::size_t tile_features = 0;  ///< a multiple of 16
   std::size_t tile_panels = 0;
 
   [[nodiscard]] std::size_t slot_begin(std::size_t slot) const noexcept { return slot * blocks / slots; }
@@ -107,8 +108,8 @@ struct PassUpdate {
   StepOptions options;
 };
 
-/// Runs one pass: engine/train_step.cpp. On success the gradient of the objective (if needed) is at memory.gradient. A loss
-/// or gradient that is not finite gives StatusCode::overflow, and nothing is updated.
+/// Runs one pass: engine/train_step.cpp. On success the gradient of the objective (if needed) is at memory.gradient. A
+/// loss or gradient that is not finite gives StatusCode::overflow, and nothing is updated.
 template <class T>
 [[nodiscard]] Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const PassNeeds& needs,
                               const PassOutputs<T>& outputs, const PassUpdate<T>& update, LossResult& result) noexcept;
@@ -119,7 +120,7 @@ template <class T>
 
 /// Of a problem: what check_problem() counts.
 struct ProblemSize {
-  std::size_t rows = 0;   ///< that take part
+  std::size_t rows = 0;  ///< that take part
   double total_weight = 0;
 };
 /// Everything a pass takes for granted about its objective and batch, the values of the features excepted.

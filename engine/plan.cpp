@@ -13,21 +13,23 @@ constexpr bool kTiny = true;
 constexpr bool kTiny = false;
 #endif
 
-// A class-major block's rows: X twice (this block and the one being prefetched) in less than half of L2. Longer blocks read
-// and write dW less often: the gradient of 784 x 10, rows in L2, runs at 81, 87 and 89 % of peak with 32, 64 and 128 rows.
+// A class-major block's rows: X twice (this block and the one being prefetched) in less than half of L2. Longer blocks
+// read and write dW less often: the gradient of 784 x 10, rows in L2, runs at 81, 87 and 89 % of peak with 32, 64 and
+// 128 rows.
 constexpr std::size_t kBlockBytes = 208 * 1024;
 // Its logits and losses stay in L1.
 constexpr std::size_t kBlockLogitBytes = 24 * 1024;
 // A panel block's rows: K of the gradient product, so that reading and writing dW costs 2/192 of the multiply-adds; a
-// multiple of every tile's row count (4, 6, 8, 12, 16). W is streamed once per block, which takes 2 P / 192 bytes a second.
+// multiple of every tile's row count (4, 6, 8, 12, 16). W is streamed once per block, which takes 2 P / 192 bytes a
+// second.
 constexpr std::size_t kPanelBlockRows = 192;
 constexpr std::size_t kPanelLogitBytes = 32 * 1024 * 1024;
 
 constexpr std::size_t kMostSlots = 64;
-constexpr std::size_t kSlotBytes = 64 * 1024 * 1024;     // of all slots together
+constexpr std::size_t kSlotBytes = 64 * 1024 * 1024;  // of all slots together
 constexpr std::size_t kCachedSlotBytes = 4 * 1024 * 1024;
-// Writing, adding to and reading a slot's D x C gradient against 4 D C flops per row: under 2 % from this many rows a slot,
-// if the slots stay in cache, or if they do not.
+// Writing, adding to and reading a slot's D x C gradient against 4 D C flops per row: under 2 % from this many rows a
+// slot, if the slots stay in cache, or if they do not.
 constexpr std::size_t kRowsPerCachedSlot = 512;
 constexpr std::size_t kRowsPerSlot = 2048;
 constexpr std::size_t kFewestLargeSlots = 16;
@@ -60,7 +62,8 @@ std::size_t slot_count(std::size_t rows, std::size_t blocks, std::size_t slot_by
 }  // namespace
 
 bool sizes_fit(std::size_t rows, std::size_t features, std::size_t classes) noexcept {
-  constexpr std::size_t kMost = std::size_t{1} << 40, kMostClasses = std::size_t{1} << 24, kMostWeights = std::size_t{1} << 46;
+  constexpr std::size_t kMost = std::size_t{1} << 40, kMostClasses = std::size_t{1} << 24,
+                        kMostWeights = std::size_t{1} << 46;
   return rows <= kMost && features <= kMost && classes <= kMostClasses &&
          round_up(features, kPanel) <= kMostWeights / bias_count(std::max<std::size_t>(classes, 1));
 }

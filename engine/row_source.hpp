@@ -8,8 +8,8 @@
 
 namespace lanemax {
 
-/// Buffers that loading a row block fills; room for `capacity` rows, rounded up to 16. `values` is only written when the
-/// rows cannot be used where they lie.
+/// Buffers that loading a row block fills; room for `capacity` rows, rounded up to 16. `values` is only written when
+/// the rows cannot be used where they lie.
 template <class T>
 struct RowBuffers {
   T* values = nullptr;  ///< capacity x stride
@@ -20,9 +20,9 @@ struct RowBuffers {
   std::uint32_t* positions = nullptr;  ///< which rows of the batch, counted from the block's first
 };
 
-/// Where row blocks come from. Rows that lie ready (scalar type T, not selected, not scaled, none left out) are handed over
-/// in place; any others are gathered, converted and scaled into the block's buffer. Rows of weight 0 or with the ignored
-/// label are left out here: no kernel sees them.
+/// Where row blocks come from. Rows that lie ready (scalar type T, not selected, not scaled, none left out) are handed
+/// over in place; any others are gathered, converted and scaled into the block's buffer. Rows of weight 0 or with the
+/// ignored label are left out here: no kernel sees them.
 template <class T>
 class RowSource {
  public:

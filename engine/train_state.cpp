@@ -13,8 +13,7 @@ namespace lanemax {
 namespace {
 
 template <class T>
-void lay_out_state(Arena& arena, std::size_t features, std::size_t classes, Optimiser optimiser,
-                   TrainState<T>& state) {
+void lay_out_state(Arena& arena, std::size_t features, std::size_t classes, Optimiser optimiser, TrainState<T>& state) {
   const std::size_t weights = weight_count(features, classes), bias = bias_count(classes);
   state.weights_data = arena.take<T>(weights);
   state.bias_data = arena.take<T>(bias);

@@ -4,10 +4,10 @@
 //
 //   samples, labels -> logits -> loss -> gradient -> update -> weights
 //
-// A pass cuts the samples into blocks of rows that stay in cache, so that X comes from memory once, and takes each block
-// through the first three steps; then it joins the blocks' gradients and updates the weights. Every step is a kernel of the
-// variant in use (engine/steps, engine/gemm); how the rows are cut is in engine/plan.cpp; everything else in the library is a
-// faster way to do one of these steps, a way in, or a way out.
+// A pass cuts the samples into blocks of rows that stay in cache, so that X comes from memory once, and takes each
+// block through the first three steps; then it joins the blocks' gradients and updates the weights. Every step is a
+// kernel of the variant in use (engine/steps, engine/gemm); how the rows are cut is in engine/plan.cpp; everything else
+// in the library is a faster way to do one of these steps, a way in, or a way out.
 #include "engine/fail.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pass.hpp"
@@ -123,8 +123,8 @@ class Pass {
     return block;
   }
 
-  /// Whether a row's only score is -infinity though the model's bias is not: the logistic loss of label 0 is then 0, and
-  /// nothing else would tell of the infinity in X.
+  /// Whether a row's only score is -infinity though the model's bias is not: the logistic loss of label 0 is then 0,
+  /// and nothing else would tell of the infinity in X.
   [[nodiscard]] bool has_infinite_score(const Block& block) const {
     constexpr T kMasked = -std::numeric_limits<T>::infinity();
     if (in_.bias[0] == kMasked) return false;
@@ -195,9 +195,8 @@ class Pass {
     const std::size_t tiles = (panels + plan_.tile_panels - 1) / plan_.tile_panels * feature_tiles;
     for (std::size_t first = 0; first < plan_.blocks; first += plan_.group_blocks) {
       const std::size_t count = std::min(plan_.group_blocks, plan_.blocks - first);
-      team.for_each(count, [&](std::size_t place) {
-        group_[place] = logits_and_loss(first + place, place, team.rank());
-      });
+      team.for_each(count,
+                    [&](std::size_t place) { group_[place] = logits_and_loss(first + place, place, team.rank()); });
       if (!needs_.gradient) continue;
       team.for_each(tiles + 1, [&](std::size_t tile) {
         GradientArgs<T> part;
@@ -360,8 +359,8 @@ Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const Pa
   const bool mean = input.objective->reduction == Reduction::mean;
   double penalty = 0;  // at the weights before the update
   if (needs.penalty && input.objective->l2 > 0) {
-    penalty =
-        0.5 * input.objective->l2 * squared_norm(input.weights, weight_count(memory.plan.features, memory.plan.classes));
+    penalty = 0.5 * input.objective->l2 *
+              squared_norm(input.weights, weight_count(memory.plan.features, memory.plan.classes));
     if (!mean) penalty *= input.total_weight;
   }
   if (!std::isfinite(penalty)) {

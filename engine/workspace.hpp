@@ -15,8 +15,8 @@
 
 namespace lanemax {
 
-/// Hands out aligned pieces of caller-owned memory, or, without memory, only adds up what they would take. Laying out and
-/// asking for the size are thus the same code.
+/// Hands out aligned pieces of caller-owned memory, or, without memory, only adds up what they would take. Laying out
+/// and asking for the size are thus the same code.
 class Arena {
  public:
   Arena() = default;

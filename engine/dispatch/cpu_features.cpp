@@ -17,8 +17,8 @@ constexpr std::uint32_t bit(int n) {
 }
 
 // Leaf 1, ECX: SSE3, SSSE3, FMA, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, XSAVE, OSXSAVE, AVX, F16C.
-constexpr std::uint32_t kV3Leaf1Ecx = bit(0) | bit(9) | bit(12) | bit(13) | bit(19) | bit(20) | bit(22) | bit(23) |
-                                      bit(26) | bit(27) | bit(28) | bit(29);
+constexpr std::uint32_t kV3Leaf1Ecx =
+    bit(0) | bit(9) | bit(12) | bit(13) | bit(19) | bit(20) | bit(22) | bit(23) | bit(26) | bit(27) | bit(28) | bit(29);
 // Leaf 1, EDX: SSE, SSE2.
 constexpr std::uint32_t kV3Leaf1Edx = bit(25) | bit(26);
 // Leaf 7, EBX: BMI1, AVX2, BMI2.

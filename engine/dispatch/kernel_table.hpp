@@ -8,13 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 
-// What one instruction-set variant offers: a plain struct of function pointers. An entry works on one row block (or on a
-// slice of one); it knows nothing of models, files, threads or allocation. Layouts: engine/layout.hpp. Buffers that the
-// engine owns are 64-byte aligned; a user's rows have any alignment and nothing past a row's last feature is read.
+// What one instruction-set variant offers: a plain struct of function pointers. An entry works on one row block (or on
+// a slice of one); it knows nothing of models, files, threads or allocation. Layouts: engine/layout.hpp. Buffers that
+// the engine owns are 64-byte aligned; a user's rows have any alignment and nothing past a row's last feature is read.
 namespace lanemax {
 
-/// How the logits of a row block are computed. The form fixes the order of the sum over features, so it is a function of
-/// (variant, D, C) only.
+/// How the logits of a row block are computed. The form fixes the order of the sum over features, so it is a function
+/// of (variant, D, C) only.
 enum class LogitsForm : std::uint8_t {
   panel,   ///< lanes over classes; one accumulator per logit, d ascending, started from the bias (C >= 16)
   dot,     ///< lanes over features; one vector accumulator per logit, a fixed tree, then the bias (C < 16)
@@ -42,8 +42,8 @@ struct LogitsArgs {
   LogitsForm form = LogitsForm::panel;
 };
 
-/// Turns the logits of a row block into losses and, in place, into dlogits. Rows from x.count to the next multiple of 16
-/// are computed too and hold no meaning.
+/// Turns the logits of a row block into losses and, in place, into dlogits. Rows from x.count to the next multiple of
+/// 16 are computed too and hold no meaning.
 template <class T>
 struct LossArgs {
   T* logits = nullptr;  ///< in: logits; out: s_i (tau_i p_i - t_i), or softmax's exp() scratch if !gradient
@@ -71,8 +71,8 @@ struct GradientArgs {
   std::size_t panel_begin = 0;    ///< panel layout only
   std::size_t panel_end = 0;
   T* dweights = nullptr;
-  bool accumulate = false;        ///< false: the old contents are not read
-  RowBlock<T> prefetch;           ///< rows to bring near meanwhile (the next block's), or none
+  bool accumulate = false;  ///< false: the old contents are not read
+  RowBlock<T> prefetch;     ///< rows to bring near meanwhile (the next block's), or none
 };
 
 /// dbias (+)= sum of dlogits over the block's rows.
@@ -127,12 +127,12 @@ template <class T>
 struct LoadArgs {
   const void* data = nullptr;
   FeatureType type = FeatureType::f32;
-  std::size_t stride = 0;                  ///< elements of the source
-  const std::uint32_t* rows = nullptr;     ///< source row of each row of the block
+  std::size_t stride = 0;               ///< elements of the source
+  const std::uint32_t* rows = nullptr;  ///< source row of each row of the block
   std::size_t count = 0;
   std::size_t features = 0;
-  const float* centre = nullptr;           ///< null: 0
-  const float* factor = nullptr;           ///< null: 1
+  const float* centre = nullptr;  ///< null: 0
+  const float* factor = nullptr;  ///< null: 1
   T* out = nullptr;
   std::size_t out_stride = 0;
 };
@@ -150,7 +150,8 @@ struct Kernels {
   void (*add)(T* sum, const T* term, std::size_t count);  ///< sum += term; count a multiple of 16
   bool (*finish_gradient)(const FinishArgs<T>&);          ///< false if an entry is not finite
   void (*update)(const UpdateArgs<T>&);
-  void (*exp)(const T* x, T* y, std::size_t count);    ///< x <= 0; the exp of the loss, cut where a result would be subnormal
+  void (*exp)(const T* x, T* y,
+              std::size_t count);  ///< x <= 0; the exp of the loss, cut where a result would be subnormal
   void (*log1p)(const T* x, T* y, std::size_t count);  ///< x >= 0
 };
 
@@ -179,7 +180,8 @@ template <class T>
   }
 }
 template <class T>
-[[nodiscard]] inline LogitsForm logits_form(const KernelTable& table, std::size_t features, std::size_t classes) noexcept {
+[[nodiscard]] inline LogitsForm logits_form(const KernelTable& table, std::size_t features,
+                                            std::size_t classes) noexcept {
   return (sizeof(T) == sizeof(float) ? table.form_f32 : table.form_f64)(features, classes);
 }
 

@@ -29,7 +29,8 @@ Status check_options(const FitOptions& o) {
     return fail(StatusCode::invalid_argument, "momentum", "a number from 0, below 1");
   }
   if (!finite_at_least(o.tolerance, 0)) return fail(StatusCode::invalid_argument, "tolerance", "a finite number >= 0");
-  if (!finite_at_least(o.time_limit, 0)) return fail(StatusCode::invalid_argument, "time_limit", "a finite number >= 0");
+  if (!finite_at_least(o.time_limit, 0))
+    return fail(StatusCode::invalid_argument, "time_limit", "a finite number >= 0");
   if (o.early_stopping > 0 && o.validation == nullptr) {
     return fail(StatusCode::invalid_argument, "early_stopping", "a validation batch to watch");
   }
@@ -135,7 +136,8 @@ class Sgd {
     lay_out(measure);
     if (measure.bytes() == 0) return fail(StatusCode::out_of_memory, "fit", "sizes that fit the address space");
     memory_ = OwnedWorkspace(measure.bytes());
-    if (memory_.empty()) return fail(StatusCode::out_of_memory, "fit", "memory for the parameters and a few row blocks");
+    if (memory_.empty())
+      return fail(StatusCode::out_of_memory, "fit", "memory for the parameters and a few row blocks");
     Arena arena(memory_.view());
     lay_out(arena);
 
@@ -326,7 +328,7 @@ class Sgd {
   const FitOptions& options_;
   const KernelTable& table_;
   std::size_t features_, classes_;
-  std::size_t rows_;      // that take part
+  std::size_t rows_;  // that take part
   double total_weight_;
   double started_;
   double validation_weight_ = 0;

@@ -18,8 +18,8 @@ constexpr int kPowerIterations = 12;
 constexpr double kSafety = 1.1;  // the power method approaches lambda_max from below
 
 // lambda_max(X'X / n) of n rows with a column of ones, by the engine's own products with one "class".
-double largest_eigenvalue(const RowBlock<float>& x, std::size_t features, const Kernels<float>& kernels, LogitsForm form,
-                          float* v, float* gradient, float* scores, std::size_t capacity) {
+double largest_eigenvalue(const RowBlock<float>& x, std::size_t features, const Kernels<float>& kernels,
+                          LogitsForm form, float* v, float* gradient, float* scores, std::size_t capacity) {
   const std::size_t padded = round_up(features, kPanel);  // v: D weights, padding, then the ones' weight at [padded]
   std::fill_n(v, padded + kPanel, 0.0f);
   std::fill_n(v, features, 1.0f);
@@ -109,7 +109,7 @@ double estimate_learning_rate(const Batch& batch, const Objective& objective, st
   if (x.count == 0) return 0;
 
   const double eigenvalue = largest_eigenvalue(x, features, kernels, form, v, gradient, scores, capacity);
-  const double c = objective.loss == Loss::softmax ? 0.5
+  const double c = objective.loss == Loss::softmax    ? 0.5
                    : objective.loss == Loss::logistic ? 0.25
                                                       : static_cast<double>(classes - 1);
   const double curvature = kSafety * c * eigenvalue + objective.l2;

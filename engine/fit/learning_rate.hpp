@@ -9,8 +9,9 @@
 namespace lanemax {
 
 /// 1 / L for an estimate L of the largest curvature of the mean loss plus penalty: c * lambda_max(X'X / n) + l2 over a
-/// sample of the rows, X with a column of ones for the bias; c = 1/2 for softmax (Boehning's bound), 1/4 for logistic. The
-/// hinge loss has no curvature; it is given that of a loss whose gradient changes as much (C - 1). Out of memory: 0.
+/// sample of the rows, X with a column of ones for the bias; c = 1/2 for softmax (Boehning's bound), 1/4 for logistic.
+/// The hinge loss has no curvature; it is given that of a loss whose gradient changes as much (C - 1). Out of memory:
+/// 0.
 [[nodiscard]] double estimate_learning_rate(const Batch& batch, const Objective& objective, std::size_t classes,
                                             const Kernels<float>& kernels, LogitsForm form) noexcept;
 

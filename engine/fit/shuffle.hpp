@@ -8,8 +8,8 @@
 
 namespace lanemax {
 
-/// SplitMix64 (Steele, Lea, Flood 2014): state += 0x9e3779b97f4a7c15, then a mix of the state. Written down here because
-/// the order of training rows, hence the bits of a model, follows from it.
+/// SplitMix64 (Steele, Lea, Flood 2014): state += 0x9e3779b97f4a7c15, then a mix of the state. Written down here
+/// because the order of training rows, hence the bits of a model, follows from it.
 class SplitMix64 {
  public:
   explicit SplitMix64(std::uint64_t seed) noexcept : state_(seed) {}

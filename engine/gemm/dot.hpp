@@ -53,7 +53,8 @@ template <class Arch, class T, std::size_t MR, std::size_t NC>
 #pragma GCC unroll 32
   for (std::size_t t = 0; t < kGroups * 4; t += 4) {
     constexpr std::size_t kLast = kCount - 1;
-    Arch::store_sums(acc[t], acc[smaller(t + 1, kLast)], acc[smaller(t + 2, kLast)], acc[smaller(t + 3, kLast)], sums + t);
+    Arch::store_sums(acc[t], acc[smaller(t + 1, kLast)], acc[smaller(t + 2, kLast)], acc[smaller(t + 3, kLast)],
+                     sums + t);
   }
 #pragma GCC unroll 32
   for (std::size_t c = 0; c < NC; ++c) {

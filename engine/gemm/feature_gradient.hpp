@@ -7,8 +7,8 @@
 namespace lanemax {
 namespace {
 
-// dX = scale * dlogits W, on request only, hence with plain tiles. Class-major W: lanes over features. Panels: lanes over
-// classes, four features share each load of dlogits and one horizontal sum.
+// dX = scale * dlogits W, on request only, hence with plain tiles. Class-major W: lanes over features. Panels: lanes
+// over classes, four features share each load of dlogits and one horizontal sum.
 template <class Arch, class T>
 void class_major_feature_gradient(const FeatureGradientArgs<T>& args) {
   using V = Vec<Arch, T>;

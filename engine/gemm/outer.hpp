@@ -7,11 +7,11 @@
 namespace lanemax {
 namespace {
 
-// The class-major gradient (C < 16): dW[c][d..] += dlogits[c][n] * x[n][d..], lanes over features, rows ascending. NC x NV
-// accumulators stay in registers for the whole row block; every x is loaded once per group of classes.
+// The class-major gradient (C < 16): dW[c][d..] += dlogits[c][n] * x[n][d..], lanes over features, rows ascending. NC x
+// NV accumulators stay in registers for the whole row block; every x is loaded once per group of classes.
 //
-// Limit: the multiply-add units while the block is in L2. NV + NC loads per NC * NV multiply-adds. Meanwhile the memory bus
-// would idle, so the tile also prefetches its share of the next block's rows.
+// Limit: the multiply-add units while the block is in L2. NV + NC loads per NC * NV multiply-adds. Meanwhile the memory
+// bus would idle, so the tile also prefetches its share of the next block's rows.
 template <class Arch, class T, std::size_t NC, std::size_t NV, bool kPartial>
 [[gnu::noinline]] void outer_tile(const GradientArgs<T>& args, std::size_t first_class, std::size_t d) {
   using V = Vec<Arch, T>;
@@ -74,7 +74,8 @@ inline void outer_features(const GradientArgs<T>& args, std::size_t first_class)
   if (args.feature_end == args.features && !args.accumulate) {
     const std::size_t w_stride = round_up(args.features, kPanel);
     for (; d < w_stride; d += kL) {
-      for (std::size_t c = first_class; c < first_class + NC; ++c) store<Arch>(args.dweights + c * w_stride + d, Vec<Arch, T>(T(0)));
+      for (std::size_t c = first_class; c < first_class + NC; ++c)
+        store<Arch>(args.dweights + c * w_stride + d, Vec<Arch, T>(T(0)));
     }
   }
 }

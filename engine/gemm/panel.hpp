@@ -15,15 +15,15 @@ namespace {
 //   logits    row      feature   x[i][k], where it lies      W panels [.][D][16]     logits panels [.][capacity][16]
 //   gradient  feature  row       strip[k][i], copied from x  dlogits panels          dW panels [.][D][16]
 //
-// so one micro-kernel serves both: MR values of A are broadcast, NV vectors of B are loaded, MR * NV accumulators stay in
-// registers for the whole K block. X is never copied as a whole.
+// so one micro-kernel serves both: MR values of A are broadcast, NV vectors of B are loaded, MR * NV accumulators stay
+// in registers for the whole K block. X is never copied as a whole.
 //
-// Limit: the multiply-add units. Loads per k step are MR + NV against MR * NV multiply-adds. What stands in the way is the
-// gradient's walk down the columns of X: rows lie a multiple of a page apart as often as not, so that a column falls in a
-// few sets of L1, and no prefetcher follows it. Tiles of 4 vectors of 64 bytes give each line time to arrive, if it was
-// asked for some features earlier (4096 x 768 x 1000: 82 % of peak without, 93 % with). Narrower tiles do not; their
-// variants copy strips of kStrip features of a block to a place in L1 (AVX2, D = 2048: 66 % of peak without, 85 % with;
-// prefetching 8 to 16 rows ahead instead: 46 %).
+// Limit: the multiply-add units. Loads per k step are MR + NV against MR * NV multiply-adds. What stands in the way is
+// the gradient's walk down the columns of X: rows lie a multiple of a page apart as often as not, so that a column
+// falls in a few sets of L1, and no prefetcher follows it. Tiles of 4 vectors of 64 bytes give each line time to
+// arrive, if it was asked for some features earlier (4096 x 768 x 1000: 82 % of peak without, 93 % with). Narrower
+// tiles do not; their variants copy strips of kStrip features of a block to a place in L1 (AVX2, D = 2048: 66 % of peak
+// without, 85 % with; prefetching 8 to 16 rows ahead instead: 46 %).
 
 enum class Product { logits, gradient };
 
@@ -33,15 +33,15 @@ inline constexpr std::size_t kStripRows = 192;  // 18 KB in f32: beside a panel 
 
 template <class T>
 struct PanelGemm {
-  const T* a = nullptr;          // A(0, 0)
-  std::size_t a_stride = 0;      // logits: elements from one row of X to the next; gradient: from one k to the next
-  const T* b = nullptr;          // first panel, row k = 0
-  std::size_t b_panel = 0;       // elements from one panel of B to the next
-  T* c = nullptr;                // first panel, row i = 0
+  const T* a = nullptr;      // A(0, 0)
+  std::size_t a_stride = 0;  // logits: elements from one row of X to the next; gradient: from one k to the next
+  const T* b = nullptr;      // first panel, row k = 0
+  std::size_t b_panel = 0;   // elements from one panel of B to the next
+  T* c = nullptr;            // first panel, row i = 0
   std::size_t c_panel = 0;
-  std::size_t depth = 0;         // K of this block
-  const T* start = nullptr;      // start accumulators from this bias, [panel][16] ...
-  bool accumulate = false;       // ... or from C, or from 0
+  std::size_t depth = 0;     // K of this block
+  const T* start = nullptr;  // start accumulators from this bias, [panel][16] ...
+  bool accumulate = false;   // ... or from C, or from 0
 };
 
 // One MR x NV register tile at row i, vector column v0 (in vectors from the first panel).
@@ -70,7 +70,8 @@ template <class Arch, class T, Product kProduct, std::size_t MR, std::size_t NV>
 #pragma GCC unroll 32
     for (std::size_t m = 0; m < MR; ++m) {
 #pragma GCC unroll 32
-      for (std::size_t j = 0; j < NV; ++j) acc[m][j] = load_aligned<Arch>(static_cast<const T*>(c) + m * kPanel + offset(j, g.c_panel));
+      for (std::size_t j = 0; j < NV; ++j)
+        acc[m][j] = load_aligned<Arch>(static_cast<const T*>(c) + m * kPanel + offset(j, g.c_panel));
     }
   } else {
 #pragma GCC unroll 32
@@ -131,8 +132,9 @@ inline void panel_columns(const PanelGemm<T>& g, std::size_t row_begin, std::siz
   }
 }
 
-// logits = X W' + b over one row block: loop pc over features, then jr over classes, then ir over rows. The partial sums
-// of a logit are carried through memory from one K block to the next, so its order of summation is d ascending whatever KC.
+// logits = X W' + b over one row block: loop pc over features, then jr over classes, then ir over rows. The partial
+// sums of a logit are carried through memory from one K block to the next, so its order of summation is d ascending
+// whatever KC.
 template <class Arch, class T>
 void panel_logits(const LogitsArgs<T>& args) {
   const std::size_t panels = panel_count(args.classes);
@@ -165,8 +167,9 @@ inline void copy_strip(const T* x, std::size_t stride, std::size_t depth, std::s
   }
 }
 
-// dW (+)= dlogits' X over one row block. Loop jr over classes, then ir over features; K is the rows of the block, ascending.
-// With strips: loop pc over rows, then strips of features outside; sums are carried through memory, so the bits are the same.
+// dW (+)= dlogits' X over one row block. Loop jr over classes, then ir over features; K is the rows of the block,
+// ascending. With strips: loop pc over rows, then strips of features outside; sums are carried through memory, so the
+// bits are the same.
 template <class Arch, class T>
 void panel_gradient(const GradientArgs<T>& args) {
   const std::size_t v_begin = args.panel_begin * kPanelVectors<Arch, T>;

@@ -34,7 +34,7 @@ struct Avx2Fma {
   // 3 x 4 for C = 10, D = 784: 88 % of peak; 4 x 3: 84 %, 2 x 5: 75 %, 4 x 2: 71 %.
   static constexpr std::size_t kDotRows = 3, kDotClasses = 4;
   static constexpr std::size_t kOuterClasses = 5, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeaturesPerClass = 7, kSampleClasses = 8;
+  static constexpr std::size_t kSampleFeaturesPerClass = 4, kSampleClasses = 8;
 
   static F madd(F a, F b, F c) { return F(_mm256_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm256_fmadd_pd(a, b, c)); }
@@ -53,11 +53,11 @@ struct Avx2Fma {
   static void store_sums(F a, F b, F c, F d, float* out) { store_sums_x86(fold(a), fold(b), fold(c), fold(d), out); }
   static void store_sums(D a, D b, D c, D d, double* out) { store_sums_x86(fold(a), fold(b), fold(c), fold(d), out); }
 
-  static void load_quads(const float* const (&row)[8], F (&quad)[4]) {
+  static void load_quads(const float* const (&row)[8], std::size_t at, F (&quad)[4]) {
     __m256 r[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {  // rows i, i + 4: after the transpose within 128 bits, lanes are in row order
-      r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(row[i])), _mm_loadu_ps(row[i + 4]), 1);
+      r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(row[i] + at)), _mm_loadu_ps(row[i + 4] + at), 1);
     }
     const __m256 a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
     const __m256 c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);

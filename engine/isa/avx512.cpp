@@ -37,7 +37,7 @@ struct Avx512 {
 #endif
   static constexpr std::size_t kDotRows = 4, kDotClasses = 5;
   static constexpr std::size_t kOuterClasses = 10, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeaturesPerClass = 8, kSampleClasses = 8;
+  static constexpr std::size_t kSampleFeaturesPerClass = 7, kSampleClasses = 8;
 
   static F madd(F a, F b, F c) { return F(_mm512_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm512_fmadd_pd(a, b, c)); }
@@ -60,14 +60,15 @@ struct Avx512 {
   static void store_sums(F a, F b, F c, F d, float* out) { store_sums_x86(fold(a), fold(b), fold(c), fold(d), out); }
   static void store_sums(D a, D b, D c, D d, double* out) { store_sums_x86(fold(a), fold(b), fold(c), fold(d), out); }
 
-  static void load_quads(const float* const (&row)[16], F (&quad)[4]) {
+  static void load_quads(const float* const (&row)[16], std::size_t at, F (&quad)[4]) {
     __m512 r[4];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {  // rows i, i + 4, i + 8, i + 12: after the transpose within 128 bits, lanes are in row order
-      r[i] = _mm512_castps128_ps512(_mm_loadu_ps(row[i]));
-      r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 4]), 1);
-      r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 8]), 2);
-      r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 12]), 3);
+    for (int i = 0; i < 4;
+         ++i) {  // rows i, i + 4, i + 8, i + 12: after the transpose within 128 bits, lanes are in row order
+      r[i] = _mm512_castps128_ps512(_mm_loadu_ps(row[i] + at));
+      r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 4] + at), 1);
+      r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 8] + at), 2);
+      r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 12] + at), 3);
     }
     const __m512 a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpackhi_ps(r[0], r[1]);
     const __m512 c = _mm512_unpacklo_ps(r[2], r[3]), d = _mm512_unpackhi_ps(r[2], r[3]);

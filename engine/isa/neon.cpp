@@ -31,7 +31,7 @@ struct Neon {
 #endif
   static constexpr std::size_t kDotRows = 4, kDotClasses = 5;
   static constexpr std::size_t kOuterClasses = 8, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeaturesPerClass = 4, kSampleClasses = 8;
+  static constexpr std::size_t kSampleFeaturesPerClass = 3, kSampleClasses = 8;
 
   static F madd(F a, F b, F c) { return F(vfmaq_f32(c, a, b)); }
   static D madd(D a, D b, D c) { return D(vfmaq_f64(c, a, b)); }
@@ -51,8 +51,9 @@ struct Neon {
     vst1q_f64(out + 2, vpaddq_f64(c, d));
   }
 
-  static void load_quads(const float* const (&row)[4], F (&quad)[4]) {
-    const float32x4_t r0 = vld1q_f32(row[0]), r1 = vld1q_f32(row[1]), r2 = vld1q_f32(row[2]), r3 = vld1q_f32(row[3]);
+  static void load_quads(const float* const (&row)[4], std::size_t at, F (&quad)[4]) {
+    const float32x4_t r0 = vld1q_f32(row[0] + at), r1 = vld1q_f32(row[1] + at), r2 = vld1q_f32(row[2] + at),
+                      r3 = vld1q_f32(row[3] + at);
     const float32x4_t a = vzip1q_f32(r0, r2), b = vzip2q_f32(r0, r2), c = vzip1q_f32(r1, r3), d = vzip2q_f32(r1, r3);
     quad[0] = F(vzip1q_f32(a, c));
     quad[1] = F(vzip2q_f32(a, c));

@@ -33,7 +33,7 @@ struct Sse2 {
   // 3 x 3 for C = 10, D = 784: 75 % of peak; 2 x 4 and 4 x 2: 72 %, 2 x 3: 59 %.
   static constexpr std::size_t kDotRows = 3, kDotClasses = 3;
   static constexpr std::size_t kOuterClasses = 4, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeaturesPerClass = 4, kSampleClasses = 8;
+  static constexpr std::size_t kSampleFeaturesPerClass = 3, kSampleClasses = 8;
 
   static F madd(F a, F b, F c) { return a * b + c; }
   static D madd(D a, D b, D c) { return a * b + c; }
@@ -48,8 +48,9 @@ struct Sse2 {
   static void store_sums(F a, F b, F c, F d, float* out) { store_sums_x86(a, b, c, d, out); }
   static void store_sums(D a, D b, D c, D d, double* out) { store_sums_x86(a, b, c, d, out); }
 
-  static void load_quads(const float* const (&row)[4], F (&quad)[4]) {
-    __m128 r0 = _mm_loadu_ps(row[0]), r1 = _mm_loadu_ps(row[1]), r2 = _mm_loadu_ps(row[2]), r3 = _mm_loadu_ps(row[3]);
+  static void load_quads(const float* const (&row)[4], std::size_t at, F (&quad)[4]) {
+    __m128 r0 = _mm_loadu_ps(row[0] + at), r1 = _mm_loadu_ps(row[1] + at), r2 = _mm_loadu_ps(row[2] + at),
+           r3 = _mm_loadu_ps(row[3] + at);
     _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
     quad[0] = F(r0);
     quad[1] = F(r1);

@@ -19,9 +19,9 @@ struct Predictor::State {
   LogitsForm form = LogitsForm::panel;
   Loss loss = Loss::softmax;
   std::size_t features = 0;
-  std::size_t rows = 0;     // of W
+  std::size_t rows = 0;  // of W
   std::size_t classes = 0;
-  std::size_t masked = 0;   // classes with a bias of -infinity
+  std::size_t masked = 0;  // classes with a bias of -infinity
   OwnedWorkspace memory;
   float* weights = nullptr;
   float* bias = nullptr;
@@ -69,7 +69,7 @@ class BlockPredictor {
  public:
   struct Shape {
     std::size_t features = 0, rows = 0, classes = 0, masked = 0;  // rows: of W
-    std::size_t capacity = 0;                         // rows of a block
+    std::size_t capacity = 0;                                     // rows of a block
   };
 
   BlockPredictor(const Shape& shape, Arena& arena) noexcept : shape_(shape) {
@@ -160,9 +160,10 @@ class BlockPredictor {
       std::int32_t* order = order_;
       std::iota(order, order + shape_.classes, 0);
       // A row without an answer may have NaN scores, which have no order.
-      if (chosen_[i] != kNoClass) std::partial_sort(order, order + out.top_k, order + shape_.classes, [&](std::int32_t a, std::int32_t b) {
-        return rank(a) > rank(b) || (rank(a) == rank(b) && a < b);
-      });
+      if (chosen_[i] != kNoClass)
+        std::partial_sort(order, order + out.top_k, order + shape_.classes, [&](std::int32_t a, std::int32_t b) {
+          return rank(a) > rank(b) || (rank(a) == rank(b) && a < b);
+        });
       for (std::size_t t = 0; t < out.top_k; ++t) {
         const std::int32_t c = chosen_[i] == kNoClass ? kNoClass : order[t];
         const std::size_t at = (first_ + i) * out.top_k + t;
@@ -268,10 +269,11 @@ std::int32_t Predictor::predict(const float* sample) const noexcept {
 
 namespace {
 
-BlockPredictor::Shape shape_of(std::size_t features, std::size_t rows, std::size_t classes) {
+BlockPredictor::Shape shape_of(const auto& state) {
   // The cut into blocks does not touch the bits of a row's answer.
   constexpr std::size_t kManyRows = std::size_t{1} << 20;
-  return {features, rows, classes, make_plan<float>(kManyRows, features, rows).block_rows};
+  return {state.features, state.rows, state.classes, state.masked,
+          make_plan<float>(kManyRows, state.features, state.rows).block_rows};
 }
 
 }  // namespace
@@ -280,7 +282,7 @@ std::size_t Predictor::workspace_bytes(int threads) const noexcept {
   if (state_ == nullptr) return 0;
   Arena arena;
   for (int thread = 0; thread < std::max(threads, 1); ++thread) {
-    BlockPredictor(shape_of(state_->features, state_->rows, state_->classes), arena);
+    BlockPredictor(shape_of(*state_), arena);
   }
   return arena.bytes();
 }
@@ -296,6 +298,10 @@ Status Predictor::predict_batch(const FeaturesView& features, const Workspace& w
   if (features.features != s.features) {
     return fail(StatusCode::shape_mismatch, "features", "as many columns as the model has features");
   }
+  if (n > 0 && features.data == nullptr) return fail(StatusCode::invalid_argument, "features", "data");
+  if (n > 1 && features.row_stride < features.features) {
+    return fail(StatusCode::shape_mismatch, "features", "a row stride of at least the number of features");
+  }
   if (!fits(out.logits, s.rows)) return fail(StatusCode::shape_mismatch, "logits", "samples x score rows");
   if (!fits(out.probabilities, s.classes)) {
     return fail(StatusCode::shape_mismatch, "probabilities", "samples x classes");
@@ -310,7 +316,7 @@ Status Predictor::predict_batch(const FeaturesView& features, const Workspace& w
   const Status status = check_workspace(workspace, workspace_bytes(threads));
   if (!status.ok() || n == 0) return status;
 
-  const BlockPredictor::Shape shape = shape_of(s.features, s.rows, s.classes);
+  const BlockPredictor::Shape shape = shape_of(s);
   Batch batch;
   batch.features = features;
   const Objective objective;

@@ -9,7 +9,8 @@ namespace {
 
 // exp(x) for x <= 0. Two-constant (Cody-Waite) reduction to |t| <= ln(2)/2, then a polynomial.
 //
-//   f32: degree 6 minimax. Largest error over every float in [-87.3365, 0]: 0.891 ulp with fused multiply-add, 0.989 ulp
+//   f32: degree 6 minimax. Largest error over every float in [-87.3365, 0]: 0.891 ulp with fused multiply-add, 0.989
+//   ulp
 //        without (tests/exp_test.cpp checks each variant). Degree 5 would be 1.96 ulp, one reduction constant 4.4.
 //   f64: degree 13 Taylor, whose tail at ln(2)/2 is 4e-18.
 //
@@ -36,7 +37,7 @@ struct ExpConstants<double> {
   static constexpr double kLog2E = 0x1.71547652b82fep+0;
   static constexpr double kMagic = 0x1.80000000003FFp52;  // 1.5 * 2^52 + 1023
   static constexpr double kUnderflow = -708.396;
-  static constexpr double kZero = -709.0895657128241;     // -1023 ln 2
+  static constexpr double kZero = -709.0895657128241;  // -1023 ln 2
 };
 
 /// The cut for a softmax over `classes` classes: exp(x) / classes is still a normal number above it.

@@ -7,10 +7,11 @@
 namespace lanemax {
 namespace {
 
-// log(1 + r) for r >= 0, accurate for the smallest r too: the loss of a well-classified sample is log1p of a tiny number.
-// 1 + r = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); what the sum 1 + r rounded away comes back as a correction.
-// log(1 + f) = f - f^2/2 + s (f^2/2 + z Q(z)), s = f / (2 + f), z = s^2. Error of Q: 3e-4 ulp of the result (f32, 4 terms),
-// 3e-4 ulp (f64, 8 terms). The result: below 1 ulp (tests/log_test.cpp). NaN and +infinity stay what they are.
+// log(1 + r) for r >= 0, accurate for the smallest r too: the loss of a well-classified sample is log1p of a tiny
+// number. 1 + r = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); what the sum 1 + r rounded away comes back as a
+// correction. log(1 + f) = f - f^2/2 + s (f^2/2 + z Q(z)), s = f / (2 + f), z = s^2. Error of Q: 3e-4 ulp of the result
+// (f32, 4 terms), 3e-4 ulp (f64, 8 terms). The result: below 1 ulp (tests/log_test.cpp). NaN and +infinity stay what
+// they are.
 template <class T>
 struct LogConstants;
 

@@ -2,8 +2,8 @@
 #ifndef LANEMAX_ENGINE_SIMD_REDUCE_HPP
 #define LANEMAX_ENGINE_SIMD_REDUCE_HPP
 
-// The last levels of the horizontal sums, and the 4 x 4 transpose, that the x86 variants share. Wider registers are folded
-// in halves first: lane i + lane i + n/2.
+// The last levels of the horizontal sums, and the 4 x 4 transpose, that the x86 variants share. Wider registers are
+// folded in halves first: lane i + lane i + n/2.
 #if defined(__SSE2__)
 #include <immintrin.h>
 

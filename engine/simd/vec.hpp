@@ -2,17 +2,17 @@
 #ifndef LANEMAX_ENGINE_SIMD_VEC_HPP
 #define LANEMAX_ENGINE_SIMD_VEC_HPP
 
-// The only include of xsimd. A variant file renames the namespace first (`#define xsimd xsimd_<isa>`): every variant then
-// has its own symbols and the linker cannot give one variant another's code.
+// The only include of xsimd. A variant file renames the namespace first (`#define xsimd xsimd_<isa>`): every variant
+// then has its own symbols and the linker cannot give one variant another's code.
 //
-// xsimd is used as a value type: load, store, + - *, comparisons, select, integer shifts. What 8.1 lacks or gets wrong on
-// some instruction set (fused multiply-add on AVX-512, horizontal sums, masked loads, `!=`, rounding) is a static member of
-// the variant's own struct, the `Arch` parameter of every kernel:
+// xsimd is used as a value type: load, store, + - *, comparisons, select, integer shifts. What 8.1 lacks or gets wrong
+// on some instruction set (fused multiply-add on AVX-512, horizontal sums, masked loads, `!=`, rounding) is a static
+// member of the variant's own struct, the `Arch` parameter of every kernel:
 //   Simd                         the xsimd architecture
 //   madd(a, b, c)                a * b + c, fused where the set has it
 //   load_partial(p, n)           n lanes from p, then zeros; reads nothing past p[n-1]; 0 < n < lanes
 //   store_sums(a, b, c, d, out)  out[0..3] = sums over the lanes of each, by one fixed tree
-//   load_quads(row)              lane i of vector q = row[i][q], q = 0..3 (f32 only)
+//   load_quads(row, at, quad)    lane i of quad[q] = row[i][at + q], q = 0..3 (f32 only)
 #include <xsimd/xsimd.hpp>
 
 #include "engine/dispatch/kernel_table.hpp"
@@ -39,7 +39,8 @@ template <class Arch, class T>
 inline void store(T* p, Vec<Arch, T> v) {
   v.store_unaligned(p);
 }
-/// From a buffer of the engine's own, at a multiple of the vector's size: SSE2 can then take it as an operand in memory.
+/// From a buffer of the engine's own, at a multiple of the vector's size: SSE2 can then take it as an operand in
+/// memory.
 template <class Arch, class T>
 inline Vec<Arch, T> load_aligned(const T* p) {
   return Vec<Arch, T>::load_aligned(p);

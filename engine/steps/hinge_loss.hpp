@@ -11,8 +11,9 @@ namespace {
 //
 //   loss = sum over j != y of max(0, z_j - z_y + 1)      dz_j = s [z_j - z_y + 1 > 0],  dz_y = -(their sum)
 //
-// The true class itself would add max(0, 1) = 1; it is left out of the sum. Comparisons are written so that a NaN margin
-// counts, and z_y - z_y turns an infinite score of the true class into NaN: no row that is not finite has a finite loss.
+// The true class itself would add max(0, 1) = 1; it is left out of the sum. Comparisons are written so that a NaN
+// margin counts, and z_y - z_y turns an infinite score of the true class into NaN: no row that is not finite has a
+// finite loss.
 template <class Arch, class T>
 inline void hinge_class(Vec<Arch, T> z, Vec<Arch, T> z_label, Vec<Arch, T>& loss, Vec<Arch, T>& active,
                         Vec<Arch, T>& dz) {
@@ -36,7 +37,8 @@ void class_major_hinge(const LossArgs<T>& args) {
     T* z_n = args.logits + n;
     V z_label = zero;
     for (std::size_t c = 0; c < args.classes; ++c) {
-      z_label = xsimd::select(label == V(static_cast<T>(c)), load<Arch>(static_cast<const T*>(z_n + c * args.capacity)), z_label);
+      z_label = xsimd::select(label == V(static_cast<T>(c)), load<Arch>(static_cast<const T*>(z_n + c * args.capacity)),
+                              z_label);
     }
     V loss = z_label - z_label, active = zero;
     for (std::size_t c = 0; c < args.classes; ++c) {

@@ -18,10 +18,18 @@ struct BrainFloat {
   std::uint16_t bits;
 };
 
-inline float value_of(float v) { return v; }
-inline double value_of(double v) { return v; }
-inline float value_of(std::uint8_t v) { return static_cast<float>(v); }
-inline float value_of(BrainFloat v) { return __builtin_bit_cast(float, static_cast<std::uint32_t>(v.bits) << 16); }
+inline float value_of(float v) {
+  return v;
+}
+inline double value_of(double v) {
+  return v;
+}
+inline float value_of(std::uint8_t v) {
+  return static_cast<float>(v);
+}
+inline float value_of(BrainFloat v) {
+  return __builtin_bit_cast(float, static_cast<std::uint32_t>(v.bits) << 16);
+}
 /// Exact, subnormals included: the bits are placed where a float 2^112 times smaller has them, then scaled back.
 inline float value_of(Half v) {
   const std::uint32_t magnitude = static_cast<std::uint32_t>(v.bits & 0x7fffU) << 13;

@@ -9,8 +9,8 @@
 namespace lanemax {
 namespace {
 
-// Step 1: logits = X W' + b over one row block, in the form that suits the shape. The dot form pays a horizontal sum per
-// logit whatever D is, the sample form a transpose of X whatever C is: they cross where D is a multiple of C.
+// Step 1: logits = X W' + b over one row block, in the form that suits the shape. The dot form pays a horizontal sum
+// per logit whatever D is, the sample form a transpose of X whatever C is: they cross where D is a multiple of C.
 template <class Arch, class T>
 LogitsForm choose_form(std::size_t features, std::size_t classes) {
   if (!is_class_major(classes)) return LogitsForm::panel;

@@ -15,9 +15,10 @@ namespace {
 //   p = exp(z - m) / (1 + r)       loss = tau log1p(r) + sum_c t_c (m - z_c),  tau = sum_c t_c
 //   dz = s (tau p - t)
 //
-// The maximum's own exp() is exactly 1 and is left out of r, so that log1p(r) keeps the digits of a tiny loss; for the same
-// reason the true class's entry of dz is -r / (1 + r) where it is the maximum, not p - 1. A masked class (z = -infinity)
-// gets p = 0; its target, if 0, counts 0. NaN or +infinity in a row make its loss NaN or infinite, never a finite number.
+// The maximum's own exp() is exactly 1 and is left out of r, so that log1p(r) keeps the digits of a tiny loss; for the
+// same reason the true class's entry of dz is -r / (1 + r) where it is the maximum, not p - 1. A masked class (z =
+// -infinity) gets p = 0; its target, if 0, counts 0. NaN or +infinity in a row make its loss NaN or infinite, never a
+// finite number.
 //
 // Targets are labels, labels with smoothing e (t = (1-e) onehot + e/C' over the C' unmasked classes), or a matrix.
 // Limit: exp, 14 operations per vector, and the passes over the block's logits in L1 or L2.
@@ -31,16 +32,16 @@ inline constexpr T kMasked = T(-1);
 // What one row (or one vector of rows) has gathered on its way over the classes.
 template <class V>
 struct SoftmaxSums {
-  V others;     // r + 1 - number of maxima
-  V maxima;     // how many classes attain the maximum
-  V cost;       // sum t_c (m - z_c); smoothed labels: sum over unmasked classes of (m - z_c)
-  V mass;       // probabilities: tau; smoothed labels: number of unmasked classes
+  V others;  // r + 1 - number of maxima
+  V maxima;  // how many classes attain the maximum
+  V cost;    // sum t_c (m - z_c); smoothed labels: sum over unmasked classes of (m - z_c)
+  V mass;    // probabilities: tau; smoothed labels: number of unmasked classes
 };
 
 // Returns what the residual needs of this class: exp(z - m), or kMasked.
 template <class Arch, class T, Targets kTargets>
 inline Vec<Arch, T> gather_class(SoftmaxSums<Vec<Arch, T>>& sums, Vec<Arch, T> z, Vec<Arch, T> max, Vec<Arch, T> e,
-                         Vec<Arch, T> target) {
+                                 Vec<Arch, T> target) {
   using V = Vec<Arch, T>;
   const V zero(T(0)), one(T(1));
   const auto is_max = z == max;

@@ -7,8 +7,8 @@
 namespace lanemax {
 namespace {
 
-// Step 4 and what leads to it: elementwise passes over parameters in the engine's layout (padding included, which stays 0).
-// Limit: load and store ports; the arrays are as large as W.
+// Step 4 and what leads to it: elementwise passes over parameters in the engine's layout (padding included, which stays
+// 0). Limit: load and store ports; the arrays are as large as W.
 
 /// sum += term: one node of the tree that joins the slots' gradients.
 template <class Arch, class T>
@@ -44,7 +44,8 @@ void update(const UpdateArgs<T>& args) {
       store<Arch>(args.velocity + i, velocity);
       direction = args.nesterov ? Arch::madd(momentum, velocity, direction) : velocity;
     }
-    store<Arch>(args.weights + i, Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i))));
+    store<Arch>(args.weights + i,
+                Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i))));
   }
 }
 

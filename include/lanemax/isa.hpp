@@ -44,8 +44,8 @@ struct IsaInfo {
 
 /// How a call is carried out. The result's bits depend on the variant and never on the number of threads.
 struct Execution {
-  int threads = 1;                  ///< at most this many, the calling thread included; >= 1
-  Isa isa = Isa::process_default;   ///< nothing global is switched
+  int threads = 1;                 ///< at most this many, the calling thread included; >= 1
+  Isa isa = Isa::process_default;  ///< nothing global is switched
 };
 
 }  // namespace lanemax

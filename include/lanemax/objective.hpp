@@ -21,9 +21,9 @@ enum class Reduction : std::uint8_t { mean, sum };
 struct Objective {
   Loss loss = Loss::softmax;
   Reduction reduction = Reduction::mean;
-  double l2 = 0;                     ///< >= 0
-  double label_smoothing = 0;        ///< e in [0, 1]: targets (1-e) onehot + e/C over unmasked classes; softmax labels
-  std::int32_t ignored_label = -1;   ///< rows with this label take no part; no class index, so < 0
+  double l2 = 0;                    ///< >= 0
+  double label_smoothing = 0;       ///< e in [0, 1]: targets (1-e) onehot + e/C over unmasked classes; softmax labels
+  std::int32_t ignored_label = -1;  ///< rows with this label take no part; no class index, so < 0
 };
 
 /// Weights W (C x D; rows are classes) and bias b (C). `logistic` has one row. All weights are finite; a bias of
@@ -35,10 +35,10 @@ struct WeightsView {
 };
 
 struct LossResult {
-  double objective = 0;    ///< L, penalty included, reduced as asked
-  double data_loss = 0;    ///< the same without the penalty
-  double total_weight = 0; ///< S
-  std::size_t rows = 0;    ///< rows that took part (weight > 0, label not ignored)
+  double objective = 0;     ///< L, penalty included, reduced as asked
+  double data_loss = 0;     ///< the same without the penalty
+  double total_weight = 0;  ///< S
+  std::size_t rows = 0;     ///< rows that took part (weight > 0, label not ignored)
 };
 
 /// What else to write. Entries are left as they are when null. Rows that take no part get zeros.
@@ -74,8 +74,7 @@ template <class T>
 template <class T>
 [[nodiscard]] Status loss_and_gradient(const Objective& objective, const WeightsView<T>& weights, const Batch& batch,
                                        const Execution& execution, const Workspace& workspace, LossResult& result,
-                                       const GradientOutputs<T>& gradient,
-                                       const LossOutputs<T>& outputs = {}) noexcept;
+                                       const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs = {}) noexcept;
 
 }  // namespace lanemax
 

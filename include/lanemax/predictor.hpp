@@ -13,12 +13,12 @@ namespace lanemax {
 /// Where predictions go; null entries are skipped. All have one row per sample. A sample with a NaN or an infinity, or
 /// whose scores overflow, gets class -1 and NaN scores.
 struct Predictions {
-  std::int32_t* classes = nullptr;         ///< highest score; the lowest index wins a tie
-  MatrixView<float> logits;                ///< samples x score rows
-  MatrixView<float> probabilities;         ///< samples x classes; not for hinge
-  std::int32_t* top_classes = nullptr;     ///< samples x top_k, best first; ties in class order
-  float* top_probabilities = nullptr;      ///< samples x top_k
-  std::size_t top_k = 0;                   ///< <= classes
+  std::int32_t* classes = nullptr;      ///< highest score; the lowest index wins a tie
+  MatrixView<float> logits;             ///< samples x score rows
+  MatrixView<float> probabilities;      ///< samples x classes; not for hinge
+  std::int32_t* top_classes = nullptr;  ///< samples x top_k, best first; ties in class order
+  float* top_probabilities = nullptr;   ///< samples x top_k
+  std::size_t top_k = 0;                ///< <= classes
 };
 
 /// Answers "which class?" from a model's weights in the engine's own layout. Const calls may run in any number of

@@ -20,8 +20,8 @@ struct StepOptions {
                                 ///< n rows of weighted data passes n * (mean weight of the data).
 };
 
-/// Weights, bias and optimiser memory of a model in training, in the engine's own layout, inside memory the caller owns.
-/// Copying the handle does not copy the memory. One thread at a time may step it.
+/// Weights, bias and optimiser memory of a model in training, in the engine's own layout, inside memory the caller
+/// owns. Copying the handle does not copy the memory. One thread at a time may step it.
 template <class T>
 class TrainState {
  public:

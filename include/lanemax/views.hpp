@@ -32,9 +32,7 @@ struct MatrixView {
         row_stride(other.row_stride),
         col_stride(other.col_stride) {}
 
-  [[nodiscard]] constexpr MatrixView transposed() const noexcept {
-    return {data, cols, rows, col_stride, row_stride};
-  }
+  [[nodiscard]] constexpr MatrixView transposed() const noexcept { return {data, cols, rows, col_stride, row_stride}; }
   [[nodiscard]] constexpr T& at(std::size_t row, std::size_t col) const noexcept {
     return data[row * row_stride + col * col_stride];
   }
@@ -89,11 +87,11 @@ struct FeatureScaling {
 struct Batch {
   FeaturesView features;
   FeatureScaling scaling;
-  const std::int32_t* labels = nullptr;              ///< N class indices, or Objective::ignored_label
-  MatrixView<const float> target_probabilities;      ///< N x C (logistic: N x 1), every entry finite and >= 0
-  const float* sample_weights = nullptr;             ///< N finite numbers >= 0; null: all 1
-  const std::uint32_t* selection = nullptr;          ///< rows to use, in this order; null: all rows in order
-  std::size_t selected = 0;                          ///< how many entries `selection` has
+  const std::int32_t* labels = nullptr;          ///< N class indices, or Objective::ignored_label
+  MatrixView<const float> target_probabilities;  ///< N x C (logistic: N x 1), every entry finite and >= 0
+  const float* sample_weights = nullptr;         ///< N finite numbers >= 0; null: all 1
+  const std::uint32_t* selection = nullptr;      ///< rows to use, in this order; null: all rows in order
+  std::size_t selected = 0;                      ///< how many entries `selection` has
 
   /// Rows that take part.
   [[nodiscard]] constexpr std::size_t rows() const noexcept {
