@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The gradient in f64 against differences of the loss: a five-point stencil over every weight, bias and feature, for every
-// loss, target and option. Shares nothing with the oracle.
+// The gradient in f64 against differences of the loss: a five-point stencil over every weight, bias and feature, for
+// every loss, target and option. Shares nothing with the oracle.
 #include "tests/support/public_calls.hpp"
 #include "tests/support/testing.hpp"
 

@@ -19,7 +19,8 @@ class FitRefusalTest : public IsaTest {
   float* x() { return static_cast<float*>(const_cast<void*>(arrays_.batch.features.data)); }
 
   void expect_refused(const std::string& name, StatusCode code, const std::string& what,
-                      const std::function<void(Batch&, FitOptions&)>& change, std::int64_t row = -1, std::int64_t column = -1) {
+                      const std::function<void(Batch&, FitOptions&)>& change, std::int64_t row = -1,
+                      std::int64_t column = -1) {
     Batch data = arrays_.batch;
     FitOptions options;
     options.epochs = 3;
@@ -53,7 +54,8 @@ TEST_P(FitRefusalTest, Options) {
     expect_refused("time limit", argument, "time_limit", [=](Batch&, FitOptions& o) { o.time_limit = bad; });
     expect_refused("l2", argument, "l2", [=](Batch&, FitOptions& o) { o.objective.l2 = bad; });
   }
-  expect_refused("patience without validation", argument, "early_stopping", [](Batch&, FitOptions& o) { o.early_stopping = 1; });
+  expect_refused("patience without validation", argument, "early_stopping",
+                 [](Batch&, FitOptions& o) { o.early_stopping = 1; });
   for (const int threads : {0, -1}) {
     expect_refused("threads", argument, "threads", [=](Batch&, FitOptions& o) { o.execution.threads = threads; });
   }
@@ -68,28 +70,31 @@ TEST_P(FitRefusalTest, Options) {
 
 TEST_P(FitRefusalTest, Data) {
   expect_refused("no rows", StatusCode::no_rows, "batch", [](Batch& b, FitOptions&) { b.features.samples = 0; });
-  expect_refused("no labels", StatusCode::invalid_argument, "targets", [](Batch& b, FitOptions&) { b.labels = nullptr; });
+  expect_refused("no labels", StatusCode::invalid_argument, "targets",
+                 [](Batch& b, FitOptions&) { b.labels = nullptr; });
   std::vector<std::int32_t> labels = arrays_.labels;
   labels[44] = 3;
-  expect_refused("label", StatusCode::label_out_of_range, "labels",
-                 [&](Batch& b, FitOptions&) { b.labels = labels.data(); }, 44);
+  expect_refused(
+      "label", StatusCode::label_out_of_range, "labels", [&](Batch& b, FitOptions&) { b.labels = labels.data(); }, 44);
   std::fill(labels.begin(), labels.end(), -1);
   expect_refused("all ignored", StatusCode::no_rows, "batch", [&](Batch& b, FitOptions&) { b.labels = labels.data(); });
   std::vector<float> weights(60, 1.0f);
   weights[3] = -1;
-  expect_refused("weight", StatusCode::not_finite, "sample_weights",
-                 [&](Batch& b, FitOptions&) { b.sample_weights = weights.data(); }, 3);
+  expect_refused(
+      "weight", StatusCode::not_finite, "sample_weights",
+      [&](Batch& b, FitOptions&) { b.sample_weights = weights.data(); }, 3);
   for (const float bad : {kNaN<float>, kInf<float>, -kInf<float>}) {
     for (const std::size_t batch_size : {1, 16, 60}) {
       for (const std::size_t epochs : {0, 1, 5}) {  // the final pass sees every row
         const float was = x()[57 * 5 + 4];
         x()[57 * 5 + 4] = bad;
-        expect_refused(text("X, ", epochs, " epochs of batches of ", batch_size), StatusCode::not_finite, "features",
-                       [=](Batch&, FitOptions& o) {
-                         o.batch_size = batch_size;
-                         o.epochs = epochs;
-                       },
-                       57, 4);
+        expect_refused(
+            text("X, ", epochs, " epochs of batches of ", batch_size), StatusCode::not_finite, "features",
+            [=](Batch&, FitOptions& o) {
+              o.batch_size = batch_size;
+              o.epochs = epochs;
+            },
+            57, 4);
         x()[57 * 5 + 4] = was;
       }
     }
@@ -104,21 +109,23 @@ TEST_P(FitRefusalTest, Validation) {
   validation_ = arrays_.batch;
   std::vector<std::int32_t> labels = arrays_.labels;
   labels[9] = 7;
-  expect_refused("validation label", StatusCode::label_out_of_range, "labels",
-                 [&](Batch&, FitOptions& o) {
-                   validation_.labels = labels.data();
-                   o.validation = &validation_;
-                 },
-                 9);
+  expect_refused(
+      "validation label", StatusCode::label_out_of_range, "labels",
+      [&](Batch&, FitOptions& o) {
+        validation_.labels = labels.data();
+        o.validation = &validation_;
+      },
+      9);
   validation_ = arrays_.batch;
   std::vector<float> rows(60 * 5, 0.5f);
   rows[11 * 5 + 2] = kNaN<float>;
-  expect_refused("validation X", StatusCode::not_finite, "features",
-                 [&](Batch&, FitOptions& o) {
-                   validation_.features.data = rows.data();
-                   o.validation = &validation_;
-                 },
-                 11, 2);
+  expect_refused(
+      "validation X", StatusCode::not_finite, "features",
+      [&](Batch&, FitOptions& o) {
+        validation_.features.data = rows.data();
+        o.validation = &validation_;
+      },
+      11, 2);
 }
 
 TEST_P(FitRefusalTest, Outputs) {

@@ -97,8 +97,7 @@ TEST_P(FitTest, FullBatchDescentIsTheTrainStep) {
     OwnedState<float> owned(p.features, p.classes, rule.optimiser);
     LossResult result;
     for (int step = 0; step < 5; ++step) {
-      ASSERT_TRUE(
-          owned.step({}, arrays.batch, step_options(rule, 0.125, 0.875), {1, GetParam()}, result).ok());
+      ASSERT_TRUE(owned.step({}, arrays.batch, step_options(rule, 0.125, 0.875), {1, GetParam()}, result).ok());
     }
     const std::vector<float> w = owned.weights();  // the same but for the order of the rows
     for (std::size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(fitted.w[i], w[i], 2e-6f) << rule.name << " " << i;
@@ -228,7 +227,9 @@ TEST_P(FitTest, Schedules) {
       const double part = static_cast<double>(i) / 8;
       const double want = schedule == Schedule::constant ? 0.25
                           : schedule == Schedule::cosine ? 0.125 * (1 + std::cos(std::acos(-1.0) * part))
-                                                         : part < 0.5 ? 0.25 : part < 0.75 ? 0.025 : 0.0025;
+                          : part < 0.5                   ? 0.25
+                          : part < 0.75                  ? 0.025
+                                                         : 0.0025;
       EXPECT_NEAR(recorder.seen[i].learning_rate, want, 1e-15) << name_of(schedule) << " epoch " << i;
       EXPECT_EQ(recorder.seen[i].epoch, i + 1);
       EXPECT_EQ(recorder.seen[i].epochs, 8U);
@@ -368,7 +369,8 @@ TEST_P(FitTest, DivergenceIsReportedWithTheLastGoodWeights) {
         o.learning_rate = rate;
         o.schedule = Schedule::constant;
         const Fitted fitted = run_fit(arrays.batch, o, p.classes);
-        SCOPED_TRACE(text("rate ", rate, ", batches of ", batch_size, ", ", epochs, " epochs: ", message(fitted.status)));
+        SCOPED_TRACE(
+            text("rate ", rate, ", batches of ", batch_size, ", ", epochs, " epochs: ", message(fitted.status)));
         ASSERT_TRUE(fitted.status.code == StatusCode::diverged || fitted.status.ok());
         EXPECT_EQ(fitted.result.reason == StopReason::diverged, !fitted.status.ok());
         if (rate >= 1e36) {
@@ -407,7 +409,8 @@ TEST_P(FitTest, FeaturesThatSayNothingGiveThePriors) {
 
 TEST_P(FitTest, OddShapes) {
   Rng rng(73);
-  for (const Shape shape : {Shape{1, 3, 2}, Shape{5, 1, 3}, Shape{3, 40, 2}, Shape{7, 2, 100}, Shape{6, 4, 1}, Shape{40, 1, 1009}}) {
+  for (const Shape shape :
+       {Shape{1, 3, 2}, Shape{5, 1, 3}, Shape{3, 40, 2}, Shape{7, 2, 100}, Shape{6, 4, 1}, Shape{40, 1, 1009}}) {
     const reference::Problem p = make_learnable(rng, shape);
     const ProblemArrays<float> arrays(p);
     for (const std::size_t batch_size : {1, 256}) {

@@ -62,7 +62,8 @@ class ObjectiveRefusalTest : public IsaTest {
       GoodCall<T> setup(GetParam());
       change(setup);
       const Status status = setup.call(with_gradient);
-      SCOPED_TRACE(text(name, with_gradient ? ", gradient" : ", loss", sizeof(T) == 4 ? " f32: " : " f64: ", message(status)));
+      SCOPED_TRACE(
+          text(name, with_gradient ? ", gradient" : ", loss", sizeof(T) == 4 ? " f32: " : " f64: ", message(status)));
       EXPECT_EQ(name_of(status.code), std::string(name_of(where.code)));
       EXPECT_EQ(status.what, where.what);
       EXPECT_EQ(status.row, where.row);
@@ -156,11 +157,13 @@ void ObjectiveRefusalTest::shapes() {
   expect_refused<T>("no dweights", {argument, "gradient"}, [](S& s) { s.gradient.dweights.data = nullptr; }, true);
   expect_refused<T>("no dbias", {argument, "gradient"}, [](S& s) { s.gradient.dbias = nullptr; }, true);
   expect_refused<T>("dweights of another shape", {shape, "dweights"}, [](S& s) { s.gradient.dweights.rows = 3; }, true);
-  expect_refused<T>("dfeatures of another shape", {shape, "dfeatures"}, [](S& s) { s.gradient.dfeatures.rows = 3; }, true);
-  expect_refused<T>("dfeatures with gaps", {shape, "dfeatures"}, [](S& s) { s.gradient.dfeatures.col_stride = 2; }, true);
+  expect_refused<T>(
+      "dfeatures of another shape", {shape, "dfeatures"}, [](S& s) { s.gradient.dfeatures.rows = 3; }, true);
+  expect_refused<T>(
+      "dfeatures with gaps", {shape, "dfeatures"}, [](S& s) { s.gradient.dfeatures.col_stride = 2; }, true);
   static const float ones[kFeatures] = {1, 1, 1, 1, 1, 1};
-  expect_refused<T>("dfeatures of scaled features", {argument, "dfeatures"},
-                    [](S& s) { s.batch.scaling.factor = ones; }, true);
+  expect_refused<T>(
+      "dfeatures of scaled features", {argument, "dfeatures"}, [](S& s) { s.batch.scaling.factor = ones; }, true);
 }
 
 template <class T>
@@ -181,10 +184,10 @@ void ObjectiveRefusalTest::rows() {
     });
   }
   std::fill(weights.begin(), weights.end(), 0.0f);
-  expect_refused<T>("all weights 0", {StatusCode::no_rows, "batch"}, [&](S& s) { s.batch.sample_weights = weights.data(); });
-  expect_refused<T>("all rows ignored", {StatusCode::no_rows, "batch"}, [](S& s) {
-    std::fill(s.arrays.labels.begin(), s.arrays.labels.end(), -1);
-  });
+  expect_refused<T>("all weights 0", {StatusCode::no_rows, "batch"},
+                    [&](S& s) { s.batch.sample_weights = weights.data(); });
+  expect_refused<T>("all rows ignored", {StatusCode::no_rows, "batch"},
+                    [](S& s) { std::fill(s.arrays.labels.begin(), s.arrays.labels.end(), -1); });
   expect_refused<T>("nothing but ignored rows and rows of weight 0", {StatusCode::no_rows, "batch"}, [&](S& s) {
     weights[0] = 1;
     s.batch.sample_weights = weights.data();
@@ -229,16 +232,17 @@ void ObjectiveRefusalTest::numbers() {
     for (T& w : s.arrays.w) w = std::numeric_limits<T>::max();
     for (std::size_t d = 0; d < kFeatures; ++d) s.x()[8 * kFeatures + d] = d % 2 == 0 ? T(1e3) : T(-1e3);
   });
-  expect_refused<T>("a gradient that overflows", {StatusCode::overflow, "gradient"},
-                    [](S& s) {
-                      std::fill(s.arrays.w.begin(), s.arrays.w.end(), T(0));
-                      for (std::size_t n = 0; n < kRows; ++n) {
-                        s.x()[n * kFeatures] = std::numeric_limits<T>::max();
-                        s.arrays.labels[n] = 0;
-                      }
-                      s.objective.reduction = Reduction::sum;
-                    },
-                    true);
+  expect_refused<T>(
+      "a gradient that overflows", {StatusCode::overflow, "gradient"},
+      [](S& s) {
+        std::fill(s.arrays.w.begin(), s.arrays.w.end(), T(0));
+        for (std::size_t n = 0; n < kRows; ++n) {
+          s.x()[n * kFeatures] = std::numeric_limits<T>::max();
+          s.arrays.labels[n] = 0;
+        }
+        s.objective.reduction = Reduction::sum;
+      },
+      true);
   // A label on a masked class has an infinite loss.
   expect_refused<T>("a masked label", {StatusCode::overflow, "loss"}, [](S& s) {
     s.arrays.b[1] = -kInf<T>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// loss() and loss_and_gradient() against the oracle: every option, shapes of every kind. Refusals: objective_refusal_test;
-// the ways a pass is cut up: pass_plan_test.
+// loss() and loss_and_gradient() against the oracle: every option, shapes of every kind. Refusals:
+// objective_refusal_test; the ways a pass is cut up: pass_plan_test.
 #include "tests/support/public_calls.hpp"
 #include "tests/support/testing.hpp"
 
@@ -34,7 +34,9 @@ void for_every_option(const F& f) {
 }
 
 std::size_t classes_for(reference::Loss loss, std::size_t classes) {
-  return loss == reference::Loss::logistic ? 1 : loss == reference::Loss::hinge ? std::max<std::size_t>(classes, 2) : classes;
+  return loss == reference::Loss::logistic ? 1
+         : loss == reference::Loss::hinge  ? std::max<std::size_t>(classes, 2)
+                                           : classes;
 }
 
 class ObjectiveTest : public IsaTest {
@@ -174,7 +176,8 @@ class ObjectiveTest : public IsaTest {
         options.isa = GetParam();
         CallOutputs<T> got = call<T>(arrays.objective, arrays.weights, batch, options, true);
         if (scales) {  // not wanted, so not written
-          for (const T v : got.dfeatures) judge.require(v == static_cast<T>(kUntouched), [] { return text("dfeatures"); });
+          for (const T v : got.dfeatures)
+            judge.require(v == static_cast<T>(kUntouched), [] { return text("dfeatures"); });
           for (std::size_t i = 0; i < got.dfeatures.size(); ++i) {
             got.dfeatures[i] = static_cast<T>(want.dfeatures[i].value);
           }
@@ -229,7 +232,8 @@ TEST_P(ObjectiveTest, FeaturesOfTheOtherScalar) {
     Batch batch = arrays.batch;
     batch.features = {p.x.data(), p.rows, p.features};
     judge_outputs(judge, rounded, reference::solve(rounded, reference::arithmetic_of<float>()),
-                  call<float>(arrays.objective, arrays.weights, batch, options, true), true, true, "f64 in an f32 pass");
+                  call<float>(arrays.objective, arrays.weights, batch, options, true), true, true,
+                  "f64 in an f32 pass");
   }
   {
     const ProblemArrays<double> arrays(rounded);
@@ -237,7 +241,8 @@ TEST_P(ObjectiveTest, FeaturesOfTheOtherScalar) {
     Batch batch = arrays.batch;
     batch.features = {x.data(), p.rows, p.features};
     judge_outputs(judge, rounded, reference::solve(rounded, reference::arithmetic_of<double>()),
-                  call<double>(arrays.objective, arrays.weights, batch, options, true), true, true, "f32 in an f64 pass");
+                  call<double>(arrays.objective, arrays.weights, batch, options, true), true, true,
+                  "f32 in an f64 pass");
   }
   expect_ok(judge.finish(0.5));
 }
@@ -256,7 +261,8 @@ TEST_P(ObjectiveTest, RowsLeftOutMayHoldAnything) {
     without.sample_weights.clear();
     for (std::size_t n = 0; n < p.rows; ++n) {
       if (p.sample_weights[n] == 0 || p.labels[n] == p.ignored_label) {
-        for (std::size_t d = 0; d < p.features; ++d) rubbish.x[n * p.features + d] = d % 2 == 0 ? kNaN<double> : kInf<double>;
+        for (std::size_t d = 0; d < p.features; ++d)
+          rubbish.x[n * p.features + d] = d % 2 == 0 ? kNaN<double> : kInf<double>;
         continue;
       }
       ++without.rows;

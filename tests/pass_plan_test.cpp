@@ -79,7 +79,8 @@ void judge_copies(Judge& judge, Rng& rng, const Shape& shape, ProblemOptions opt
       Estimate dx = want.dfeatures[source[n] * shape.features + d];
       dx.value /= static_cast<Real>(copies[source[n]]);
       dx.bound /= static_cast<Real>(copies[source[n]]);
-      judge.close(got.dfeatures[n * shape.features + d], dx, kMax, [&] { return text(name, ": dfeatures ", n, ", ", d); });
+      judge.close(got.dfeatures[n * shape.features + d], dx, kMax,
+                  [&] { return text(name, ": dfeatures ", n, ", ", d); });
     }
     if (!with_gradient) continue;
     const auto longer_sum = [&](Estimate e, Real magnitude) -> Estimate {
@@ -92,7 +93,8 @@ void judge_copies(Judge& judge, Rng& rng, const Shape& shape, ProblemOptions opt
       for (std::size_t d = 0; d < shape.features && judge.ok(); ++d) {
         magnitude = 0;
         for (std::size_t n = 0; n < distinct; ++n) {
-          magnitude += std::fabs(want.dlogits[n * shape.classes + c].value * static_cast<Real>(p.x[n * shape.features + d]));
+          magnitude +=
+              std::fabs(want.dlogits[n * shape.classes + c].value * static_cast<Real>(p.x[n * shape.features + d]));
         }
         const std::size_t at = c * shape.features + d;
         judge.close(got.dweights[at], longer_sum(want.dweights[at], magnitude), kMax,

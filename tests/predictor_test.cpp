@@ -74,8 +74,9 @@ TEST_P(PredictorTest, AgainstTheOracle) {
   Rng rng(91);
   Judge judge;
   for (const reference::Loss loss : {reference::Loss::softmax, reference::Loss::hinge, reference::Loss::logistic}) {
-    for (const Shape shape : {Shape{40, 7, 2}, Shape{40, 100, 10}, Shape{33, 3, 15}, Shape{40, 20, 16}, Shape{25, 11, 70},
-                              Shape{9, 5, 1023}, Shape{9, 5, 1024}, Shape{9, 5, 1025}, Shape{5, 6, 2500}, Shape{1, 1, 3}}) {
+    for (const Shape shape :
+         {Shape{40, 7, 2}, Shape{40, 100, 10}, Shape{33, 3, 15}, Shape{40, 20, 16}, Shape{25, 11, 70},
+          Shape{9, 5, 1023}, Shape{9, 5, 1024}, Shape{9, 5, 1025}, Shape{5, 6, 2500}, Shape{1, 1, 3}}) {
       ProblemOptions o;
       o.loss = loss;
       Shape s = shape;
@@ -111,8 +112,10 @@ TEST_P(PredictorTest, AgainstTheOracle) {
           };
           std::vector<char> listed(classes);
           for (std::size_t t = 0; t < top_k; ++t) {
-            if (t > 0) judge.require(score(top[t - 1]) >= score(top[t]), [&] { return text(name(), ": order of ", n); });
-            judge.require(listed[static_cast<std::size_t>(top[t])] == 0, [&] { return text(name(), ": twice in ", n); });
+            if (t > 0)
+              judge.require(score(top[t - 1]) >= score(top[t]), [&] { return text(name(), ": order of ", n); });
+            judge.require(listed[static_cast<std::size_t>(top[t])] == 0,
+                          [&] { return text(name(), ": twice in ", n); });
             listed[static_cast<std::size_t>(top[t])] = 1;
           }
           for (std::size_t c = 0; c < classes; ++c) {
@@ -142,9 +145,9 @@ TEST_P(PredictorTest, AgainstTheOracle) {
           for (std::size_t t = 0; t < top_k; ++t) {
             judge.same(got.top_probabilities[n * top_k + t], prob[top[t]], [&] { return text(name(), ": top ", t); });
           }
-          judge.require(predictor.predict(static_cast<const float*>(arrays.batch.features.data) + n * s.features) ==
-                            expected,
-                        [&] { return text(name(), ": class of ", n, " alone"); });
+          judge.require(
+              predictor.predict(static_cast<const float*>(arrays.batch.features.data) + n * s.features) == expected,
+              [&] { return text(name(), ": class of ", n, " alone"); });
         }
       }
     }
@@ -316,7 +319,8 @@ TEST_P(PredictorTest, Refusals) {
   Model model = make_model(p);
   const Predictor predictor = create(model);
   const ProblemArrays<float> arrays(p);
-  const auto refuse = [&](const Predictor& who, FeaturesView x, int threads, const std::function<void(Predictions&)>& change) {
+  const auto refuse = [&](const Predictor& who, FeaturesView x, int threads,
+                          const std::function<void(Predictions&)>& change) {
     std::vector<std::int32_t> classes(8, 777);
     std::vector<float> room(64, 7.5f);
     Predictions out;
@@ -325,7 +329,8 @@ TEST_P(PredictorTest, Refusals) {
     out.probabilities = {room.data() + 24, 8, 3};
     change(out);
     Scratch scratch;
-    const Status status = who.predict_batch(x, scratch(std::max<std::size_t>(who.workspace_bytes(1), 64)), threads, out);
+    const Status status =
+        who.predict_batch(x, scratch(std::max<std::size_t>(who.workspace_bytes(1), 64)), threads, out);
     EXPECT_EQ(classes, std::vector<std::int32_t>(8, 777));
     EXPECT_EQ(room, std::vector<float>(64, 7.5f));
     return status.code;
@@ -368,7 +373,8 @@ TEST_P(PredictorTest, Refusals) {
   const Workspace good = scratch(bytes + 64);
   EXPECT_EQ(predictor.predict_batch(x, {}, 1, out).code, StatusCode::workspace_too_small);
   EXPECT_EQ(predictor.predict_batch(x, {good.data, bytes - 1}, 1, out).code, StatusCode::workspace_too_small);
-  EXPECT_EQ(predictor.predict_batch(x, {static_cast<char*>(good.data) + 4, bytes}, 1, out).code, StatusCode::misaligned);
+  EXPECT_EQ(predictor.predict_batch(x, {static_cast<char*>(good.data) + 4, bytes}, 1, out).code,
+            StatusCode::misaligned);
   EXPECT_TRUE(predictor.predict_batch(x, good, 1, out).ok());
 
   // A predictor keeps what it had when it cannot be made anew; one that was never made answers -1.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The same bits for any number of threads and in every run; for equal values in any feature type; for a sample alone and in
-// any batch.
+// The same bits for any number of threads and in every run; for equal values in any feature type; for a sample alone
+// and in any batch.
 #include <lanemax/fit.hpp>
 #include <lanemax/predictor.hpp>
 
@@ -108,7 +108,8 @@ class SameBitsTest : public IsaTest {
           }
           states.push_back(owned.memory());
           losses.push_back(result.objective);
-          EXPECT_EQ(states.back(), states.front()) << threads << " threads, " << rule.name << ", " << describe_plan<T>(s.shape);
+          EXPECT_EQ(states.back(), states.front())
+              << threads << " threads, " << rule.name << ", " << describe_plan<T>(s.shape);
           EXPECT_TRUE(same_bits(losses.back(), losses.front())) << threads << " threads";
         }
       }
@@ -216,10 +217,12 @@ TEST_P(SameBitsTest, FeatureTypes) {
   }
 }
 
-// A sample's prediction is the same alone, in any batch, at any place in it, in any type and with any number of threads.
+// A sample's prediction is the same alone, in any batch, at any place in it, in any type and with any number of
+// threads.
 TEST_P(SameBitsTest, Predictions) {
   Rng rng(65);
-  for (const Shape shape : {Shape{300, 5, 3}, Shape{300, 100, 10}, Shape{150, 60, 1100}, Shape{300, 17, 33}, Shape{300, 8, 1}}) {
+  for (const Shape shape :
+       {Shape{300, 5, 3}, Shape{300, 100, 10}, Shape{150, 60, 1100}, Shape{300, 17, 33}, Shape{300, 8, 1}}) {
     Model model;
     model.features = shape.features;
     if (shape.classes == 1) model.loss = Loss::logistic;

@@ -140,7 +140,8 @@ TEST_P(SeedDocumentsTest, S0c_AtZeroWeightsTheLossIsLogC) {
     const double log_c = std::log(static_cast<double>(classes));
     EXPECT_NEAR(gradient(e).result.objective, log_c, 4e-16 * log_c) << classes;
     const std::vector<float> w(classes * e.features);
-    const CallOutputs<float> f32 = call<float>({}, {{w.data(), classes, e.features}, nullptr}, e.batch(), options(), false);
+    const CallOutputs<float> f32 =
+        call<float>({}, {{w.data(), classes, e.features}, nullptr}, e.batch(), options(), false);
     EXPECT_NEAR(f32.result.objective, log_c, 1.2e-7 * log_c) << classes;
   }
 }
@@ -153,7 +154,8 @@ TEST_P(SeedDocumentsTest, S1a_GradientsOfWeightsAndBiasAndTheSumReduction) {
   EXPECT_NEAR(total.result.objective, 33 * mean.result.objective, 1e-12);
   for (std::size_t c = 0; c < e.classes; ++c) {
     double db = 0;
-    for (std::size_t n = 0; n < e.rows; ++n) db += e.softmax(n)[c] - (e.labels[n] == static_cast<std::int32_t>(c) ? 1 : 0);
+    for (std::size_t n = 0; n < e.rows; ++n)
+      db += e.softmax(n)[c] - (e.labels[n] == static_cast<std::int32_t>(c) ? 1 : 0);
     EXPECT_NEAR(total.dbias[c], db, 1e-13);
     EXPECT_NEAR(mean.dbias[c], db / 33, 1e-14);
     for (std::size_t d = 0; d < e.features; ++d) {
@@ -298,7 +300,8 @@ TEST_P(SeedDocumentsTest, Wrong001_TheGradientIsTheLossesNotTheLogLikelihoods) {
   Objective sum;
   sum.reduction = Reduction::sum;
   const CallOutputs<double> out = gradient(e, sum);
-  // The notes' gradient of the log-likelihood: sum of (delta - p) x, the negative of ours; a step against ours climbs it.
+  // The notes' gradient of the log-likelihood: sum of (delta - p) x, the negative of ours; a step against ours climbs
+  // it.
   const auto log_likelihood = [](const Example& at) {
     double value = 0;
     for (std::size_t n = 0; n < at.rows; ++n) value += std::log(at.softmax(n)[static_cast<std::size_t>(at.labels[n])]);
@@ -307,7 +310,8 @@ TEST_P(SeedDocumentsTest, Wrong001_TheGradientIsTheLossesNotTheLogLikelihoods) {
   EXPECT_NEAR(out.result.objective, -log_likelihood(e), 1e-12);
   for (std::size_t d = 0; d < e.features; ++d) {
     double notes = 0;
-    for (std::size_t n = 0; n < e.rows; ++n) notes += ((e.labels[n] == 0 ? 1 : 0) - e.softmax(n)[0]) * e.x[n * e.features + d];
+    for (std::size_t n = 0; n < e.rows; ++n)
+      notes += ((e.labels[n] == 0 ? 1 : 0) - e.softmax(n)[0]) * e.x[n * e.features + d];
     EXPECT_NEAR(out.dweights[d], -notes, 1e-13);
   }
   Example climbed = e;

@@ -34,7 +34,8 @@ struct ReferenceDescent {
         value = reference::descent_step({value, 0}, {gradient, 0}, kRate, a).value;
         return;
       }
-      const auto m = reference::momentum_step({value, 0}, {speed, 0}, {gradient, 0}, kRate, kMomentum, rule.nesterov, a);
+      const auto m =
+          reference::momentum_step({value, 0}, {speed, 0}, {gradient, 0}, kRate, kMomentum, rule.nesterov, a);
       value = m.weight.value;
       speed = m.velocity.value;
     };
@@ -92,7 +93,8 @@ class TrainStepTest : public IsaTest {
           for (std::size_t i = 0; i < w.size() + b.size() && judge.ok(); ++i) {
             const bool is_weight = i < w.size();
             const std::size_t c = i - (is_weight ? 0 : w.size());
-            const Estimate before{is_weight ? p.w[i] : p.b[c], 0}, gradient = is_weight ? want.dweights[i] : want.dbias[c];
+            const Estimate before{is_weight ? p.w[i] : p.b[c], 0},
+                gradient = is_weight ? want.dweights[i] : want.dbias[c];
             Estimate after, speed;
             if (rule.optimiser == Optimiser::gradient_descent) {
               after = reference::descent_step(before, gradient, kRate, a);
@@ -126,8 +128,9 @@ class TrainStepTest : public IsaTest {
         for (int epoch = 0; epoch < 10; ++epoch) {
           const Real want = reference.step();
           LossResult result;
-          ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), execution(), result)
-                          .ok());
+          ASSERT_TRUE(
+              owned.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), execution(), result)
+                  .ok());
           EXPECT_NEAR(result.objective, static_cast<double>(want), tolerance * static_cast<double>(want))
               << rule.name << ", epoch " << epoch;
           if (epoch == 0) first = want;
@@ -243,9 +246,11 @@ TEST_P(TrainStepTest, StepsFromASelectionEqualStepsFromCopiedRows) {
   OwnedState<float> a(9, 6, Optimiser::momentum), b(9, 6, Optimiser::momentum);
   LossResult from_selection, from_copies;
   for (int step = 0; step < 3; ++step) {
-    ASSERT_TRUE(a.step(arrays.objective, selected, step_options(kRules[1], kRate, kMomentum), execution(), from_selection)
-                    .ok());
-    ASSERT_TRUE(b.step(arrays.objective, copied, step_options(kRules[1], kRate, kMomentum), execution(), from_copies).ok());
+    ASSERT_TRUE(
+        a.step(arrays.objective, selected, step_options(kRules[1], kRate, kMomentum), execution(), from_selection)
+            .ok());
+    ASSERT_TRUE(
+        b.step(arrays.objective, copied, step_options(kRules[1], kRate, kMomentum), execution(), from_copies).ok());
     EXPECT_TRUE(same_bits(from_selection.objective, from_copies.objective));
   }
   EXPECT_EQ(a.memory(), b.memory());
@@ -340,8 +345,9 @@ TEST(TrainState, Refusals) {
 class TrainStepRefusalTest : public TrainStepTest {
  protected:
   template <class T>
-  void expect_refused(const char* name, StatusCode code, const std::function<void(Batch&, Objective&, StepOptions&,
-                                                                                 Execution&, std::vector<T>&)>& change) {
+  void expect_refused(
+      const char* name, StatusCode code,
+      const std::function<void(Batch&, Objective&, StepOptions&, Execution&, std::vector<T>&)>& change) {
     Rng rng(39);
     const reference::Problem p = make_problem<T>(rng, {40, 6, 4}, {});
     const ProblemArrays<T> arrays(p);
@@ -378,7 +384,8 @@ TEST_P(TrainStepRefusalTest, LeavesTheStateAsItWas) {
   }
   expect_refused<float>("logits that overflow", StatusCode::overflow,
                         [](Batch&, Objective&, StepOptions&, Execution&, F& x) {
-                          for (std::size_t i = 60; i < 66; ++i) x[i] = std::numeric_limits<float>::max() * (i % 2 == 0 ? 1.0f : -1.0f);
+                          for (std::size_t i = 60; i < 66; ++i)
+                            x[i] = std::numeric_limits<float>::max() * (i % 2 == 0 ? 1.0f : -1.0f);
                         });
   static const std::int32_t labels[40] = {0, 1, 2, 3, 4};
   expect_refused<float>("labels", StatusCode::label_out_of_range,
@@ -403,12 +410,14 @@ TEST_P(TrainStepRefusalTest, LeavesTheStateAsItWas) {
   expect_refused<float>("the other optimiser", argument, [](Batch&, Objective&, StepOptions& s, Execution&, F&) {
     s.optimiser = s.optimiser == Optimiser::momentum ? Optimiser::gradient_descent : Optimiser::momentum;
   });
-  expect_refused<float>("target probabilities and labels", argument, [](Batch& b, Objective&, StepOptions&, Execution&, F&) {
-    static const float targets[160] = {};
-    b.target_probabilities = {targets, 40, 4};
-  });
-  expect_refused<double>("X in f64", StatusCode::not_finite,
-                         [](Batch&, Objective&, StepOptions&, Execution&, std::vector<double>& x) { x[77] = kNaN<double>; });
+  expect_refused<float>("target probabilities and labels", argument,
+                        [](Batch& b, Objective&, StepOptions&, Execution&, F&) {
+                          static const float targets[160] = {};
+                          b.target_probabilities = {targets, 40, 4};
+                        });
+  expect_refused<double>(
+      "X in f64", StatusCode::not_finite,
+      [](Batch&, Objective&, StepOptions&, Execution&, std::vector<double>& x) { x[77] = kNaN<double>; });
 }
 
 TEST_P(TrainStepRefusalTest, Memory) {
@@ -422,8 +431,8 @@ TEST_P(TrainStepRefusalTest, Memory) {
   const Workspace good = scratch(bytes + 64);
   LossResult result;
   const auto step = [&](Workspace workspace) {
-    return train_step<float>(owned.state, arrays.objective, arrays.batch, step_options(kRules[0], kRate, 0), execution(),
-                             workspace, result)
+    return train_step<float>(owned.state, arrays.objective, arrays.batch, step_options(kRules[0], kRate, 0),
+                             execution(), workspace, result)
         .code;
   };
   EXPECT_EQ(step({}), StatusCode::workspace_too_small);
@@ -432,8 +441,8 @@ TEST_P(TrainStepRefusalTest, Memory) {
   EXPECT_EQ(owned.memory(), before);
   EXPECT_EQ(step(good), StatusCode::ok);
   TrainState<float> none;
-  EXPECT_EQ(train_step<float>(none, arrays.objective, arrays.batch, step_options(kRules[0], kRate, 0), execution(), good,
-                              result)
+  EXPECT_EQ(train_step<float>(none, arrays.objective, arrays.batch, step_options(kRules[0], kRate, 0), execution(),
+                              good, result)
                 .code,
             StatusCode::shape_mismatch);
 }

@@ -5,6 +5,7 @@
 #include <lanemax/objective.hpp>
 #include <lanemax/train_step.hpp>
 
+#pragma GCC visibility push(default)
 namespace lanemax {
 
 enum class Solver : std::uint8_t {
@@ -94,5 +95,6 @@ struct FitResult {
                          FitResult& result) noexcept;
 
 }  // namespace lanemax
+#pragma GCC visibility pop
 
 #endif

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#pragma GCC visibility push(default)
 namespace lanemax {
 
 /// The kernel variants, by instruction set. `process_default` is the best one this processor runs, or the one that the
@@ -49,5 +50,6 @@ struct Execution {
 };
 
 }  // namespace lanemax
+#pragma GCC visibility pop
 
 #endif

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace lanemax {
 
 /// A trained classifier: what a model file holds. Weights act on raw features; scaling used in training is folded in
@@ -59,5 +60,6 @@ struct Model {
 [[nodiscard]] Status load_model(const char* path, Model& model) noexcept;
 
 }  // namespace lanemax
+#pragma GCC visibility pop
 
 #endif

@@ -6,6 +6,7 @@
 #include <lanemax/status.hpp>
 #include <lanemax/views.hpp>
 
+#pragma GCC visibility push(default)
 namespace lanemax {
 
 /// softmax: cross-entropy of softmax(z), labels or target probabilities, C >= 1 classes.
@@ -77,5 +78,6 @@ template <class T>
                                        const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs = {}) noexcept;
 
 }  // namespace lanemax
+#pragma GCC visibility pop
 
 #endif

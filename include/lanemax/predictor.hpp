@@ -8,6 +8,7 @@
 
 #include <memory>
 
+#pragma GCC visibility push(default)
 namespace lanemax {
 
 /// Where predictions go; null entries are skipped. All have one row per sample. A sample with a NaN or an infinity, or
@@ -54,5 +55,6 @@ class Predictor {
 };
 
 }  // namespace lanemax
+#pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace lanemax {
 
 /// What kind of thing went wrong. The command's exit codes follow from these (engine/cli/exit_code.hpp).
@@ -60,5 +61,6 @@ struct [[nodiscard]] Status {
 [[nodiscard]] const char* name_of(StatusCode code) noexcept;
 
 }  // namespace lanemax
+#pragma GCC visibility pop
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <lanemax/objective.hpp>
 
+#pragma GCC visibility push(default)
 namespace lanemax {
 
 enum class Optimiser : std::uint8_t {
@@ -67,5 +68,6 @@ template <class T>
                                 LossResult& result) noexcept;
 
 }  // namespace lanemax
+#pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#pragma GCC visibility push(default)
 namespace lanemax {
 
 /// A matrix that somebody else owns. Strides count elements. A D x C weight matrix is passed as `view.transposed()`.
@@ -107,5 +108,6 @@ struct Workspace {
 inline constexpr std::size_t kWorkspaceAlignment = 64;
 
 }  // namespace lanemax
+#pragma GCC visibility pop
 
 #endif

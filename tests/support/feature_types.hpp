@@ -10,8 +10,8 @@
 
 namespace lanemax::checks {
 
-inline constexpr FeatureType kAllFeatureTypes[] = {FeatureType::f32, FeatureType::f64, FeatureType::u8, FeatureType::f16,
-                                                   FeatureType::bf16};
+inline constexpr FeatureType kAllFeatureTypes[] = {FeatureType::f32, FeatureType::f64, FeatureType::u8,
+                                                   FeatureType::f16, FeatureType::bf16};
 
 /// Samples stored in any feature type. The values are whole numbers from 0 to 255, which every type holds.
 struct TypedFeatures {

@@ -133,9 +133,9 @@ template <class T>
   Scratch scratch;
   const Workspace workspace = scratch(loss_workspace_bytes<T>(rows, features, classes, options.threads));
   const Execution execution{options.threads, options.isa};
-  out.status = with_gradient ? loss_and_gradient<T>(objective, w, batch, execution, workspace, out.result, gradient,
-                                                    row_outputs)
-                             : loss<T>(objective, w, batch, execution, workspace, out.result, row_outputs);
+  out.status = with_gradient
+                   ? loss_and_gradient<T>(objective, w, batch, execution, workspace, out.result, gradient, row_outputs)
+                   : loss<T>(objective, w, batch, execution, workspace, out.result, row_outputs);
   if (options.transposed) {
     for (std::size_t c = 0; c < classes; ++c) {
       for (std::size_t d = 0; d < features; ++d) out.dweights[c * features + d] = dw_transposed[d * classes + c];
@@ -150,8 +150,8 @@ template <class T>
 
 /// Each output against the oracle, each element within its own bound.
 template <class T>
-void judge_outputs(Judge& judge, const reference::Problem& p, const reference::Solution& want, const CallOutputs<T>& got,
-                   bool with_gradient, bool with_rows, const std::string& name) {
+void judge_outputs(Judge& judge, const reference::Problem& p, const reference::Solution& want,
+                   const CallOutputs<T>& got, bool with_gradient, bool with_rows, const std::string& name) {
   constexpr Real kMax = std::numeric_limits<T>::max();
   judge.require(got.status.ok(), [&] { return text(name, ": ", message(got.status)); });
   judge.close(got.result.data_loss, want.data_loss, kMax, [&] { return text(name, ": data_loss"); });
@@ -204,9 +204,10 @@ struct ProblemOptions {
   const char* const loss = o.loss == reference::Loss::softmax ? "softmax"
                            : o.loss == reference::Loss::hinge ? "hinge"
                                                               : "logistic";
-  return text(s.rows, "x", s.features, "x", s.classes, " ", loss, o.targets == TargetSort::labels ? " labels" : " targets",
-              o.sum ? " sum" : " mean", o.l2 ? " l2" : "", o.smoothing ? " smoothing" : "", o.weights ? " weights" : "",
-              o.ignored ? " ignored" : "", o.bias ? "" : " no bias");
+  return text(s.rows, "x", s.features, "x", s.classes, " ", loss,
+              o.targets == TargetSort::labels ? " labels" : " targets", o.sum ? " sum" : " mean", o.l2 ? " l2" : "",
+              o.smoothing ? " smoothing" : "", o.weights ? " weights" : "", o.ignored ? " ignored" : "",
+              o.bias ? "" : " no bias");
 }
 
 /// Random numbers, exact in T, of a size that gives logits of a few units.
@@ -248,8 +249,8 @@ template <class T>
   return p;
 }
 
-/// A problem that gradient descent gets somewhere with: classes around centres of their own, small integers, so that the
-/// features are exact in every feature type.
+/// A problem that gradient descent gets somewhere with: classes around centres of their own, small integers, so that
+/// the features are exact in every feature type.
 [[nodiscard]] inline reference::Problem make_learnable(Rng& rng, const Shape& s, bool logistic = false) {
   reference::Problem p;
   p.loss = logistic ? reference::Loss::logistic : reference::Loss::softmax;
@@ -291,8 +292,8 @@ template <class T>
   return a.status.ok() && b.status.ok() && same_bits(a.result.objective, b.result.objective) &&
          same_bits(a.result.data_loss, b.result.data_loss) && a.result.rows == b.result.rows &&
          same_bits(a.result.total_weight, b.result.total_weight) && same_bits(a.sample_losses, b.sample_losses) &&
-         same_bits(a.probabilities, b.probabilities) && same_bits(a.dweights, b.dweights) && same_bits(a.dbias, b.dbias) &&
-         same_bits(a.dfeatures, b.dfeatures);
+         same_bits(a.probabilities, b.probabilities) && same_bits(a.dweights, b.dweights) &&
+         same_bits(a.dbias, b.dbias) && same_bits(a.dfeatures, b.dfeatures);
 }
 
 }  // namespace lanemax::checks

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Compute calls allocate nothing: with one thread never, with more nothing after the first call. Every allocation of
+// the process is counted, by whichever name it is made.
+#include <lanemax/lanemax.hpp>
+
+#include "tests/support/plan_shapes.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LANEMAX_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define LANEMAX_TEST_SANITIZED 1
+#endif
+#endif
+
+#if defined(__GLIBC__) && !defined(LANEMAX_TEST_SANITIZED)
+#define LANEMAX_TEST_COUNTS 1
+namespace {
+std::atomic<bool> counting{false};
+std::atomic<std::size_t> allocations{0};
+void count_one() noexcept {
+  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+}
+}  // namespace
+
+// glibc lets a program bring its own; operator new ends up here too.
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t size) noexcept {
+  count_one();
+  return __libc_malloc(size);
+}
+void* calloc(std::size_t count, std::size_t size) noexcept {
+  count_one();
+  return __libc_calloc(count, size);
+}
+void* realloc(void* old, std::size_t size) noexcept {
+  count_one();
+  return __libc_realloc(old, size);
+}
+void* memalign(std::size_t alignment, std::size_t size) noexcept {
+  count_one();
+  return __libc_memalign(alignment, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+  count_one();
+  return __libc_memalign(alignment, size);
+}
+int posix_memalign(void** out, std::size_t alignment, std::size_t size) noexcept {
+  count_one();
+  *out = __libc_memalign(alignment, size);
+  return *out == nullptr ? 12 : 0;
+}
+}
+#endif
+
+namespace lanemax::checks {
+namespace {
+
+/// Allocations during f().
+std::size_t allocations_of([[maybe_unused]] const std::function<void()>& f) {
+#ifdef LANEMAX_TEST_COUNTS
+  allocations = 0;
+  counting = true;
+  f();
+  counting = false;
+  return allocations;
+#else
+  return 0;
+#endif
+}
+
+struct Aligned {
+  explicit Aligned(std::size_t bytes_) : bytes(bytes_), data(::operator new(bytes_, std::align_val_t{64})) {}
+  ~Aligned() { ::operator delete(data, std::align_val_t{64}); }
+  Aligned(const Aligned&) = delete;
+  Aligned& operator=(const Aligned&) = delete;
+  [[nodiscard]] Workspace view() const { return {data, bytes}; }
+  std::size_t bytes;
+  void* data;
+};
+
+class NoAllocationTest : public ::testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+#ifndef LANEMAX_TEST_COUNTS
+    GTEST_SKIP() << "allocations cannot be counted here: a sanitizer or another C library owns malloc";
+#else
+    ASSERT_GT(allocations_of([] { std::free(std::malloc(100)); }), 0U) << "malloc is not counted";
+    ASSERT_GT(allocations_of([] { std::vector<int>(100).assign(200, 1); }), 0U) << "operator new is not counted";
+    ASSERT_GT(allocations_of([] { Aligned(64); }), 0U) << "aligned operator new is not counted";
+#endif
+  }
+  /// With several threads the first call may start them.
+  void expect_none(const char* name, const std::function<Status()>& f) const {
+    Status status;
+    if (GetParam() > 1) status = f();
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      EXPECT_EQ(allocations_of([&] { status = f(); }), 0U) << name << ", " << GetParam() << " threads";
+      EXPECT_TRUE(status.ok()) << name << ": " << message(status);
+    }
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Threads, NoAllocationTest, ::testing::Values(1, 2),
+                         [](const auto& threads) { return std::to_string(threads.param); });
+
+TEST_P(NoAllocationTest, ObjectiveAndSteps) {
+  const Execution execution{GetParam(), Isa::process_default};
+  for (const Shape& s : {Shape{1100, 8, 3}, Shape{2200, 20, 20}, Shape{700, 210, 70}, Shape{60, 30, 10}}) {
+    std::vector<float> x(s.rows * s.features, 0.5f), w(s.classes * s.features), b(s.classes), dw(w.size()),
+        db(s.classes);
+    std::vector<float> losses(s.rows), probabilities(s.rows * s.classes), dx(x.size());
+    std::vector<std::uint8_t> bytes(x.size(), 3);
+    std::vector<std::int32_t> labels(s.rows);
+    for (std::size_t n = 0; n < s.rows; ++n) labels[n] = static_cast<std::int32_t>(n % s.classes);
+    Batch batch;
+    batch.features = {x.data(), s.rows, s.features};
+    batch.labels = labels.data();
+    Batch converted = batch;
+    converted.features = {bytes.data(), s.rows, s.features};
+    const Aligned scratch(loss_workspace_bytes<float>(s.rows, s.features, s.classes, GetParam()));
+    const WeightsView<float> weights{{w.data(), s.classes, s.features}, b.data()};
+    const GradientOutputs<float> gradient{
+        {dw.data(), s.classes, s.features}, db.data(), {dx.data(), s.rows, s.features}};
+    const LossOutputs<float> rows{losses.data(), {probabilities.data(), s.rows, s.classes}};
+    LossResult result;
+    for (const Batch* data : {&batch, &converted}) {
+      expect_none("loss", [&] { return loss<float>({}, weights, *data, execution, scratch.view(), result, rows); });
+      expect_none("loss_and_gradient", [&] {
+        return loss_and_gradient<float>({}, weights, *data, execution, scratch.view(), result, gradient, rows);
+      });
+      const Aligned memory(TrainState<float>::bytes(s.features, s.classes, Optimiser::momentum));
+      const Aligned step_scratch(train_step_workspace_bytes<float>(s.rows, s.features, s.classes, GetParam()));
+      TrainState<float> state;
+      StepOptions options;
+      options.optimiser = Optimiser::momentum;
+      expect_none("create", [&] {
+        return TrainState<float>::create(s.features, s.classes, Optimiser::momentum, memory.view(), state);
+      });
+      expect_none("set_weights", [&] { return state.set_weights(weights); });
+      expect_none("train_step",
+                  [&] { return train_step<float>(state, {}, *data, options, execution, step_scratch.view(), result); });
+      expect_none("get_weights", [&] { return state.get_weights({dw.data(), s.classes, s.features}, db.data()); });
+    }
+    // Refusing costs nothing either.
+    x[5] = std::nanf("");
+    EXPECT_EQ(allocations_of([&] {
+                EXPECT_EQ(loss<float>({}, weights, batch, execution, scratch.view(), result).code,
+                          StatusCode::not_finite);
+              }),
+              0U);
+  }
+}
+
+TEST_P(NoAllocationTest, Predictions) {
+  for (const Shape& s : {Shape{3000, 20, 3}, Shape{1000, 64, 10}, Shape{700, 60, 1100}}) {
+    Model model;
+    model.features = s.features;
+    model.weight.assign(s.classes * s.features, 0.25f);
+    model.bias.assign(s.classes, 0);
+    for (std::size_t c = 0; c < s.classes; ++c) model.class_labels.push_back(std::to_string(c));
+    Predictor predictor;
+    ASSERT_TRUE(Predictor::create(model, Isa::process_default, predictor).ok());
+    const std::vector<float> x(s.rows * s.features, 0.5f);
+    std::vector<std::int32_t> classes(s.rows), top(s.rows * 2);
+    std::vector<float> probabilities(s.rows * s.classes), logits(probabilities.size()), top_p(s.rows * 2);
+    Predictions out;
+    out.classes = classes.data();
+    out.logits = {logits.data(), s.rows, s.classes};
+    out.probabilities = {probabilities.data(), s.rows, s.classes};
+    out.top_classes = top.data();
+    out.top_probabilities = top_p.data();
+    out.top_k = 2;
+    const Aligned scratch(predictor.workspace_bytes(GetParam()));
+    expect_none("predict", [&] {
+      Status status;
+      if (predictor.predict(x.data()) != 0) status.code = StatusCode::bad_data;
+      return status;
+    });
+    expect_none("predict_batch", [&] {
+      return predictor.predict_batch({x.data(), s.rows, s.features}, scratch.view(), GetParam(), out);
+    });
+  }
+}
+
+}  // namespace
+}  // namespace lanemax::checks

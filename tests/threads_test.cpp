@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Threads and processes around the calls: fork, the caller's own parallel regions, many threads at once, threads that
+// cannot be made. The bits that threads must not change: same_bits_test.
+#include <lanemax/lanemax.hpp>
+
+#include "tests/support/plan_shapes.hpp"
+#include "tests/support/stepping.hpp"
+#include "tests/support/testing.hpp"
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#if defined(__SANITIZE_THREAD__)
+#define LANEMAX_TEST_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LANEMAX_TEST_UNDER_TSAN 1
+#endif
+#endif
+
+namespace lanemax::checks {
+namespace {
+
+#ifdef LANEMAX_TEST_UNDER_TSAN
+constexpr bool kUnderTsan = true;
+#else
+constexpr bool kUnderTsan = false;
+#endif
+
+/// Enough work for several threads: some of it by slots, some by tiles.
+class Work {
+ public:
+  Work() {
+    for (const Shape& s : {Shape{3000, 40, 6}, Shape{700, 210, 70}}) {
+      Rng rng(101);
+      problems_.push_back(make_problem<float>(rng, s, {}));
+      arrays_.push_back(std::make_unique<ProblemArrays<float>>(problems_.back()));
+    }
+  }
+  /// Losses, gradients and three steps on each problem, with up to `threads` threads; empty if anything failed.
+  [[nodiscard]] std::vector<unsigned char> run(int threads) const {
+    std::vector<unsigned char> bits;
+    for (const auto& arrays : arrays_) {
+      CallOptions options;
+      options.threads = threads;
+      const CallOutputs<float> out = call(*arrays, options, true);
+      const std::size_t classes = arrays->weights.weights.rows, features = arrays->weights.weights.cols;
+      OwnedState<float> owned(features, classes, Optimiser::momentum);
+      LossResult result;
+      for (int step = 0; step < 3; ++step) {
+        if (!owned
+                 .step({}, arrays->batch, step_options(kRules[1], 0.125, 0.875), {threads, Isa::process_default},
+                       result)
+                 .ok()) {
+          return {};
+        }
+      }
+      if (!out.status.ok()) return {};
+      const std::vector<unsigned char> state = owned.memory();
+      bits.insert(bits.end(), state.begin(), state.end());
+      const auto* first = reinterpret_cast<const unsigned char*>(out.dweights.data());
+      bits.insert(bits.end(), first, first + out.dweights.size() * sizeof(float));
+      first = reinterpret_cast<const unsigned char*>(&out.result.objective);
+      bits.insert(bits.end(), first, first + sizeof(double));
+    }
+    return bits;
+  }
+
+ private:
+  std::vector<reference::Problem> problems_;
+  std::vector<std::unique_ptr<ProblemArrays<float>>> arrays_;
+};
+
+/// Threads of this process, now.
+std::size_t thread_count() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& task : std::filesystem::directory_iterator("/proc/self/task")) ++count;
+  return count;
+}
+
+/// The exit code of a child; -1 if it was still running after ten seconds (it is ended then) or died of a signal.
+int wait_for(pid_t child) {
+  for (int tenth = 0; tenth < 1000; ++tenth) {
+    int status = 0;
+    if (waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  return -1;
+}
+
+TEST(Threads, ForkAfterParallelCalls) {
+  if (kUnderTsan) GTEST_SKIP() << "ThreadSanitizer does not follow a fork of a program with threads";
+  const Work work;
+  const std::vector<unsigned char> want = work.run(2);
+  ASSERT_FALSE(want.empty());
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const std::size_t before = thread_count();
+    if (work.run(2) != want) _exit(1);
+    if (thread_count() != before) _exit(2);  // a child runs serially
+    const pid_t grandchild = fork();
+    if (grandchild == 0) _exit(work.run(2) == want ? 0 : 1);
+    if (grandchild < 0 || wait_for(grandchild) != 0) _exit(3);
+    _exit(work.run(7) == want ? 0 : 4);
+  }
+  EXPECT_EQ(wait_for(child), 0);
+  EXPECT_EQ(work.run(2), want) << "the parent goes on";
+}
+
+TEST(Threads, InsideTheCallersParallelRegion) {
+#ifdef _OPENMP
+  const Work work;
+  const std::vector<unsigned char> want = work.run(1);
+  ASSERT_FALSE(want.empty());
+  std::atomic<int> right{0}, calls{0};
+  std::atomic<std::size_t> most{0};
+#pragma omp parallel num_threads(3)
+  {
+    const bool same = work.run(2) == want;
+    calls.fetch_add(1);
+    right.fetch_add(same ? 1 : 0);
+    const std::size_t now = thread_count();
+    std::size_t seen = most.load();
+    while (now > seen && !most.compare_exchange_weak(seen, now)) {
+    }
+#pragma omp for
+    for (int i = 0; i < 6; ++i) {
+      const bool same_again = work.run(2) == want;
+      calls.fetch_add(1);
+      right.fetch_add(same_again ? 1 : 0);
+    }
+  }
+  EXPECT_EQ(calls, 3 + 6);
+  EXPECT_EQ(right, calls);
+  std::cout << most << " threads in the process" << std::endl;
+  EXPECT_LE(most, 8U) << "a call made threads inside the caller's region";
+#else
+  GTEST_SKIP() << "this build has no OpenMP";
+#endif
+}
+
+TEST(Threads, TrainersAndPredictorsAtOnce) {
+  const Work work;
+  const std::vector<unsigned char> want = work.run(1);
+  Rng rng(102);
+  const Shape shape{200, 30, 9};
+  Model model;
+  model.features = shape.features;
+  for (const double v : make_values<float>(rng, shape.classes * shape.features, Values::ordinary)) {
+    model.weight.push_back(static_cast<float>(v));
+  }
+  model.bias.assign(shape.classes, 0.25f);
+  for (std::size_t c = 0; c < shape.classes; ++c) model.class_labels.push_back(std::to_string(c));
+  Predictor made;
+  ASSERT_TRUE(Predictor::create(model, Isa::process_default, made).ok());
+  const Predictor& predictor = made;
+  std::vector<float> x(shape.rows * shape.features);
+  for (float& v : x) v = static_cast<float>(rng.between(-1, 1));
+  std::vector<std::int32_t> classes;
+  for (std::size_t n = 0; n < shape.rows; ++n) classes.push_back(predictor.predict(&x[n * shape.features]));
+
+  std::atomic<int> wrong{0};
+  std::atomic<long> predictions{0};
+  std::vector<std::thread> threads;
+  for (int trainer = 0; trainer < 2; ++trainer) {
+    threads.emplace_back([&, trainer] {
+      for (int repeat = 0; repeat < 5; ++repeat) {
+        if (work.run(1 + trainer) != want) wrong.fetch_add(1);
+      }
+    });
+  }
+  for (int reader = 0; reader < 8; ++reader) {
+    threads.emplace_back([&, reader] {
+      Scratch scratch;
+      std::vector<std::int32_t> batch(shape.rows);
+      Predictions out;
+      out.classes = batch.data();
+      for (int repeat = 0; repeat < 60; ++repeat) {
+        for (std::size_t n = 0; n < shape.rows; ++n) {
+          if (predictor.predict(&x[n * shape.features]) != classes[n]) wrong.fetch_add(1);
+        }
+        predictions.fetch_add(static_cast<long>(shape.rows));
+        const int count = 1 + reader % 2;
+        if (!predictor
+                 .predict_batch({x.data(), shape.rows, shape.features}, scratch(predictor.workspace_bytes(count)),
+                                count, out)
+                 .ok() ||
+            batch != classes) {
+          wrong.fetch_add(1);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(predictions, 8 * 60 * 200);
+}
+
+TEST(Threads, AnyNumberOfThreads) {
+  const Work work;
+  const std::vector<unsigned char> want = work.run(1);
+  for (const int threads : {8, 64, 300, 1'000'000}) {
+    if (kUnderTsan && threads > 64) continue;
+    EXPECT_EQ(work.run(threads), want) << threads;
+  }
+}
+
+TEST(Threads, StartedAndEndedManyTimes) {
+  const Work work;
+  const std::vector<unsigned char> want = work.run(1);
+  for (int cycle = 0; cycle < 30; ++cycle) {
+    std::vector<unsigned char> got;
+    std::thread([&] { got = work.run(2); }).join();
+    ASSERT_EQ(got, want) << "cycle " << cycle;
+  }
+}
+
+constexpr int kNotTestable = 77;
+
+/// In a process of its own, which may not make another thread: calls that ask for four run with one.
+int run_without_threads() {
+  constexpr uid_t kNobody = 65534;
+  if (geteuid() == 0 && setuid(kNobody) != 0) return kNotTestable;  // root may always make more
+  const rlimit none{1, 1};
+  if (setrlimit(RLIMIT_NPROC, &none) != 0) return kNotTestable;
+  pthread_t thread;
+  if (pthread_create(&thread, nullptr, [](void* p) { return p; }, nullptr) == 0) {
+    pthread_join(thread, nullptr);
+    return kNotTestable;
+  }
+  const Work work;
+  const std::vector<unsigned char> one = work.run(1);
+  return !one.empty() && work.run(4) == one ? 0 : 1;
+}
+
+TEST(Threads, ThreadsThatCannotBeMade) {
+  if (kUnderTsan) GTEST_SKIP() << "ThreadSanitizer makes a thread of its own";
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    execl("/proc/self/exe", "threads_test", "--without-threads", static_cast<char*>(nullptr));
+    _exit(2);
+  }
+  const int code = wait_for(child);
+  if (code == kNotTestable) GTEST_SKIP() << "this system lets the process make threads in spite of RLIMIT_NPROC";
+  EXPECT_EQ(code, 0);
+}
+
+}  // namespace
+}  // namespace lanemax::checks
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string(argv[1]) == "--without-threads") return lanemax::checks::run_without_threads();
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
