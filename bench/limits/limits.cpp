@@ -61,7 +61,7 @@ double seconds_together(int threads, F&& f) {
 
 // Written by the loops, one place per thread.
 float* sink_of(std::size_t rank) {
-  static AlignedArray<float> sinks(1024 * 64);
+  static AlignedArray<float> sinks(std::size_t{1024} * 64);
   return sinks.data() + rank % 1024 * 64;
 }
 
