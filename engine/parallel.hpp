@@ -50,7 +50,7 @@ class Team {
 
 /// Runs f(team) in `threads` threads at once, the caller's among them. f must not throw.
 template <class F>
-void parallel(int threads, F&& f) {
+void parallel([[maybe_unused]] int threads, F&& f) {
 #ifdef _OPENMP
   if (threads > 1) {
 #pragma omp parallel num_threads(threads)

@@ -84,8 +84,8 @@ TEST_P(FitRefusalTest, Data) {
       "weight", StatusCode::not_finite, "sample_weights",
       [&](Batch& b, FitOptions&) { b.sample_weights = weights.data(); }, 3);
   for (const float bad : {kNaN<float>, kInf<float>, -kInf<float>}) {
-    for (const std::size_t batch_size : {1, 16, 60}) {
-      for (const std::size_t epochs : {0, 1, 5}) {  // the final pass sees every row
+    for (const std::size_t batch_size : {1U, 16U, 60U}) {
+      for (const std::size_t epochs : {0U, 1U, 5U}) {  // the final pass sees every row
         const float was = x()[57 * 5 + 4];
         x()[57 * 5 + 4] = bad;
         expect_refused(

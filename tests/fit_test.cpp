@@ -262,7 +262,7 @@ TEST_P(FitTest, StopsAtTheTolerance) {
 TEST_P(FitTest, StopsAtTheMostIterations) {
   const reference::Problem p = problem();
   const ProblemArrays<float> arrays(p);
-  for (const std::size_t most : {1, 5, 13, 14}) {
+  for (const std::size_t most : {1U, 5U, 13U, 14U}) {
     FitOptions o = options(10);
     o.max_iterations = most;
     const Fitted fitted = run_fit(arrays.batch, o, p.classes);
@@ -362,9 +362,9 @@ TEST_P(FitTest, DivergenceIsReportedWithTheLastGoodWeights) {
   const ProblemArrays<float> arrays(large);
   CallOptions how;
   how.isa = GetParam();
-  for (const std::size_t batch_size : {32, 400}) {
+  for (const std::size_t batch_size : {32U, 400U}) {
     for (const double rate : {1e25, 1e31, 1e36, 3e38}) {
-      for (const std::size_t epochs : {1, 2, 20}) {
+      for (const std::size_t epochs : {1U, 2U, 20U}) {
         FitOptions o = options(epochs, batch_size);
         o.learning_rate = rate;
         o.schedule = Schedule::constant;
@@ -413,7 +413,7 @@ TEST_P(FitTest, OddShapes) {
        {Shape{1, 3, 2}, Shape{5, 1, 3}, Shape{3, 40, 2}, Shape{7, 2, 100}, Shape{6, 4, 1}, Shape{40, 1, 1009}}) {
     const reference::Problem p = make_learnable(rng, shape);
     const ProblemArrays<float> arrays(p);
-    for (const std::size_t batch_size : {1, 256}) {
+    for (const std::size_t batch_size : {1U, 256U}) {
       FitOptions o = options(5, batch_size);
       const Fitted fitted = run_fit(arrays.batch, o, p.classes);
       ASSERT_TRUE(fitted.status.ok()) << message(fitted.status);

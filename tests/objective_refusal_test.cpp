@@ -358,7 +358,7 @@ TEST_P(ObjectiveRefusalTest, LogisticRows) {
 TEST_P(ObjectiveRefusalTest, HingeRows) {
   ProblemOptions o;
   o.loss = reference::Loss::hinge;
-  for (const std::size_t classes : {3, 20}) {
+  for (const std::size_t classes : {3U, 20U}) {
     for (const double bad : {kNaN<double>, kInf<double>, -kInf<double>}) {
       for (const double w : {-1.0, 1.0, 0.0}) {
         Rng rng(24);

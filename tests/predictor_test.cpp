@@ -177,7 +177,7 @@ TEST_P(PredictorTest, FeatureTypesAndStrides) {
 }
 
 TEST_P(PredictorTest, TiesGoToTheLowestIndex) {
-  for (const std::size_t classes : {2, 5, 16, 33, 1030}) {
+  for (const std::size_t classes : {2U, 5U, 16U, 33U, 1030U}) {
     reference::Problem p;
     p.rows = 1;
     p.features = 2;
@@ -220,7 +220,7 @@ TEST_P(PredictorTest, LogisticTieIsTheNegativeClass) {
 
 TEST_P(PredictorTest, RowsThatAreNotFinite) {
   Rng rng(93);
-  for (const std::size_t classes : {1, 3, 16, 40, 1100}) {
+  for (const std::size_t classes : {1U, 3U, 16U, 40U, 1100U}) {
     ProblemOptions o;
     if (classes == 1) o.loss = reference::Loss::logistic;
     reference::Problem p = make_problem<float>(rng, {20, 9, classes}, o);
@@ -261,7 +261,7 @@ TEST_P(PredictorTest, RowsThatAreNotFinite) {
 
 // Finite rows whose scores leave the range of f32, to either side, have no answer.
 TEST_P(PredictorTest, ScoresThatOverflow) {
-  for (const std::size_t classes : {3, 20}) {
+  for (const std::size_t classes : {3U, 20U}) {
     for (const double w : {-1e10, 1e10}) {
       reference::Problem p;
       p.rows = 2;
@@ -288,7 +288,7 @@ TEST_P(PredictorTest, ScoresThatOverflow) {
 
 TEST_P(PredictorTest, MaskedClasses) {
   Rng rng(94);
-  for (const std::size_t classes : {3, 17, 1030}) {
+  for (const std::size_t classes : {3U, 17U, 1030U}) {
     reference::Problem p = make_problem<float>(rng, {30, 6, classes}, {});
     for (std::size_t c = 0; c + 1 < classes; c += 2) p.b[c] = -kInf<double>;
     const Model model = make_model(p);
@@ -345,7 +345,7 @@ TEST_P(PredictorTest, Refusals) {
   EXPECT_EQ(refuse(predictor, x, 1, [](Predictions& out) { out.logits.cols = 2; }), StatusCode::shape_mismatch);
   EXPECT_EQ(refuse(predictor, x, 1, [](Predictions& out) { out.probabilities.rows = 7; }), StatusCode::shape_mismatch);
   static std::int32_t top[64];
-  for (const std::size_t k : {0, 4}) {
+  for (const std::size_t k : {0U, 4U}) {
     EXPECT_EQ(refuse(predictor, x, 1,
                      [&](Predictions& out) {
                        out.top_classes = top;

@@ -200,7 +200,7 @@ TEST_P(SameBitsTest, FeatureTypes) {
     batch.selected = shape.rows;
     EXPECT_TRUE(same_bits(want, call<float>(arrays.objective, arrays.weights, batch, options(1), true))) << "selection";
     for (const FeatureType type : kAllFeatureTypes) {
-      for (const std::size_t padding : {0, 3}) {
+      for (const std::size_t padding : {0U, 3U}) {
         const TypedFeatures typed(p.x, shape.rows, shape.features, type, padding);
         batch = arrays.batch;
         batch.features = typed.view;
@@ -271,8 +271,8 @@ TEST_P(SameBitsTest, Predictions) {
     for (std::size_t n = 0; n < shape.rows; ++n) {
       ASSERT_EQ(predictor.predict(&x[n * shape.features]), want.classes[n]) << "sample " << n << " alone";
     }
-    for (const std::size_t count : {1, 2, 15, 16, 17, 100}) {
-      for (const std::size_t first : {0, 1, 7, 33}) {
+    for (const std::size_t count : {1U, 2U, 15U, 16U, 17U, 100U}) {
+      for (const std::size_t first : {0U, 1U, 7U, 33U}) {
         expect_part(predict({&x[first * shape.features], count, shape.features}, 1), first);
       }
     }

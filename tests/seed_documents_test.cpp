@@ -133,7 +133,7 @@ TEST_P(SeedDocumentsTest, S0b_LossAndGradientFromOneCall) {
 }
 
 TEST_P(SeedDocumentsTest, S0c_AtZeroWeightsTheLossIsLogC) {
-  for (const std::size_t classes : {1, 2, 3, 10, 16, 17, 100, 1000}) {
+  for (const std::size_t classes : {1U, 2U, 3U, 10U, 16U, 17U, 100U, 1000U}) {
     Example e = example(20, 7, classes, classes);
     std::fill(e.w.begin(), e.w.end(), 0.0);
     std::fill(e.b.begin(), e.b.end(), 0.0);
@@ -345,7 +345,7 @@ TEST_P(SeedDocumentsTest, Wrong002_TheTableIsInLog10) {
 }
 
 TEST_P(SeedDocumentsTest, Wrong002_TheMeanIsOverSamplesNotClasses) {
-  for (const std::size_t rows : {2, 7, 64}) {
+  for (const std::size_t rows : {2U, 7U, 64U}) {
     const Example e = example(rows, 3, 5, 5);
     const CallOutputs<double> out = gradient(e);
     const double sum = std::accumulate(out.sample_losses.begin(), out.sample_losses.end(), 0.0);

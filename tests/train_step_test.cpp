@@ -95,7 +95,7 @@ class TrainStepTest : public IsaTest {
             const std::size_t c = i - (is_weight ? 0 : w.size());
             const Estimate before{is_weight ? p.w[i] : p.b[c], 0},
                 gradient = is_weight ? want.dweights[i] : want.dbias[c];
-            Estimate after, speed;
+            Estimate after;
             if (rule.optimiser == Optimiser::gradient_descent) {
               after = reference::descent_step(before, gradient, kRate, a);
             } else {
@@ -204,7 +204,7 @@ TEST_P(TrainStepTest, SumReductionFollowsTheSumsGradient) {
 
 TEST_P(TrainStepTest, MaskedClassesStayMasked) {
   Rng rng(35);
-  for (const std::size_t classes : {4, 18}) {
+  for (const std::size_t classes : {4U, 18U}) {
     for (const Rule& rule : kRules) {
       reference::Problem p = make_problem<float>(rng, {40, 6, classes}, {});
       for (int& label : p.labels) label = label == 1 ? 0 : label;

@@ -19,9 +19,10 @@ namespace lanemax {
 /// a device, a FIFO) and a link that leads nowhere are refused. On a failure the temporary file is removed and the old
 /// file is as it was, except where the very last step, the sync of the directory, fails: then the new file is in place
 /// but might not outlive a power cut. A killed process can leave a file named `.<name>.<pid>-<n>.tmp`; it disturbs
-/// nothing and later writes do not trip over it. May throw std::bad_alloc. Visible outside a shared library: the command
-/// writes its tables with it too.
-[[nodiscard, gnu::visibility("default")]] Status write_file_atomically(const char* path, std::span<const std::uint8_t> bytes);
+/// nothing and later writes do not trip over it. May throw std::bad_alloc. Visible outside a shared library: the
+/// command writes its tables with it too.
+[[nodiscard, gnu::visibility("default")]] Status write_file_atomically(const char* path,
+                                                                       std::span<const std::uint8_t> bytes);
 
 /// Looks at the first bytes of a file and its size, and says whether reading the rest is worth while.
 using BeginningCheck = Status (*)(std::span<const std::uint8_t> beginning, std::uint64_t file_size) noexcept;

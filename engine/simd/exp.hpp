@@ -102,12 +102,14 @@ inline Vec<Arch, T> exp_negative(Vec<Arch, T> x, T cut) {
 
 template <class Arch, class T>
 void exp_array(const T* x, T* y, std::size_t count) {
-  alignas(64) T lanes[kLanes<Arch, T>];
-  for (std::size_t i = 0; i < count; i += kLanes<Arch, T>) {
-    const std::size_t n = smaller(count - i, kLanes<Arch, T>);
-    store<Arch>(lanes, exp_negative<Arch, T>(load_up_to<Arch>(x + i, n), ExpConstants<T>::kUnderflow));
-    for (std::size_t j = 0; j < n; ++j) y[i + j] = lanes[j];
+  std::size_t i = 0;
+  for (; i + kLanes<Arch, T> <= count; i += kLanes<Arch, T>) {
+    store<Arch>(y + i, exp_negative<Arch, T>(load<Arch>(x + i), ExpConstants<T>::kUnderflow));
   }
+  if (i == count) return;
+  alignas(64) T lanes[kLanes<Arch, T>];
+  store<Arch>(lanes, exp_negative<Arch, T>(Arch::load_partial(x + i, count - i), ExpConstants<T>::kUnderflow));
+  for (std::size_t j = 0; i + j < count; ++j) y[i + j] = lanes[j];
 }
 
 }  // namespace

@@ -74,12 +74,14 @@ inline Vec<Arch, T> log1p_positive(Vec<Arch, T> r) {
 
 template <class Arch, class T>
 void log1p_array(const T* x, T* y, std::size_t count) {
-  alignas(64) T lanes[kLanes<Arch, T>];
-  for (std::size_t i = 0; i < count; i += kLanes<Arch, T>) {
-    const std::size_t n = smaller(count - i, kLanes<Arch, T>);
-    store<Arch>(lanes, log1p_positive<Arch, T>(load_up_to<Arch>(x + i, n)));
-    for (std::size_t j = 0; j < n; ++j) y[i + j] = lanes[j];
+  std::size_t i = 0;
+  for (; i + kLanes<Arch, T> <= count; i += kLanes<Arch, T>) {
+    store<Arch>(y + i, log1p_positive<Arch, T>(load<Arch>(x + i)));
   }
+  if (i == count) return;
+  alignas(64) T lanes[kLanes<Arch, T>];
+  store<Arch>(lanes, log1p_positive<Arch, T>(Arch::load_partial(x + i, count - i)));
+  for (std::size_t j = 0; i + j < count; ++j) y[i + j] = lanes[j];
 }
 
 }  // namespace
