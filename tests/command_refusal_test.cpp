@@ -139,7 +139,8 @@ TEST_F(CommandTest, FullDisksAndClosedPipesAreNoticed) {
     const CommandResult limited =
         run_command({"/bin/sh", "-c", "ulimit -f 1; exec \"$0\" " + words, LANEMAX_COMMAND_PATH, path("")});
     EXPECT_EQ(limited.exit_code, 5) << limited.err;
-    EXPECT_EQ(lines_of(limited.err), 1U) << limited.err;
+    // LLVM's OpenMP run time warns in its own words when it cannot write the file it registers itself in.
+    EXPECT_EQ(lines_of(limited.err) - lines_of(limited.err, "OMP: Warning"), 1U) << limited.err;
     EXPECT_EQ(read_text(path("old")), "old");
     EXPECT_EQ(directory_.files(), before);
   }

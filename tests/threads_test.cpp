@@ -270,7 +270,7 @@ TEST(Threads, ThreadsThatCannotBeMade) {
 }  // namespace lanemax::checks
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string(argv[1]) == "--without-threads") return lanemax::checks::run_without_threads();
+  if (argc == 2 && std::string(argv[1]) == "--without-threads") _exit(lanemax::checks::run_without_threads());
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

@@ -69,6 +69,13 @@ inline std::vector<std::string> split_lines(const std::string& text) {
   return lines;
 }
 
+/// Lines that begin with `prefix`.
+inline std::size_t lines_of(const std::string& text, const std::string& prefix) {
+  const std::vector<std::string> lines = split_lines(text);
+  return static_cast<std::size_t>(
+      std::count_if(lines.begin(), lines.end(), [&](const std::string& line) { return line.starts_with(prefix); }));
+}
+
 inline std::set<std::string> keys(const json& object) {
   std::set<std::string> names;
   for (const auto& entry : object.items()) names.insert(entry.key());
