@@ -175,10 +175,10 @@ class Pass {
   void sum_blocks_by_slot(const Team& team) {
     team.for_each(plan_.slots, [&](std::size_t slot) {
       const std::size_t begin = plan_.slot_begin(slot), end = plan_.slot_begin(slot + 1);
-      T* gradient = slot_gradient(slot);
       for (std::size_t index = begin; index < end; ++index) {
         const Block block = logits_and_loss(index, team.rank(), team.rank());
         if (!needs_.gradient) continue;
+        T* gradient = slot_gradient(slot);
         GradientArgs<T> all;
         all.feature_end = plan_.features;
         all.panel_end = panel_count(plan_.classes);
