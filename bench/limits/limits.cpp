@@ -184,8 +184,9 @@ const Limits& limits_of(Isa isa, int threads) {
 }
 
 Level level_of(double bytes, int threads) {
+  // What is a little larger than a cache still finds most of itself there.
   for (const Level level : {Level::l1, Level::l2}) {
-    if (bytes <= static_cast<double>(cache_bytes(level)) * threads) return level;
+    if (bytes <= 1.5 * static_cast<double>(cache_bytes(level)) * threads) return level;
   }
   return bytes <= static_cast<double>(cache_bytes(Level::l3)) ? Level::l3 : Level::dram;
 }

@@ -20,7 +20,7 @@ struct Avx2Fma {
   static constexpr const char* kFeatures =
       "SSE SSE2 SSE3 SSSE3 SSE4_1 SSE4_2 POPCNT AVX AVX2 BMI BMI2 F16C FMA LZCNT MOVBE XSAVE";
   static constexpr bool kHasFma = true;
-  static constexpr double kSerialFlops = 8e6;
+  static constexpr double kSerialFlops = 6e6;
 
   // 16 registers: 12 accumulators, the vectors of B, one broadcast.
   static constexpr std::size_t kPanelTileVectors = 2;

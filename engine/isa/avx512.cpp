@@ -22,7 +22,7 @@ struct Avx512 {
       "SSE SSE2 SSE3 SSSE3 SSE4_1 SSE4_2 POPCNT AVX AVX2 BMI BMI2 F16C FMA LZCNT MOVBE XSAVE AVX512F AVX512BW "
       "AVX512CD AVX512DQ AVX512VL";
   static constexpr bool kHasFma = true;
-  static constexpr double kSerialFlops = 16e6;
+  static constexpr double kSerialFlops = 6e6;
 
   // 32 registers. Panel tiles of 24 accumulators; 14 x 1 leaves the broadcasts to embedded operands.
   static constexpr std::size_t kPanelTileVectors = 4;

@@ -18,7 +18,7 @@ struct Neon {
   static constexpr const char* kName = "neon";
   static constexpr const char* kFeatures = "ARM_NEON ARM_FEATURE_FMA";
   static constexpr bool kHasFma = true;
-  static constexpr double kSerialFlops = 8e6;
+  static constexpr double kSerialFlops = 6e6;
 
   // 32 registers: 24 accumulators; multiplying by a lane feeds four k steps from one load of X.
   static constexpr std::size_t kPanelTileVectors = 4;

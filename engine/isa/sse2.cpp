@@ -19,7 +19,7 @@ struct Sse2 {
   static constexpr const char* kName = "sse2";
   static constexpr const char* kFeatures = "SSE SSE2";
   static constexpr bool kHasFma = false;
-  static constexpr double kSerialFlops = 8e6;
+  static constexpr double kSerialFlops = 6e6;
 
   // 16 registers, two-operand instructions: 8 accumulators leave room for products and copies.
   static constexpr std::size_t kPanelTileVectors = 4;
