@@ -54,72 +54,84 @@ class Pass {
   [[nodiscard]] std::size_t kept_rows() const noexcept { return kept_rows_; }
 
  private:
+  /// A block of rows on its way through the steps.
   struct Block {
     std::size_t index = 0;
+    std::size_t rank = 0;  // of the thread whose scratch the rows' labels and weights are in
     RowBlock<T> x;
-    T* dlogits = nullptr;
+    RowBuffers<T> rows;
+    T* dlogits = nullptr;  // logits until the loss has been taken
   };
 
   // ---- the steps, in order ----
 
-  /// Loads block `index` and leaves its dlogits in memory. `place` says which of the blocks in flight it is.
-  Block logits_and_loss(std::size_t index, std::size_t place, std::size_t rank) {
+  /// `place` says which of the blocks in flight this is.
+  Block load(std::size_t index, std::size_t place, std::size_t rank) {
     const std::size_t rows = plan_.block_rows;
-    const std::size_t logit_size = logit_count(plan_.capacity, plan_.classes);
-    RowBuffers<T> buffers;
-    buffers.values = memory_.values == nullptr ? nullptr : memory_.values + place * rows * memory_.value_stride;
-    buffers.stride = memory_.value_stride;
-    buffers.labels = memory_.labels + rank * rows;
-    buffers.weights = memory_.row_weights + rank * rows;
-    buffers.rows = memory_.rows + rank * rows;
-    buffers.positions = memory_.positions + rank * rows;
-
     Block block;
     block.index = index;
-    block.x = source_.load(first_row(index), end_row(index), buffers);
-    block.dlogits = memory_.dlogits + place * logit_size;
+    block.rank = rank;
+    block.rows.values = memory_.values == nullptr ? nullptr : memory_.values + place * rows * memory_.value_stride;
+    block.rows.stride = memory_.value_stride;
+    block.rows.labels = memory_.labels + rank * rows;
+    block.rows.weights = memory_.row_weights + rank * rows;
+    block.rows.rows = memory_.rows + rank * rows;
+    block.rows.positions = memory_.positions + rank * rows;
+    block.x = source_.load(first_row(index), end_row(index), block.rows);
+    block.dlogits = memory_.dlogits + place * logits_size();
+    return block;
+  }
 
-    LogitsArgs<T> logits;
-    logits.x = block.x;
-    logits.features = plan_.features;
-    logits.classes = plan_.classes;
-    logits.weights = in_.weights;
-    logits.bias = in_.bias;
-    logits.logits = block.dlogits;
-    logits.capacity = plan_.capacity;
-    logits.form = form_;
-    kernel_.logits(logits);
+  /// Z = X W' + b.
+  void logits(const Block& block) {
+    LogitsArgs<T> args;
+    args.x = block.x;
+    args.features = plan_.features;
+    args.classes = plan_.classes;
+    args.weights = in_.weights;
+    args.bias = in_.bias;
+    args.logits = block.dlogits;
+    args.capacity = plan_.capacity;
+    args.form = form_;
+    kernel_.logits(args);
+  }
 
-    LossArgs<T> loss;
-    loss.logits = block.dlogits;
-    loss.capacity = plan_.capacity;
-    loss.rows = block.x.count;
-    loss.classes = plan_.classes;
-    loss.weights = buffers.weights;
-    loss.smoothing = static_cast<T>(in_.objective->label_smoothing);
-    loss.losses = memory_.losses + rank * rows;
+  /// The rows' losses, and dZ in place of Z.
+  void loss(const Block& block) {
+    LossArgs<T> args;
+    args.logits = block.dlogits;
+    args.capacity = plan_.capacity;
+    args.rows = block.x.count;
+    args.classes = plan_.classes;
+    args.weights = block.rows.weights;
+    args.smoothing = static_cast<T>(in_.objective->label_smoothing);
+    args.losses = memory_.losses + block.rank * plan_.block_rows;
     if (in_.batch->labels != nullptr) {
-      loss.labels = buffers.labels;
+      args.labels = block.rows.labels;
     } else {
-      T* targets = memory_.targets + rank * logit_size;
-      lay_out_targets(block, buffers.positions, targets);
-      loss.targets = targets;
+      args.targets = lay_out_targets(block);
     }
-    if (!out_.loss.probabilities.empty()) loss.probabilities = memory_.probabilities + rank * logit_size;
+    if (!out_.loss.probabilities.empty()) args.probabilities = memory_.probabilities + block.rank * logits_size();
     const bool hidden_infinity = in_.objective->loss == Loss::logistic && has_infinite_score(block);
     switch (in_.objective->loss) {
-      case Loss::softmax: kernel_.softmax_loss(loss); break;
-      case Loss::hinge: kernel_.hinge_loss(loss); break;
-      case Loss::logistic: kernel_.logistic_loss(loss); break;
+      case Loss::softmax: kernel_.softmax_loss(args); break;
+      case Loss::hinge: kernel_.hinge_loss(args); break;
+      case Loss::logistic: kernel_.logistic_loss(args); break;
     }
 
     double sum = hidden_infinity ? std::numeric_limits<double>::quiet_NaN() : 0.0;
     for (std::size_t i = 0; i < block.x.count; ++i) {
-      sum += static_cast<double>(buffers.weights[i]) * static_cast<double>(loss.losses[i]);
+      sum += static_cast<double>(args.weights[i]) * static_cast<double>(args.losses[i]);
     }
-    memory_.block_loss[index] = sum;
-    memory_.block_kept[index] = static_cast<std::uint32_t>(block.x.count);
-    write_outputs(block, loss, buffers.positions);
+    memory_.block_loss[block.index] = sum;
+    memory_.block_kept[block.index] = static_cast<std::uint32_t>(block.x.count);
+    write_outputs(block, args);
+  }
+
+  Block logits_and_loss(std::size_t index, std::size_t place, std::size_t rank) {
+    const Block block = load(index, place, rank);
+    logits(block);
+    loss(block);
     return block;
   }
 
@@ -143,6 +155,7 @@ class Pass {
     kernel_.gradient(part);
   }
 
+  /// dbias (+)= sum of the rows' dlogits.
   void bias_gradient(const Block& block, T* gradient, bool accumulate) {
     BiasGradientArgs<T> args;
     args.dlogits = block.dlogits;
@@ -267,6 +280,7 @@ class Pass {
     bool is_bias = false;
   };
   static constexpr std::size_t kChunk = 2048;
+  [[nodiscard]] std::size_t logits_size() const { return logit_count(plan_.capacity, plan_.classes); }
   [[nodiscard]] std::size_t weights_size() const { return weight_count(plan_.features, plan_.classes); }
   [[nodiscard]] std::size_t chunks() const { return (weights_size() + kChunk - 1) / kChunk + 1; }
   /// Weights in pieces that fit L1 beside what they are combined with; the bias is the last piece.
@@ -285,19 +299,21 @@ class Pass {
   }
 
   /// The caller's target probabilities of a block's rows, in the logits' layout.
-  void lay_out_targets(const Block& block, const std::uint32_t* positions, T* targets) {
-    const std::size_t capacity = plan_.capacity;
-    std::fill_n(targets, logit_count(capacity, plan_.classes), T(0));
+  const T* lay_out_targets(const Block& block) {
+    T* targets = memory_.targets + block.rank * logits_size();
+    std::fill_n(targets, logits_size(), T(0));
     for (std::size_t i = 0; i < block.x.count; ++i) {
-      const std::size_t row = source_row(first_row(block.index) + positions[i]);
+      const std::size_t row = source_row(first_row(block.index) + block.rows.positions[i]);
       for (std::size_t c = 0; c < plan_.classes; ++c) {
-        targets[logit_index(capacity, plan_.classes, i, c)] =
+        targets[logit_index(plan_.capacity, plan_.classes, i, c)] =
             static_cast<T>(in_.batch->target_probabilities.at(row, c));
       }
     }
+    return targets;
   }
 
-  void write_outputs(const Block& block, const LossArgs<T>& loss, const std::uint32_t* positions) {
+  void write_outputs(const Block& block, const LossArgs<T>& loss) {
+    const std::uint32_t* positions = block.rows.positions;
     const std::size_t first = first_row(block.index);
     const std::size_t count = end_row(block.index) - first;
     if (out_.loss.sample_losses != nullptr) {

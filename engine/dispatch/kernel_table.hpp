@@ -50,7 +50,7 @@ struct LossArgs {
   std::size_t capacity = 0;
   std::size_t rows = 0;
   std::size_t classes = 0;
-  const std::int32_t* labels = nullptr;  ///< rounded up to 16 entries; null with targets
+  const std::int32_t* labels = nullptr;  ///< classes; rounded up to 16 entries, legal too; null with targets
   const T* targets = nullptr;            ///< target probabilities in the logits' layout; null with labels
   const T* weights = nullptr;            ///< s_i; rounded up to 16 entries
   T smoothing = 0;                       ///< labels only
