@@ -58,7 +58,8 @@ constexpr char kTrainNotes[] =
     "loss.\n"
     "  The same data, options and instruction set give the same model file for any number of threads, unless\n"
     "  --time-limit or a signal ends the run.\n"
-    "  The first SIGINT or SIGTERM ends training after the current step and saves the model; the second kills at once.\n";
+    "  The first SIGINT or SIGTERM ends training after the current step and saves the model; the second kills at "
+    "once.\n";
 
 constexpr char kEvaluateNotes[] =
     "Rows whose label is not a class of the model count as wrong and take no part in the log loss. The log loss is in\n"
