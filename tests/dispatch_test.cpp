@@ -252,6 +252,8 @@ std::set<std::string> predefined(const std::string& options) {
     in >> define >> name;
     if (name.size() > 4 && name.substr(0, 2) == "__" && name.substr(name.size() - 2) == "__") {
       names.insert(name.substr(2, name.size() - 4));
+    } else if (name.substr(0, 6) == "__ARM_") {  // written without the trailing ones
+      names.insert(name.substr(2));
     }
   }
   return names;
