@@ -19,10 +19,16 @@ bool RowSource<T>::may_convert() const noexcept {
 }
 
 template <class T>
-RowBlock<T> RowSource<T>::in_place(std::size_t begin, std::size_t end) const noexcept {
-  if (!lies_ready()) return {};
-  return {static_cast<const T*>(batch_.features.data) + begin * batch_.features.row_stride, batch_.features.row_stride,
-          end - begin};
+const char* RowSource<T>::row_at(std::size_t row) const noexcept {
+  return static_cast<const char*>(batch_.features.data) +
+         row * batch_.features.row_stride * size_of(batch_.features.type);
+}
+
+template <class T>
+ReadAhead RowSource<T>::memory_of(std::size_t begin, std::size_t end) const noexcept {
+  if (batch_.selection != nullptr || batch_.features.row_stride > 2 * batch_.features.features) return {};
+  const std::size_t last_row_bytes = batch_.features.features * size_of(batch_.features.type);
+  return {row_at(begin), row_at(end - 1) + last_row_bytes};
 }
 
 template <class T>
@@ -45,11 +51,12 @@ RowBlock<T> RowSource<T>::load(std::size_t begin, std::size_t end, const RowBuff
     buffers.labels[i] = 0;
     buffers.weights[i] = T(0);
   }
-  if (lies_ready() && kept == end - begin) return in_place(begin, end);
+  if (lies_ready() && kept == end - begin) {
+    return {reinterpret_cast<const T*>(row_at(begin)), batch_.features.row_stride, kept};
+  }
 
   LoadArgs<T> args;
-  args.data = static_cast<const char*>(batch_.features.data) +
-              base * batch_.features.row_stride * size_of(batch_.features.type);
+  args.data = row_at(base);
   args.type = batch_.features.type;
   args.stride = batch_.features.row_stride;
   args.rows = buffers.rows;

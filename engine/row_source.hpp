@@ -35,11 +35,12 @@ class RowSource {
   /// Loads rows [begin, end) of the batch. The returned block holds the rows that take part, in order.
   [[nodiscard]] RowBlock<T> load(std::size_t begin, std::size_t end, const RowBuffers<T>& buffers) const noexcept;
 
-  /// The rows as they lie, for prefetching; none if they are not used in place.
-  [[nodiscard]] RowBlock<T> in_place(std::size_t begin, std::size_t end) const noexcept;
+  /// The memory that load() will read for these rows; none if they do not lie side by side.
+  [[nodiscard]] ReadAhead memory_of(std::size_t begin, std::size_t end) const noexcept;
 
  private:
   [[nodiscard]] bool lies_ready() const noexcept;
+  [[nodiscard]] const char* row_at(std::size_t row) const noexcept;
 
   const Batch& batch_;
   std::int32_t ignored_label_;

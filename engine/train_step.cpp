@@ -59,6 +59,7 @@ class Pass {
     std::size_t index = 0;
     std::size_t rank = 0;  // of the thread whose scratch the rows' labels and weights are in
     RowBlock<T> x;
+    ReadAhead ahead;  // what the products ask for meanwhile
     RowBuffers<T> rows;
     T* dlogits = nullptr;  // logits until the loss has been taken
   };
@@ -83,7 +84,7 @@ class Pass {
   }
 
   /// Z = X W' + b.
-  void logits(const Block& block) {
+  void logits(Block& block) {
     LogitsArgs<T> args;
     args.x = block.x;
     args.features = plan_.features;
@@ -93,6 +94,7 @@ class Pass {
     args.logits = block.dlogits;
     args.capacity = plan_.capacity;
     args.form = form_;
+    args.ahead = &block.ahead;
     kernel_.logits(args);
   }
 
@@ -126,13 +128,6 @@ class Pass {
     memory_.block_loss[block.index] = sum;
     memory_.block_kept[block.index] = static_cast<std::uint32_t>(block.x.count);
     write_outputs(block, args);
-  }
-
-  Block logits_and_loss(std::size_t index, std::size_t place, std::size_t rank) {
-    const Block block = load(index, place, rank);
-    logits(block);
-    loss(block);
-    return block;
   }
 
   /// Whether a row's only score is -infinity though the model's bias is not: the logistic loss of label 0 is then 0,
@@ -189,13 +184,16 @@ class Pass {
     team.for_each(plan_.slots, [&](std::size_t slot) {
       const std::size_t begin = plan_.slot_begin(slot), end = plan_.slot_begin(slot + 1);
       for (std::size_t index = begin; index < end; ++index) {
-        const Block block = logits_and_loss(index, team.rank(), team.rank());
+        Block block = load(index, team.rank(), team.rank());
+        if (index + 1 < plan_.blocks) block.ahead = source_.memory_of(first_row(index + 1), end_row(index + 1));
+        logits(block);
+        loss(block);
         if (!needs_.gradient) continue;
         T* gradient = slot_gradient(slot);
         GradientArgs<T> all;
         all.feature_end = plan_.features;
         all.panel_end = panel_count(plan_.classes);
-        if (index + 1 < plan_.blocks) all.prefetch = source_.in_place(first_row(index + 1), end_row(index + 1));
+        all.ahead = &block.ahead;
         gradient_part(block, all, gradient, index > begin);
         bias_gradient(block, gradient, index > begin);
       }
@@ -208,8 +206,11 @@ class Pass {
     const std::size_t tiles = (panels + plan_.tile_panels - 1) / plan_.tile_panels * feature_tiles;
     for (std::size_t first = 0; first < plan_.blocks; first += plan_.group_blocks) {
       const std::size_t count = std::min(plan_.group_blocks, plan_.blocks - first);
-      team.for_each(count,
-                    [&](std::size_t place) { group_[place] = logits_and_loss(first + place, place, team.rank()); });
+      team.for_each(count, [&](std::size_t place) {
+        group_[place] = load(first + place, place, team.rank());
+        logits(group_[place]);
+        loss(group_[place]);
+      });
       if (!needs_.gradient) continue;
       team.for_each(tiles + 1, [&](std::size_t tile) {
         GradientArgs<T> part;

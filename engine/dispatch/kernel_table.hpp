@@ -16,8 +16,8 @@ namespace lanemax {
 /// How the logits of a row block are computed. The form fixes the order of the sum over features, so it is a function
 /// of (variant, D, C) only.
 enum class LogitsForm : std::uint8_t {
-  panel,   ///< lanes over classes; one accumulator per logit, d ascending, started from the bias (C >= 16)
-  dot,     ///< lanes over features; one vector accumulator per logit, a fixed tree, then the bias (C < 16)
+  panel,   ///< lanes over classes; one accumulator per logit, d ascending, started from the bias
+  dot,     ///< lanes over features; one vector accumulator per logit, a fixed tree, then the bias
   sample,  ///< lanes over samples; one accumulator per logit, d ascending, started from the bias (small D and C)
 };
 
@@ -27,6 +27,12 @@ struct RowBlock {
   const T* data = nullptr;
   std::size_t stride = 0;
   std::size_t count = 0;
+};
+
+/// Memory that the next block will read: the products ask for it, line by line, while they compute this one.
+struct ReadAhead {
+  const char* at = nullptr;  ///< where to go on
+  const char* end = nullptr;
 };
 
 /// logits = X W' + b.
@@ -40,6 +46,7 @@ struct LogitsArgs {
   T* logits = nullptr;
   std::size_t capacity = 0;  ///< rows the logits have room for, >= x.count; class-major: a multiple of 16
   LogitsForm form = LogitsForm::panel;
+  ReadAhead* ahead = nullptr;  ///< or none
 };
 
 /// Turns the logits of a row block into losses and, in place, into dlogits. Rows from x.count to the next multiple of
@@ -71,8 +78,8 @@ struct GradientArgs {
   std::size_t panel_begin = 0;    ///< panel layout only
   std::size_t panel_end = 0;
   T* dweights = nullptr;
-  bool accumulate = false;  ///< false: the old contents are not read
-  RowBlock<T> prefetch;     ///< rows to bring near meanwhile (the next block's), or none
+  bool accumulate = false;     ///< false: the old contents are not read
+  ReadAhead* ahead = nullptr;  ///< or none
 };
 
 /// dbias (+)= sum of dlogits over the block's rows.

@@ -2,12 +2,14 @@
 #ifndef LANEMAX_ENGINE_GEMM_DOT_HPP
 #define LANEMAX_ENGINE_GEMM_DOT_HPP
 
+#include "engine/gemm/class_groups.hpp"
+#include "engine/simd/read_ahead.hpp"
 #include "engine/simd/vec.hpp"
 
 namespace lanemax {
 namespace {
 
-// The dot form of the logits (C < 16, class-major W): lanes over features, one vector accumulator per logit, so that no
+// The dot form of the logits (class-major W): lanes over features, one vector accumulator per logit, so that no
 // lane is wasted on classes that do not exist (C = 10 in panels of 16 would waste 6 of 16).
 //
 // Limit: the multiply-add units while the block is in L2, else the memory bus. A tile of MR rows x NC classes does
@@ -35,7 +37,9 @@ template <class Arch, class T, std::size_t MR, std::size_t NC>
     }
   };
   std::size_t d = 0;
+  LineReader lines(args.ahead);
   for (; d + kL <= args.features; d += kL) {
+    lines.next();
     V xv[MR];
 #pragma GCC unroll 32
     for (std::size_t m = 0; m < MR; ++m) xv[m] = load<Arch>(x + m * args.x.stride + d);
@@ -65,33 +69,14 @@ template <class Arch, class T, std::size_t MR, std::size_t NC>
   }
 }
 
-// All rows of one group of classes.
-template <class Arch, class T, std::size_t NC>
-inline void dot_rows(const LogitsArgs<T>& args, std::size_t first_class) {
-  constexpr std::size_t MR = Arch::kDotRows;
-  std::size_t row = 0;
-  for (; row + MR <= args.x.count; row += MR) dot_tile<Arch, T, MR, NC>(args, row, first_class);
-  for (; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC>(args, row, first_class);
-}
-
-template <class Arch, class T, std::size_t NC = Arch::kDotClasses>
-inline void dot_group(const LogitsArgs<T>& args, std::size_t first_class, std::size_t count) {
-  if (count == NC) {
-    dot_rows<Arch, T, NC>(args, first_class);
-  } else if constexpr (NC > 1) {
-    dot_group<Arch, T, NC - 1>(args, first_class, count);
-  }
-}
-
-// Classes in groups of at most Arch::kDotClasses, as equal as can be: 7 = 4 + 3, not 5 + 2.
 template <class Arch, class T>
 void dot_logits(const LogitsArgs<T>& args) {
-  std::size_t groups = (args.classes + Arch::kDotClasses - 1) / Arch::kDotClasses;
-  for (std::size_t c = 0; c < args.classes; --groups) {
-    const std::size_t count = (args.classes - c + groups - 1) / groups;
-    dot_group<Arch, T>(args, c, count);
-    c += count;
-  }
+  for_class_groups<Arch::kDotClasses>(args.classes, [&](auto count, std::size_t first_class) {
+    constexpr std::size_t MR = Arch::kDotRows, NC = decltype(count)::value;
+    std::size_t row = 0;
+    for (; row + MR <= args.x.count; row += MR) dot_tile<Arch, T, MR, NC>(args, row, first_class);
+    for (; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC>(args, row, first_class);
+  });
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ struct Avx2Fma {
   // 16 registers: 12 accumulators, the vectors of B, one broadcast.
   static constexpr std::size_t kPanelTileVectors = 2;
   static constexpr std::size_t panel_rows(std::size_t) { return 6; }
-  static constexpr bool kCopyStrips = true;
+  static constexpr bool kLogitStrips = false, kGradientStrips = true, kSpreadStrips = false;
+  static constexpr std::size_t kStripWidth = 48, kStripDepth = 96;
 #ifdef LANEMAX_TINY_BLOCKS
   static constexpr std::size_t kKC = 4;
 #else
@@ -33,8 +34,9 @@ struct Avx2Fma {
 #endif
   // 3 x 4 for C = 10, D = 784: 88 % of peak; 4 x 3: 84 %, 2 x 5: 75 %, 4 x 2: 71 %.
   static constexpr std::size_t kDotRows = 3, kDotClasses = 4;
-  static constexpr std::size_t kOuterClasses = 5, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeaturesPerClass = 4, kSampleClasses = 8;
+  static constexpr std::size_t kOuterClasses = 5;
+  static constexpr std::size_t outer_vectors(std::size_t classes) { return classes <= 2 ? 4 : classes == 3 ? 3 : 2; }
+  static constexpr std::size_t kSampleFeaturesPerClass = 10;
 
   static F madd(F a, F b, F c) { return F(_mm256_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm256_fmadd_pd(a, b, c)); }

@@ -29,15 +29,17 @@ struct Avx512 {
   static constexpr std::size_t panel_rows(std::size_t vectors) {
     return vectors == 4 ? 6 : vectors == 3 ? 8 : vectors == 2 ? 12 : 14;
   }
-  static constexpr bool kCopyStrips = false;
+  static constexpr bool kLogitStrips = false, kGradientStrips = false, kSpreadStrips = false;
+  static constexpr std::size_t kStripWidth = 24, kStripDepth = 192;
 #ifdef LANEMAX_TINY_BLOCKS
   static constexpr std::size_t kKC = 4;
 #else
   static constexpr std::size_t kKC = 1024;
 #endif
   static constexpr std::size_t kDotRows = 4, kDotClasses = 5;
-  static constexpr std::size_t kOuterClasses = 10, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeaturesPerClass = 7, kSampleClasses = 8;
+  static constexpr std::size_t kOuterClasses = 10;
+  static constexpr std::size_t outer_vectors(std::size_t classes) { return classes <= 5 ? 4 : 2; }
+  static constexpr std::size_t kSampleFeaturesPerClass = 9;
 
   static F madd(F a, F b, F c) { return F(_mm512_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm512_fmadd_pd(a, b, c)); }

@@ -23,23 +23,25 @@ struct Neon {
   // 32 registers: 24 accumulators; multiplying by a lane feeds four k steps from one load of X.
   static constexpr std::size_t kPanelTileVectors = 4;
   static constexpr std::size_t panel_rows(std::size_t) { return 6; }
-  static constexpr bool kCopyStrips = true;
+  static constexpr bool kLogitStrips = false, kGradientStrips = true, kSpreadStrips = false;
+  static constexpr std::size_t kStripWidth = 24, kStripDepth = 192;
 #ifdef LANEMAX_TINY_BLOCKS
   static constexpr std::size_t kKC = 4;
 #else
   static constexpr std::size_t kKC = 1024;
 #endif
   static constexpr std::size_t kDotRows = 4, kDotClasses = 5;
-  static constexpr std::size_t kOuterClasses = 8, kOuterVectors = 2;
-  static constexpr std::size_t kSampleFeaturesPerClass = 3, kSampleClasses = 8;
+  static constexpr std::size_t kOuterClasses = 8;
+  static constexpr std::size_t outer_vectors(std::size_t classes) { return classes <= 4 ? 4 : 2; }
+  static constexpr std::size_t kSampleFeaturesPerClass = 4;
 
   static F madd(F a, F b, F c) { return F(vfmaq_f32(c, a, b)); }
   static D madd(D a, D b, D c) { return D(vfmaq_f64(c, a, b)); }
 
   static F load_partial(const float* p, std::size_t n) {
-    alignas(16) float lanes[4] = {};
-    for (std::size_t i = 0; i < n; ++i) lanes[i] = p[i];
-    return F(vld1q_f32(lanes));
+    if (n == 1) return F(vld1q_lane_f32(p, vdupq_n_f32(0), 0));
+    const float32x2_t none = vdup_n_f32(0);
+    return F(vcombine_f32(vld1_f32(p), n == 2 ? none : vld1_lane_f32(p + 2, none, 0)));
   }
   static D load_partial(const double* p, std::size_t) { return D(vcombine_f64(vld1_f64(p), vdup_n_f64(0))); }
 

@@ -237,7 +237,7 @@ std::int32_t Predictor::predict(const float* sample) const noexcept {
   args.features = s.features;
   args.form = s.form;
   if (is_class_major(s.rows)) {
-    alignas(kWorkspaceAlignment) float logits[kPanel * kPanel];
+    alignas(kWorkspaceAlignment) float logits[kMostClassMajor * kPanel];
     args.classes = s.rows;
     args.weights = s.weights;
     args.bias = s.bias;

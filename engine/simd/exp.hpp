@@ -48,56 +48,81 @@ inline T exp_cut(std::size_t classes) {
   return ExpConstants<T>::kUnderflow + T(2) + T(0.7) * static_cast<T>(bits);
 }
 
-template <class Arch>
-inline Vec<Arch, float> exp_polynomial(Vec<Arch, float> n, Vec<Arch, float> x, Vec<Arch, float> s) {
+// Several vectors at a time, stage by stage: one vector's chain of 14 dependent operations would leave the units idle,
+// and the core's schedulers do not look far enough ahead to find the next vector's (softmax over 1000 classes: see
+// steps/softmax_loss.hpp).
+template <std::size_t N, class Stage>
+[[gnu::always_inline]] inline void each(const Stage& stage) {
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < N; ++i) stage(i);
+}
+
+// In: n, the rounded x / ln(2), and s = 2^n; x. Out: exp(x) in x.
+template <class Arch, std::size_t N>
+inline void exp_polynomial(const Vec<Arch, float> (&n)[N], const Vec<Arch, float> (&s)[N], Vec<Arch, float> (&x)[N]) {
   using V = Vec<Arch, float>;
   constexpr float kC2 = 0x1.fffffcp-2f, kC3 = 0x1.555492p-3f, kC4 = 0x1.5558b0p-5f, kC5 = 0x1.12398cp-7f,
                   kC6 = 0x1.6a4d46p-10f;
+  V q[N];
   if constexpr (Arch::kHasFma) {
-    V t = Arch::madd(n, V(-0x1.62E430p-1f), x);
-    t = Arch::madd(n, V(0x1.05C61p-29f), t);
-    V p = Arch::madd(V(kC6), t, V(kC5));
-    p = Arch::madd(p, t, V(kC4));
-    p = Arch::madd(p, t, V(kC3));
-    p = Arch::madd(p, t, V(kC2));
-    p = Arch::madd(p, t, V(1.0f));
-    return Arch::madd(t * s, p, s);
+    each<N>([&](std::size_t i) { x[i] = Arch::madd(n[i], V(-0x1.62E430p-1f), x[i]); });
+    each<N>([&](std::size_t i) { x[i] = Arch::madd(n[i], V(0x1.05C61p-29f), x[i]); });
+    each<N>([&](std::size_t i) { q[i] = Arch::madd(V(kC6), x[i], V(kC5)); });
+    each<N>([&](std::size_t i) { q[i] = Arch::madd(q[i], x[i], V(kC4)); });
+    each<N>([&](std::size_t i) { q[i] = Arch::madd(q[i], x[i], V(kC3)); });
+    each<N>([&](std::size_t i) { q[i] = Arch::madd(q[i], x[i], V(kC2)); });
+    each<N>([&](std::size_t i) { q[i] = Arch::madd(q[i], x[i], V(1.0f)); });
+    each<N>([&](std::size_t i) { x[i] = Arch::madd(x[i] * s[i], q[i], s[i]); });
   } else {
     // The high part has trailing zeros, so n * high is exact. The last sum is arranged to round once less.
-    V t = x - n * V(0x1.62E400p-1f);
-    t = t - n * V(0x1.7F7D1Cp-20f);
-    V q = V(kC6) * t + V(kC5);
-    q = q * t + V(kC4);
-    q = q * t + V(kC3);
-    q = q * t + V(kC2);
-    return s * ((t * t) * q + t) + s;
+    each<N>([&](std::size_t i) { x[i] = x[i] - n[i] * V(0x1.62E400p-1f); });
+    each<N>([&](std::size_t i) { x[i] = x[i] - n[i] * V(0x1.7F7D1Cp-20f); });
+    each<N>([&](std::size_t i) { q[i] = V(kC6) * x[i] + V(kC5); });
+    each<N>([&](std::size_t i) { q[i] = q[i] * x[i] + V(kC4); });
+    each<N>([&](std::size_t i) { q[i] = q[i] * x[i] + V(kC3); });
+    each<N>([&](std::size_t i) { q[i] = q[i] * x[i] + V(kC2); });
+    each<N>([&](std::size_t i) { x[i] = s[i] * ((x[i] * x[i]) * q[i] + x[i]) + s[i]; });
   }
 }
 
-template <class Arch>
-inline Vec<Arch, double> exp_polynomial(Vec<Arch, double> n, Vec<Arch, double> x, Vec<Arch, double> s) {
+template <class Arch, std::size_t N>
+inline void exp_polynomial(const Vec<Arch, double> (&n)[N], const Vec<Arch, double> (&s)[N],
+                           Vec<Arch, double> (&x)[N]) {
   using V = Vec<Arch, double>;
   constexpr double kInverseFactorial[] = {1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0,
                                           1.0 / 362880.0,     1.0 / 40320.0,     1.0 / 5040.0,     1.0 / 720.0,
                                           1.0 / 120.0,        1.0 / 24.0,        1.0 / 6.0,        0.5};
   // The high part has 21 trailing zeros, so n * high is exact without fused multiply-add too.
-  V t = x - n * V(0x1.62e42fee00000p-1);
-  t = Arch::madd(n, V(-0x1.a39ef35793c76p-33), t);
-  V q = V(kInverseFactorial[0]);
+  each<N>([&](std::size_t i) {
+    V t = x[i] - n[i] * V(0x1.62e42fee00000p-1);
+    t = Arch::madd(n[i], V(-0x1.a39ef35793c76p-33), t);
+    V q = V(kInverseFactorial[0]);
 #pragma GCC unroll 16
-  for (int i = 1; i < 12; ++i) q = Arch::madd(q, t, V(kInverseFactorial[i]));
-  return Arch::madd(s, Arch::madd(t * t, q, t), s);
+    for (int k = 1; k < 12; ++k) q = Arch::madd(q, t, V(kInverseFactorial[k]));
+    x[i] = Arch::madd(s[i], Arch::madd(t * t, q, t), s[i]);
+  });
+}
+
+/// exp(x) in place of x.
+template <class Arch, class T, std::size_t N>
+inline void exp_negative(Vec<Arch, T> (&x)[N], T cut) {
+  using V = Vec<Arch, T>;
+  using K = ExpConstants<T>;
+  V n[N], s[N];
+  each<N>([&](std::size_t i) { x[i] = xsimd::select(x[i] < V(cut), V(K::kZero), x[i]); });
+  each<N>([&](std::size_t i) { n[i] = Arch::madd(x[i], V(K::kLog2E), V(K::kMagic)); });
+  each<N>([&](std::size_t i) {
+    s[i] = from_bits<Arch, T>(bits_of<typename K::Int, Arch, T>(n[i]) << K::kMantissaBits);
+    n[i] = n[i] - V(K::kMagic);
+  });
+  exp_polynomial<Arch>(n, s, x);
 }
 
 template <class Arch, class T>
 inline Vec<Arch, T> exp_negative(Vec<Arch, T> x, T cut) {
-  using V = Vec<Arch, T>;
-  using K = ExpConstants<T>;
-  x = xsimd::select(x < V(cut), V(K::kZero), x);
-  V n = Arch::madd(x, V(K::kLog2E), V(K::kMagic));
-  const V s = from_bits<Arch, T>(bits_of<typename K::Int, Arch, T>(n) << K::kMantissaBits);
-  n = n - V(K::kMagic);
-  return exp_polynomial<Arch>(n, x, s);
+  Vec<Arch, T> one[1] = {x};
+  exp_negative<Arch, T>(one, cut);
+  return one[0];
 }
 
 template <class Arch, class T>

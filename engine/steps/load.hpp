@@ -30,13 +30,18 @@ inline float value_of(std::uint8_t v) {
 inline float value_of(BrainFloat v) {
   return __builtin_bit_cast(float, static_cast<std::uint32_t>(v.bits) << 16);
 }
-/// Exact, subnormals included: the bits are placed where a float 2^112 times smaller has them, then scaled back.
+/// Exact. Subnormal halves go through integers: as subnormal floats they would cost a microcode assist each (73 us for
+/// a block of 64 x 784 on AVX2 instead of 4).
 inline float value_of(Half v) {
-  const std::uint32_t magnitude = static_cast<std::uint32_t>(v.bits & 0x7fffU) << 13;
+  const std::uint32_t magnitude = v.bits & 0x7fffU;
   const std::uint32_t sign = static_cast<std::uint32_t>(v.bits & 0x8000U) << 16;
-  const float scaled = __builtin_bit_cast(float, magnitude) * 0x1p112f;
-  const std::uint32_t special = magnitude | 0x7f800000U;  // infinity and NaN keep their payload
-  const std::uint32_t bits = magnitude >= 0x0f800000U ? special : __builtin_bit_cast(std::uint32_t, scaled);
+  const float subnormal = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f;
+  // Masks, not conditions: with those g++ 12 would not vectorise. Infinity and NaN get their exponent by the second
+  // sum.
+  const std::uint32_t is_normal = 0U - static_cast<std::uint32_t>(magnitude >= 0x0400U);
+  const std::uint32_t is_special = 0U - static_cast<std::uint32_t>(magnitude >= 0x7c00U);
+  const std::uint32_t normal = (magnitude << 13) + 0x38000000U + (is_special & 0x38000000U);
+  const std::uint32_t bits = (is_normal & normal) | (~is_normal & __builtin_bit_cast(std::uint32_t, subnormal));
   return __builtin_bit_cast(float, bits | sign);
 }
 

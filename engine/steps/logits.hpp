@@ -14,8 +14,7 @@ namespace {
 template <class Arch, class T>
 LogitsForm choose_form(std::size_t features, std::size_t classes) {
   if (!is_class_major(classes)) return LogitsForm::panel;
-  if (sizeof(T) == sizeof(float) && classes <= Arch::kSampleClasses &&
-      features <= Arch::kSampleFeaturesPerClass * classes) {
+  if (sizeof(T) == sizeof(float) && features <= smaller(Arch::kSampleFeaturesPerClass * classes, kSampleMostFeatures)) {
     return LogitsForm::sample;
   }
   return LogitsForm::dot;

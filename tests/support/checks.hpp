@@ -46,7 +46,7 @@ template <class T>
 Verdict check_gradient_small(const KernelTable& table);
 template <class T>
 Verdict check_gradient_large(const KernelTable& table);
-/// Ranges of features and panels give the bits of the whole and touch nothing else; a prefetch changes nothing.
+/// Ranges of features and panels give the bits of the whole and touch nothing else; reading ahead changes nothing.
 template <class T>
 Verdict check_gradient_parts(const KernelTable& table);
 template <class T>

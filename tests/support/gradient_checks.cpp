@@ -170,7 +170,8 @@ Verdict check_gradient_parts(const KernelTable& table) {
         kernels<T>(table).gradient(whole<T>(p, x, g, capacity, out, accumulate));
         const std::vector<T> want(out, out + count);
 
-        // The same in parts: cuts of the features at multiples of 16, cuts of the panels anywhere; odd tries prefetch.
+        // The same in parts: cuts of the features at multiples of 16, cuts of the panels anywhere; odd tries read
+        // ahead.
         const std::size_t feature_step = 16 * (1 + rng.below(4)), panel_step = 1 + rng.below(panels);
         const RowBlock<T> next = place_rows<T>(buffers.next, p.x, p.rows, p.features, {0, 0});
         out = place_dweights<T>(buffers.w, p, accumulate);
@@ -182,7 +183,9 @@ Verdict check_gradient_parts(const KernelTable& table) {
             args.feature_end = std::min(f + feature_step, p.features);
             args.panel_begin = q;
             args.panel_end = std::min(q + panel_step, panels);
-            if (try_ % 2 == 1) args.prefetch = next;
+            ReadAhead ahead{reinterpret_cast<const char*>(next.data),
+                            reinterpret_cast<const char*>(next.data + p.features)};
+            if (try_ % 2 == 1) args.ahead = &ahead;
             kernels<T>(table).gradient(args);
             // Nothing outside of the part has changed.
             for (std::size_t i = 0; i < count; ++i) {

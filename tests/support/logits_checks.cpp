@@ -15,7 +15,7 @@ const char* name_of(LogitsForm form) {
 template <class T>
 std::vector<LogitsForm> legal_forms(std::size_t features, std::size_t classes) {
   if (!is_class_major(classes)) return {LogitsForm::panel};
-  if (sizeof(T) == sizeof(float) && features <= 64 && classes <= 8) return {LogitsForm::dot, LogitsForm::sample};
+  if (sizeof(T) == sizeof(float) && features <= 128) return {LogitsForm::dot, LogitsForm::sample};
   return {LogitsForm::dot};
 }
 
