@@ -7,6 +7,7 @@
 //   one family, variant, shape  lanemax_bench --benchmark_filter='^pass/avx512/60000x784x10/'
 //   what there is               lanemax_bench --benchmark_list_tests
 //   the largest shapes, too     lanemax_bench --large              (or LANEMAX_BENCH_LARGE=1)
+//   odd shapes by the hundred   lanemax_bench --sweep --benchmark_filter=^sweep/ --benchmark_min_time=0.005
 //   other numbers of threads    lanemax_bench --threads=1,2,4      (default: 1 and, where there are two processors, 2)
 //   for a report                lanemax_bench --benchmark_out=FILE.json --benchmark_out_format=json
 //   for a comparison            lanemax_bench --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
@@ -41,6 +42,7 @@ void print_help() {
   std::printf(
       "lanemax_bench: lanemax's kernels and calls against this machine's limits and other libraries\n\n"
       "          [--large]                     also the shapes that need gigabytes or minutes (LANEMAX_BENCH_LARGE=1)\n"
+      "          [--sweep]                     also the pass over hundreds of odd shapes\n"
       "          [--threads=<n>[,<n>...]]      thread counts to measure; default 1,2\n\n"
       "and Google Benchmark's own:\n\n");
   benchmark::PrintDefaultHelp();
@@ -72,6 +74,8 @@ bool read_options(int& argc, char** argv, bool& lists_only) {
     const std::string argument = argv[i];
     if (argument == "--large") {
       s.large = true;
+    } else if (argument == "--sweep") {
+      s.sweep = true;
     } else if (argument.starts_with("--threads=")) {
       if (!parse_threads(argv[i] + std::strlen("--threads="), s.threads)) {
         std::fprintf(stderr, "lanemax_bench: %s: expected numbers from 1 to 1024, separated by commas\n", argv[i]);
@@ -154,6 +158,8 @@ int main(int argc, char** argv) {
   add_softmax_loss();
   add_predict();
   add_exp();
+  add_epoch();
+  if (settings().sweep) add_sweep();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

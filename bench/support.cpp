@@ -47,9 +47,23 @@ std::string Shape::text() const {
 
 std::vector<Shape> product_shapes() {
   static constexpr Shape kShapes[] = {
-      {32, 784, 10},         {256, 784, 10},           {4096, 784, 10},          {60000, 784, 10},
-      {65536, 54, 7},        {256, 768, 1000},         {4096, 768, 1000},        {2048, 2048, 2048},
-      {581012, 54, 7, true}, {1000000, 128, 10, true}, {512, 1024, 32000, true},
+      {32, 784, 10},
+      {256, 784, 10},
+      {4096, 784, 10},
+      {60000, 784, 10},
+      {65536, 54, 7},
+      {256, 768, 1000},
+      {4096, 768, 1000},
+      {2048, 2048, 2048},
+      {1797, 64, 10},
+      {581012, 54, 7, true},
+      {11000000, 28, 2, true},
+      {50000, 3072, 10, true},
+      {1000000, 128, 10, true},
+      {100000, 4096, 100, true},
+      {1000000, 768, 1000, true},
+      {512, 1024, 32000, true},
+      {4096, 1024, 32000, true},
   };
   std::vector<Shape> shapes;
   for (const Shape& shape : kShapes) {
@@ -65,12 +79,6 @@ std::uint32_t random_at(std::uint64_t index, std::uint64_t seed) {  // splitmix6
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
   return static_cast<std::uint32_t>(z >> 32);
-}
-
-AlignedArray<std::uint8_t> Problem::bytes() const {
-  AlignedArray<std::uint8_t> made(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) made[i] = static_cast<std::uint8_t>(std::lround(x[i] * 255.0f));
-  return made;
 }
 
 namespace {
@@ -325,13 +333,25 @@ std::string check_softmax(std::size_t rows, std::size_t classes, const std::int3
 
 // ---- cases ----
 
+Work work_of(const Shape& shape, int products, double bytes_per_feature) {
+  const double bytes = shape.feature_bytes() / 4 * bytes_per_feature;
+  return {products * shape.flops_per_product(), bytes, bytes, static_cast<double>(shape.rows)};
+}
+Work work_of_step(const Shape& shape) {
+  Work work = work_of(shape, 2);
+  const double weight_bytes = 4.0 * static_cast<double>(shape.features) * static_cast<double>(shape.classes);
+  work.bytes += 2 * weight_bytes;
+  work.working_set += 2 * weight_bytes;  // W and its gradient
+  return work;
+}
+
 namespace {
 
 /// The case in use, and what is known of all.
 struct Bench {
   std::string open_name;
   std::unique_ptr<Case> open;
-  std::string last_pool;
+  std::string last_pool;  // whose threads may be spinning; none after a case of one thread
   std::set<std::string> checked;
 };
 Bench& the_bench() {
@@ -347,11 +367,11 @@ std::string open_case(const CaseName& name, const std::string& full_name,
   bench.open_name.clear();
   std::unique_ptr<Case> made = make();
   made->prepare();
-  if (bench.last_pool != name.pool) {
+  if (!bench.last_pool.empty() && bench.last_pool != name.pool) {
     // OpenBLAS's threads look for work during 2^26 cycles, libgomp's for some milliseconds.
-    std::this_thread::sleep_for(std::chrono::milliseconds(60));
-    bench.last_pool = name.pool;
+    std::this_thread::sleep_for(std::chrono::milliseconds(bench.last_pool == "openmp" ? 10 : 50));
   }
+  bench.last_pool = name.threads > 1 ? name.pool : "";
   if (!bench.checked.contains(full_name)) {
     std::string error = made->check();
     if (!error.empty()) return error;
@@ -375,7 +395,7 @@ void measure(benchmark::State& state, const CaseName& name, const std::string& f
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) the_case.run();  // NOLINT(clang-analyzer-deadcode.DeadStores): the library's idiom
   const double total = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const double seconds = total / static_cast<double>(state.iterations());
+  const double seconds = the_case.seconds(total / static_cast<double>(state.iterations()));
 
   const Work work = the_case.work();
   const Limits& limits = limits_of(name.bound_isa, name.threads);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // A whole training step of one mini-batch, the public call with its checks: loss, gradient, update. Peers: both
-// products, a plain softmax and a plain update.
+// products, a plain softmax and a plain update. small_batch: the same for a few rows, where W is most of what is read.
 #include "bench/peers/products.hpp"
 #include "bench/support.hpp"
 #include "engine/workspace.hpp"
@@ -11,14 +11,7 @@
 namespace lanemax::bench {
 namespace {
 
-constexpr Shape kShapes[] = {{256, 784, 10}, {1024, 768, 1000}};
 constexpr double kRate = 1e-3;
-
-Work work_of(const Shape& shape) {
-  const double parameters = static_cast<double>(shape.features) * static_cast<double>(shape.classes);
-  return {2 * shape.flops_per_product(), shape.feature_bytes(), shape.feature_bytes() + 8 * parameters,
-          static_cast<double>(shape.rows)};
-}
 
 class EngineCase : public Case {
  public:
@@ -34,7 +27,7 @@ class EngineCase : public Case {
                                         state_memory_.view(), state_);
   }
 
-  [[nodiscard]] Work work() const override { return work_of(problem_->shape); }
+  [[nodiscard]] Work work() const override { return work_of_step(problem_->shape); }
   void count(benchmark::State& state) override {
     state.counters["workspace_MiB"] = static_cast<double>(workspace_.view().bytes) / (1 << 20);
   }
@@ -82,44 +75,24 @@ class EngineCase : public Case {
   Status status_;
 };
 
-class PeerCase : public Case {
- public:
-  PeerCase(const GemmPeer& peer, int threads, bool dxc, const Shape& shape)
-      : steps_(peer, threads, dxc, problem_of(shape)) {}
-
-  [[nodiscard]] Work work() const override { return work_of(steps_.problem().shape); }
-  void prepare() override { steps_.use(); }
-  void run() override {
-    steps_.logits();
-    loss_ = steps_.loss();
-    steps_.gradient();
-    steps_.update(static_cast<float>(kRate));
-  }
-  std::string check() override {
-    run();
-    return check_pass(steps_.problem(), loss_, [&](std::size_t c, std::size_t d) { return steps_.dweight_at(c, d); },
-                      {});
-  }
-
- private:
-  PeerSteps steps_;
-  double loss_ = 0;
-};
-
 }  // namespace
 
 void add_train_step() {
-  for (const Shape& shape : kShapes) {
-    for (const int threads : settings().threads) {
-      for (const Variant& v : variants()) {
-        add_case({"train_step", v.name, shape.text(), threads, v.isa, "openmp"},
-                 [&v, &shape, threads] { return std::make_unique<EngineCase>(v.isa, shape, threads); });
+  const auto add = [](const char* family, const Shape& shape) {
+    for (const Variant& v : variants()) {
+      for (const int threads : settings().threads) {
+        add_case({family, v.name, shape.text(), threads, v.isa, "openmp"},
+                 [&v, shape, threads] { return std::make_unique<EngineCase>(v.isa, shape, threads); });
       }
-      for_each_peer([&](const GemmPeer& peer, bool dxc, const std::string& name) {
-        add_case({"train_step", name, shape.text(), threads, variants().front().isa, peer.pool},
-                 [&peer, threads, dxc, &shape] { return std::make_unique<PeerCase>(peer, threads, dxc, shape); });
-      });
     }
+    add_peers(family, shape, PeerSteps::Part::train_step);
+  };
+  for (const Shape& shape : {Shape{256, 784, 10}, Shape{1024, 768, 1000}, Shape{512, 1024, 32000, true}}) {
+    if (settings().large || !shape.large) add("train_step", shape);
+  }
+  for (const std::size_t rows : {1U, 8U, 32U}) {
+    add("small_batch", {rows, 784, 10});
+    add("small_batch", {rows, 768, 1000});
   }
 }
 
