@@ -9,6 +9,7 @@
 //   the largest shapes, too     lanemax_bench --large              (or LANEMAX_BENCH_LARGE=1)
 //   odd shapes by the hundred   lanemax_bench --sweep --benchmark_filter=^sweep/ --benchmark_min_time=0.005
 //   other numbers of threads    lanemax_bench --threads=1,2,4      (default: 1 and, where there are two processors, 2)
+//   peers from elsewhere        lanemax_bench --peers=DIR          (bench/README.md)
 //   for a report                lanemax_bench --benchmark_out=FILE.json --benchmark_out_format=json
 //   for a comparison            lanemax_bench --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
 //
@@ -43,6 +44,7 @@ void print_help() {
       "lanemax_bench: lanemax's kernels and calls against this machine's limits and other libraries\n\n"
       "          [--large]                     also the shapes that need gigabytes or minutes (LANEMAX_BENCH_LARGE=1)\n"
       "          [--sweep]                     also the pass over hundreds of odd shapes\n"
+      "          [--peers=<directory>]         where newer OpenBLAS, MKL and oneDNN are looked for\n"
       "          [--threads=<n>[,<n>...]]      thread counts to measure; default 1,2\n\n"
       "and Google Benchmark's own:\n\n");
   benchmark::PrintDefaultHelp();
@@ -76,6 +78,8 @@ bool read_options(int& argc, char** argv, bool& lists_only) {
       s.large = true;
     } else if (argument == "--sweep") {
       s.sweep = true;
+    } else if (argument.starts_with("--peers=")) {
+      s.peer_directory = argument.substr(std::strlen("--peers="));
     } else if (argument.starts_with("--threads=")) {
       if (!parse_threads(argv[i] + std::strlen("--threads="), s.threads)) {
         std::fprintf(stderr, "lanemax_bench: %s: expected numbers from 1 to 1024, separated by commas\n", argv[i]);
@@ -122,7 +126,9 @@ void describe(bool with_limits) {
   say("variants compiled", compiled);
   say("variants supported", supported);
   for (const GemmPeer& peer : peers().gemm) say(std::string("peer ") + peer.name, peer.version);
-  for (const FunctionPeer& peer : peers().functions) say(std::string("peer ") + peer.name, peer.version);
+  for (const FunctionPeer& peer : peers().functions) {
+    if (peer.softmax_loss != nullptr) say(std::string("peer ") + peer.name, peer.version);
+  }
   for (const std::string& skipped : peers().skipped) say("skipped " + skipped.substr(0, skipped.find(':')), skipped);
   say("peers compiled for", name_of(peer_isa()));
   if (!with_limits) return;

@@ -40,7 +40,7 @@ double clock_cost() {
 
 /// Fills every cache with something else.
 void evict_caches() {
-  static const AlignedArray<float> memory(std::max(std::size_t{64} << 20, 2 * cache_bytes(Level::l3)) / sizeof(float));
+  static const AlignedArray<float> memory(std::max(std::size_t{64} << 20, 4 * cache_bytes(Level::l3)) / sizeof(float));
   float sum = 0;
   for (std::size_t i = 0; i < memory.size(); i += 64 / sizeof(float)) sum += memory[i];
   benchmark::DoNotOptimize(sum);

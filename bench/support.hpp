@@ -30,9 +30,10 @@ struct Variant {
 [[nodiscard]] const std::vector<Variant>& variants();
 
 struct Settings {
-  std::vector<int> threads;  ///< the counts to measure
-  bool large = false;        ///< the shapes that need gigabytes or minutes, too
-  bool sweep = false;        ///< the hundreds of shapes of the sweep, too
+  std::vector<int> threads;                             ///< the counts to measure
+  bool large = false;                                   ///< the shapes that need gigabytes or minutes, too
+  bool sweep = false;                                   ///< the hundreds of shapes of the sweep, too
+  std::string peer_directory = LANEMAX_BENCH_PEER_DIR;  ///< where newer versions of the peers are looked for
 };
 [[nodiscard]] Settings& settings();
 
