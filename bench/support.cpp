@@ -2,6 +2,7 @@
 #include "bench/support.hpp"
 
 #include "bench/limits/limits.hpp"
+#include "bench/recent.hpp"
 #include "engine/dispatch/select_isa.hpp"
 #include "engine/pass.hpp"
 
@@ -9,7 +10,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <list>
+#include <map>
 #include <set>
 #include <thread>
 #include <utility>
@@ -113,30 +114,6 @@ std::shared_ptr<const Problem> make_problem(const Shape& shape) {
   for (std::size_t n = 0; n < rows; ++n) p.labels[n] = static_cast<std::int32_t>(random_at(n, 4) % classes);
   return problem;
 }
-
-/// The last few things made, the latest first, none of them made twice while it is kept.
-template <class Value>
-class Recent {
- public:
-  template <class Make, class Cost>
-  std::shared_ptr<const Value> get(const std::string& key, double budget, Make&& make, Cost&& cost) {
-    auto it = std::find_if(list_.begin(), list_.end(), [&](const auto& entry) { return entry.first == key; });
-    if (it != list_.end()) {
-      list_.splice(list_.begin(), list_, it);
-      return list_.front().second;
-    }
-    list_.emplace_front(key, make());
-    double total = 0;
-    for (auto entry = list_.begin(); entry != list_.end();) {
-      total += cost(*entry->second);
-      entry = total > budget && entry != list_.begin() ? list_.erase(entry) : std::next(entry);
-    }
-    return list_.front().second;
-  }
-
- private:
-  std::list<std::pair<std::string, std::shared_ptr<const Value>>> list_;
-};
 
 }  // namespace
 
@@ -347,14 +324,15 @@ Work work_of_step(const Shape& shape) {
 
 namespace {
 
+constexpr double kLongRun = 0.02;    // seconds; what is cold at the start does not matter then
 constexpr double kMostShare = 1.02;  // more of the bound means that the bound, or the time, is wrong
 
 /// The case in use, and what is known of all.
 struct Bench {
   std::string open_name;
   std::unique_ptr<Case> open;
-  std::string last_pool;  // whose threads may be spinning; none after a case of one thread
-  std::set<std::string> checked;
+  std::string last_pool;                  // whose threads may be spinning; none after a case of one thread
+  std::map<std::string, double> checked;  // with the seconds of a run
 };
 Bench& the_bench() {
   static Bench bench;
@@ -374,11 +352,12 @@ std::string open_case(const CaseName& name, const std::string& full_name,
     std::this_thread::sleep_for(std::chrono::milliseconds(bench.last_pool == "openmp" ? 10 : 50));
   }
   bench.last_pool = name.threads > 1 ? name.pool : "";
-  if (!bench.checked.contains(full_name)) {
+  const auto known = bench.checked.find(full_name);
+  if (known == bench.checked.end()) {
     std::string error = made->check();
     if (!error.empty()) return error;
-    bench.checked.insert(full_name);
-  } else {
+    bench.checked.emplace(full_name, 0.0);
+  } else if (known->second < kLongRun) {
     made->run();
   }
   bench.open = std::move(made);
@@ -398,6 +377,8 @@ void measure(benchmark::State& state, const CaseName& name, const std::string& f
   for (auto _ : state) the_case.run();  // NOLINT(clang-analyzer-deadcode.DeadStores): the library's idiom
   const double total = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double seconds = the_case.seconds(total / static_cast<double>(state.iterations()));
+
+  the_bench().checked[full_name] = seconds;
 
   const Work work = the_case.work();
   const Level level = level_of(work.working_set, name.threads);

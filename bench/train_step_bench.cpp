@@ -8,6 +8,8 @@
 
 #include <lanemax/train_step.hpp>
 
+#include <cstring>
+
 namespace lanemax::bench {
 namespace {
 
@@ -19,6 +21,7 @@ class EngineCase : public Case {
       : problem_(problem_of(shape)),
         state_memory_(TrainState<float>::bytes(shape.features, shape.classes, Optimiser::gradient_descent)),
         workspace_(train_step_workspace_bytes<float>(shape.rows, shape.features, shape.classes, threads)) {
+    std::memset(workspace_.view().data, 0, workspace_.view().bytes);  // pages that are there
     execution_.isa = isa;
     execution_.threads = threads;
     batch_.features = {problem_->x.data(), shape.rows, shape.features};
