@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Compares two builds of lanemax_bench: did a change make something slower?
 
-Both are run in turn, the first one changing, because machines drift. For each case the interval that holds the median of
-its runs' times with at least 95 % confidence (order statistics: of seven runs that is all of them, so one disturbed run
-hides a difference; nine forgive one at each end). A case is called slower or faster only if the intervals do not
+Both are run in turn, the first one changing, because machines drift. For each case the interval that holds the median
+of its runs' times with at least 95 % confidence (order statistics: of seven runs that is all of them, so one disturbed
+run hides a difference; nine forgive one at each end). A case is called slower or faster only if the intervals do not
 overlap. What this cannot see: differences smaller than the machine's noise; and where code and data happen to lie in
 memory, which is the same in every run of a build and can make some per cent without any reason in the source. Of a
 thousand cases some will be flagged by chance: run those again.
@@ -29,7 +29,7 @@ def interval(times):
     ordered = sorted(times)
     n = len(ordered)
     cut = 0  # so many may be left out at each end
-    while 1 - 2 * sum(math.comb(n, k) for k in range(cut + 2)) / 2 ** n >= CONFIDENCE and cut + 1 < n / 2:
+    while 1 - 2 * sum(math.comb(n, k) for k in range(cut + 2)) / 2**n >= CONFIDENCE and cut + 1 < n / 2:
         cut += 1
     return ordered[cut], ordered[n - 1 - cut]
 
@@ -61,9 +61,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", metavar="OLD_LANEMAX_BENCH")
     parser.add_argument("new", metavar="NEW_LANEMAX_BENCH")
-    parser.add_argument("--filter", default="^(pass|train_step|epoch|logits|gradient|softmax_loss|predict|exp|log1p)[a-z0-9_]*/"
-                        "(avx512|avx2_fma|sse2|neon)/", help="cases to compare (default: all but peers)")
-    parser.add_argument("--runs", type=int, default=FEWEST_RUNS, help=f"of each build, at least {FEWEST_RUNS} (the default)")
+    parser.add_argument(
+        "--filter",
+        default="^(pass|train_step|epoch|logits|gradient|softmax_loss|predict|exp|log1p)[a-z0-9_]*/"
+        "(avx512|avx2_fma|sse2|neon)/",
+        help="cases to compare (default: all but peers)",
+    )
+    parser.add_argument(
+        "--runs", type=int, default=FEWEST_RUNS, help=f"of each build, at least {FEWEST_RUNS} (the default)"
+    )
     parser.add_argument("--min-time", type=float, default=0.02, help="seconds for each case and run (default 0.02)")
     parser.add_argument("--all", action="store_true", help="print the cases that did not change, too")
     options = parser.parse_args()
@@ -80,10 +86,15 @@ def main():
     for verdict, ratio, name in sorted(rows, key=lambda r: -r[1]):
         if verdict or options.all:
             (a, b), (c, d) = interval(old[name]), interval(new[name])
-            print(f"{verdict or 'same':7s} {ratio:6.3f}  {name:45s} {a * 1e6:11.2f}..{b * 1e6:.2f} µs  ->  {c * 1e6:.2f}..{d * 1e6:.2f} µs")
+            print(
+                f"{verdict or 'same':7s} {ratio:6.3f}  {name:45s} "
+                f"{a * 1e6:11.2f}..{b * 1e6:.2f} µs  ->  {c * 1e6:.2f}..{d * 1e6:.2f} µs"
+            )
     slower, faster = (sum(r[0] == verdict for r in rows) for verdict in ("slower", "faster"))
     left = len(set(old) | set(new)) - len(names)
-    print(f"{len(rows)} cases compared: {slower} slower, {faster} faster" + (f"; {left} not in every run" if left else ""))
+    print(
+        f"{len(rows)} cases compared: {slower} slower, {faster} faster" + (f"; {left} not in every run" if left else "")
+    )
     if not rows:
         return 2
     return 1 if slower else 0

@@ -18,13 +18,24 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", metavar="LANEMAX_BENCH", help="measure with this program; takes some minutes")
-    source.add_argument("--from", dest="data", metavar="FILE.json", help="draw an earlier report.json or kept result again")
-    source.add_argument("--check-readme", metavar="README.md", help="do its tables show the kept result that they name?")
+    source.add_argument(
+        "--from", dest="data", metavar="FILE.json", help="draw an earlier report.json or kept result again"
+    )
+    source.add_argument(
+        "--check-readme", metavar="README.md", help="do its tables show the kept result that they name?"
+    )
     parser.add_argument("--output", default=".", metavar="DIR", help="where the report goes (default: here)")
     parser.add_argument("--keep", action="store_true", help="keep the figures in --results, to compare with later")
-    parser.add_argument("--results", default=BENCH / "results", type=pathlib.Path, metavar="DIR",
-                        help="the kept figures (default: bench/results)")
-    parser.add_argument("--readme", action="store_true", help="print the tables of the project's README instead of a report")
+    parser.add_argument(
+        "--results",
+        default=BENCH / "results",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="the kept figures (default: bench/results)",
+    )
+    parser.add_argument(
+        "--readme", action="store_true", help="print the tables of the project's README instead of a report"
+    )
     return parser.parse_args()
 
 
@@ -34,8 +45,21 @@ def kept_results(folder):
 
 
 def write_csv(path, data):
-    columns = ["name", "family", "variant", "shape", "threads", "min", "median", "repetitions", "gflops", "gbytes",
-               "share", "level", *measure.COUNTERS]
+    columns = [
+        "name",
+        "family",
+        "variant",
+        "shape",
+        "threads",
+        "min",
+        "median",
+        "repetitions",
+        "gflops",
+        "gbytes",
+        "share",
+        "level",
+        *measure.COUNTERS,
+    ]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
@@ -43,7 +67,7 @@ def write_csv(path, data):
 
 
 def keep(folder, data):
-    name = re.sub(r"[^a-z0-9]+", "-", page.machine_name(data).lower()).strip("-") or "machine"
+    name = re.sub(r"[^a-z0-9]+", "-", page.machine_name(data).lower()).strip("-")
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}-{data['date'][:10]}.json"
     measure.write_json(path, measure.compact(data))

@@ -23,11 +23,20 @@ MOST_SHARE = 1.02
 # (what it is, options). Short and often rather than long: the machines have other tenants.
 FEW = ["--benchmark_repetitions=3"]
 RUNS = [
-    ("kernels, passes and peers",
-     ["--benchmark_repetitions=5", "--benchmark_enable_random_interleaving=true", "--benchmark_min_time=0.01"]),
-    ("512 x 1024 x 32000",
-     FEW + ["--large", "--threads=2", "--benchmark_min_time=0.01",
-            "--benchmark_filter=^(pass/.*|train_step/(avx512|avx2_fma|sse2|neon)/)512x1024x32000/"]),
+    (
+        "kernels, passes and peers",
+        ["--benchmark_repetitions=5", "--benchmark_enable_random_interleaving=true", "--benchmark_min_time=0.01"],
+    ),
+    (
+        "512 x 1024 x 32000",
+        FEW
+        + [
+            "--large",
+            "--threads=2",
+            "--benchmark_min_time=0.01",
+            "--benchmark_filter=^(pass/.*|train_step/(avx512|avx2_fma|sse2|neon)/)512x1024x32000/",
+        ],
+    ),
     ("sweep", FEW + ["--sweep", "--threads=1", "--benchmark_min_time=0.004", "--benchmark_filter=^sweep/"]),
 ]
 
@@ -71,10 +80,20 @@ def case_of(name, entries):
     family, variant, shape, threads = name.split("/")
     entries = sorted(entries, key=seconds)
     best = entries[0]
-    case = {"name": name, "family": family, "variant": variant, "shape": shape, "threads": int(threads),
-            "min": seconds(best), "median": statistics.median(seconds(e) for e in entries),
-            "repetitions": len(entries), "gflops": best["GFLOPs"], "gbytes": best["GB/s"],
-            "share": best["share_of_bound"], "level": best.get("label", "")}
+    case = {
+        "name": name,
+        "family": family,
+        "variant": variant,
+        "shape": shape,
+        "threads": int(threads),
+        "min": seconds(best),
+        "median": statistics.median(seconds(e) for e in entries),
+        "repetitions": len(entries),
+        "gflops": best["GFLOPs"],
+        "gbytes": best["GB/s"],
+        "share": best["share_of_bound"],
+        "level": best.get("label", ""),
+    }
     for counter in COUNTERS:
         if counter in best:
             values = [e[counter] for e in entries]
@@ -87,7 +106,7 @@ def limits_of(context, found):
     limits = {}
     for key, text in context.items():
         if key.startswith("limits/"):
-            limits[key[len("limits/"):]] = {k: float(v) for k, v in (pair.split("=") for pair in text.split())}
+            limits[key[len("limits/") :]] = {k: float(v) for k, v in (pair.split("=") for pair in text.split())}
     for name, entries in found.items():
         family, variant, what, threads = name.split("/")
         if family == "limits":
@@ -107,8 +126,11 @@ def sweep_of(cases):
         return None
     keys = {key for grid in shares.values() for key in grid}
     rows, columns = sorted({c for c, _ in keys}), sorted({d for _, d in keys})
-    return {"classes": rows, "features": columns,
-            "shares": {v: [[grid.get((c, d)) for d in columns] for c in rows] for v, grid in shares.items()}}
+    return {
+        "classes": rows,
+        "features": columns,
+        "shares": {v: [[grid.get((c, d)) for d in columns] for c in rows] for v, grid in shares.items()},
+    }
 
 
 def text_size(count):
@@ -132,10 +154,15 @@ def measure(binary, say):
         data.setdefault("date", context["date"])
         data.setdefault("compiler", context["compiler"])
         data.setdefault("flags", context["flags"])
-        data.setdefault("machine", {
-            "name": context["cpu"], "cpus": context["num_cpus"],
-            "caches": [f"L{c['level']} {c['type']} {text_size(c['size'])}" for c in context["caches"]]})
-        data.setdefault("peers", {k[len("peer "):]: v for k, v in context.items() if k.startswith("peer ")})
+        data.setdefault(
+            "machine",
+            {
+                "name": context["cpu"],
+                "cpus": context["num_cpus"],
+                "caches": [f"L{c['level']} {c['type']} {text_size(c['size'])}" for c in context["caches"]],
+            },
+        )
+        data.setdefault("peers", {k[len("peer ") :]: v for k, v in context.items() if k.startswith("peer ")})
         data.setdefault("skipped", [v for k, v in context.items() if k.startswith("skipped ")])
     data["variants"] = context["variants supported"].split()
     for case in data["cases"]:
@@ -170,17 +197,23 @@ def share_of(data, case):
     """Of the bound, by the best limits that any part of the run has seen."""
     variant = case["variant"] if case["variant"] in data["variants"] else data["variants"][0]
     bandwidth = limit(data, variant, case["threads"], "read_" + case["level"])
-    shares = [rate / most for rate, most in ((case["gflops"], peak_of(data, case)), (case["gbytes"], bandwidth)) if most]
+    shares = [
+        rate / most for rate, most in ((case["gflops"], peak_of(data, case)), (case["gbytes"], bandwidth)) if most
+    ]
     return max(shares, default=case["share"])
 
 
 def compact(data):
     """What bench/results/ keeps: four digits are plenty."""
+
     def rounded(value):
         return float(f"{value:.4g}") if isinstance(value, float) else value
+
     kept = dict(data)
-    kept["cases"] = [{k: rounded(v) for k, v in case.items() if k not in ("family", "variant", "shape", "threads")}
-                     for case in data["cases"]]
+    kept["cases"] = [
+        {k: rounded(v) for k, v in case.items() if k not in ("family", "variant", "shape", "threads")}
+        for case in data["cases"]
+    ]
     return kept
 
 

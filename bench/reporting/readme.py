@@ -1,8 +1,8 @@
-"""The tables of README's performance section, made from a report's data and checked against the kept result they name."""
+"""The tables of README's performance section: made from a report's data, checked against the kept result they name."""
 
 import re
 
-from . import measure, page, targets
+from . import charts, measure, page, targets
 
 BEGIN = "<!-- from bench/results/{} by bench/report.py --readme -->"
 END = "<!-- end -->"
@@ -29,26 +29,32 @@ def against_peers(table, family, shapes, text, head):
     peers = [p for p in table.peer_names() if table.peer_time(family, p, shapes[0], 1) is not None]
     lines = [f"| {head} | lanemax | bound | " + " | ".join(peers) + " |", "|---" * (len(peers) + 3) + "|"]
     for shape in shapes:
+
         def ours(n, shape=shape):
             return table.time(family, table.variants[0], shape, n)
 
         def bound(n, shape=shape):
             case = table.case(family, table.variants[0], shape, n)
             return case and case["min"] * case["share"]
-        cells = [page.by_product(shape), both(text, ours), both(text, bound)]
+
+        cells = [charts.times_sign(shape), both(text, ours), both(text, bound)]
         cells += [both(text, lambda n, p=p, s=shape: table.peer_time(family, p, s, n)) for p in peers]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
 def by_variant(table):
-    lines = ["| loss and gradient, GFLOP/s (share of the bound) | " + " | ".join(table.variants) + " |",
-             "|---" * (len(table.variants) + 1) + "|"]
+    lines = [
+        "| loss and gradient, GFLOP/s (share of the bound) | " + " | ".join(table.variants) + " |",
+        "|---" * (len(table.variants) + 1) + "|",
+    ]
     for shape in SHAPES:
-        cells = [page.by_product(shape)]
+        cells = [charts.times_sign(shape)]
         for variant in table.variants:
             found = [table.case("pass", variant, shape, n) for n in THREADS]
-            cells.append(" \\| ".join("–" if c is None else f"{c['gflops']:.0f} ({100 * c['share']:.0f} %)" for c in found))
+            cells.append(
+                " \\| ".join("–" if c is None else f"{c['gflops']:.0f} ({100 * c['share']:.0f} %)" for c in found)
+            )
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -59,21 +65,25 @@ def tables(data, name):
     best = table.variants[0]
     peak = [measure.limit(data, best, n, "arithmetic") for n in THREADS]
     memory = [measure.limit(data, best, n, "read_dram") for n in THREADS]
-    lines = [BEGIN.format(name), "",
-             f"{data['machine']['name']}, {data['machine']['cpus']} processors, {data['date'][:10]}, {data['compiler']}, f32: "
-             f"{peak[0]:.0f} and {peak[1]:.0f} GFLOP/s, {memory[0]:.0f} and {memory[1]:.0f} GB/s from memory with one and two threads. "
-             "Everything in one run on the same data, the fastest of the repetitions, one thread \\| two; for each peer the better "
-             "layout of W.", ""]
+    lines = [
+        BEGIN.format(name),
+        "",
+        f"{page.machine_name(data)}, {data['machine']['cpus']} processors, {data['date'][:10]}, "
+        f"{data['compiler']}, f32: "
+        f"{peak[0]:.0f} and {peak[1]:.0f} GFLOP/s, {memory[0]:.0f} and {memory[1]:.0f} GB/s from memory with "
+        "one and two threads. "
+        "Everything in one run on the same data, the fastest of the repetitions, one thread \\| two; for each peer "
+        "the better "
+        "layout of W.",
+        "",
+    ]
     lines += against_peers(table, "pass", SHAPES, milliseconds, "loss and gradient, ms") + [""]
-    lines += against_peers(table, "train_step", ("256x784x10", "1024x768x1000"), microseconds, "training step, µs") + [""]
+    lines += against_peers(table, "train_step", ("256x784x10", "1024x768x1000"), microseconds, "training step, µs") + [
+        ""
+    ]
     lines += by_variant(table) + [""]
-    versions = "; ".join(f"{k}: {short_version(v)}" for k, v in data["peers"].items())
+    versions = "; ".join(f"{k}: {page.short_version(v)}" for k, v in data["peers"].items())
     return "\n".join(lines + [f"Peers: {versions}.", END])
-
-
-def short_version(text):
-    found = re.search(r"\d+\.\d+[\w.]*", text)
-    return found.group(0) if found else text
 
 
 def check(path, results):

@@ -84,9 +84,16 @@ def row(id_, work, variant, figures, goal, stretch, at_least, text, unit=""):
     status = judge(worst, goal, stretch, at_least)
     if not complete and status != "short":
         status = "missing"
-    return Row(id_, work, variant, f"{sign} {text(goal)}{unit}", "" if stretch is None else f"{sign} {text(stretch)}{unit}",
-               "not measured" if worst is None else text(worst) + (f" ({where})" if len(known) > 1 and where else ""),
-               others, status)
+    return Row(
+        id_,
+        work,
+        variant,
+        f"{sign} {text(goal)}{unit}",
+        "" if stretch is None else f"{sign} {text(stretch)}{unit}",
+        "not measured" if worst is None else text(worst) + (f" ({where})" if len(known) > 1 and where else ""),
+        others,
+        status,
+    )
 
 
 def thread_text(threads):
@@ -117,34 +124,108 @@ def ratio(a, b):
 
 
 def peer_rows(table, id_, work, families, shapes, threads, key="min"):
-    figures = {f"{peer}, {family} {shape}, {thread_text(n)}": value
-               for family in families for shape in shapes for n in threads
-               for peer, value in table.ratios(family, shape, n, key).items()}
+    figures = {
+        f"{peer}, {family} {shape}, {thread_text(n)}": value
+        for family in families
+        for shape in shapes
+        for n in threads
+        for peer, value in table.ratios(family, shape, n, key).items()
+    }
     return row(id_, work, table.variants[0], figures, 1.0, None, True, times, " every peer's speed")
 
 
 def per_variant(table, variant):
     """The targets that are ratios to a variant's own limits."""
-    two_over_one = {shape: ratio(table.time("pass", variant, shape, 1), table.time("pass", variant, shape, 2))
-                    for shape in (WIDE, CUBE)}
+    two_over_one = {
+        shape: ratio(table.time("pass", variant, shape, 1), table.time("pass", variant, shape, 2))
+        for shape in (WIDE, CUBE)
+    }
     return [
-        row("T1", "both products, 4096 x 768 x 1000 and 2048³, 1 and 2 threads", variant,
-            shares_of_peak(table, variant, ("logits", "gradient"), (WIDE, CUBE)), 0.95, 0.97, True, percent, " of peak"),
-        row("T2", "loss and gradient, 60000 x 784 x 10", variant,
-            over_bound(table, variant, "pass", FASHION, ONE_AND_TWO), 1.3, 1.15, False, times, " bound"),
-        row("T3", "the same from u8 pixels, against f32", variant,
-            {thread_text(n): ratio(table.time("pass_u8", variant, FASHION, n), table.time("pass", variant, FASHION, n))
-             for n in ONE_AND_TWO}, 1.0, None, False, times, " the time"),
-        row("T4", "training step, 256 x 784 x 10, 1 thread", variant,
-            over_bound(table, variant, "train_step", "256x784x10", (1,)), 1.4, 1.155, False, times, " bound"),
-        row("T5", "loss and gradient, 4096 x 768 x 1000", variant,
-            shares_of_peak(table, variant, ("pass",), (WIDE,)), 0.92, 0.95, True, percent, " of peak"),
-        row("T11", "an epoch of batches of 256, 60000 x 784 x 10, 2 threads, against one pass", variant,
+        row(
+            "T1",
+            "both products, 4096 x 768 x 1000 and 2048³, 1 and 2 threads",
+            variant,
+            shares_of_peak(table, variant, ("logits", "gradient"), (WIDE, CUBE)),
+            0.95,
+            0.97,
+            True,
+            percent,
+            " of peak",
+        ),
+        row(
+            "T2",
+            "loss and gradient, 60000 x 784 x 10",
+            variant,
+            over_bound(table, variant, "pass", FASHION, ONE_AND_TWO),
+            1.3,
+            1.15,
+            False,
+            times,
+            " bound",
+        ),
+        row(
+            "T3",
+            "the same from u8 pixels, against f32",
+            variant,
+            {
+                thread_text(n): ratio(
+                    table.time("pass_u8", variant, FASHION, n), table.time("pass", variant, FASHION, n)
+                )
+                for n in ONE_AND_TWO
+            },
+            1.0,
+            None,
+            False,
+            times,
+            " the time",
+        ),
+        row(
+            "T4",
+            "training step, 256 x 784 x 10, 1 thread",
+            variant,
+            over_bound(table, variant, "train_step", "256x784x10", (1,)),
+            1.4,
+            1.155,
+            False,
+            times,
+            " bound",
+        ),
+        row(
+            "T5",
+            "loss and gradient, 4096 x 768 x 1000",
+            variant,
+            shares_of_peak(table, variant, ("pass",), (WIDE,)),
+            0.92,
+            0.95,
+            True,
+            percent,
+            " of peak",
+        ),
+        row(
+            "T11",
+            "an epoch of batches of 256, 60000 x 784 x 10, 2 threads, against one pass",
+            variant,
             {"": ratio(table.time("epoch", variant, FASHION, 2), table.time("pass", variant, FASHION, 2))},
-            2.7, 1.8, False, times, " the pass"),
-        row("T12", "2 threads over 1, loss and gradient, compute-bound", variant, two_over_one, 1.85, 1.95, True, times),
-        row("T13", "loss and gradient, 512 x 1024 x 32000, 2 threads", variant,
-            shares_of_peak(table, variant, ("pass",), (VOCABULARY,), (2,)), 0.88, 0.93, True, percent, " of peak"),
+            2.7,
+            1.8,
+            False,
+            times,
+            " the pass",
+        ),
+        row(
+            "T12", "2 threads over 1, loss and gradient, compute-bound", variant, two_over_one, 1.85, 1.95, True, times
+        ),
+        row(
+            "T13",
+            "loss and gradient, 512 x 1024 x 32000, 2 threads",
+            variant,
+            shares_of_peak(table, variant, ("pass",), (VOCABULARY,), (2,)),
+            0.88,
+            0.93,
+            True,
+            percent,
+            " of peak",
+        ),
     ]
 
 
@@ -164,20 +245,45 @@ def best_variant(table):
     found = [
         rows["T1"],
         peer_rows(table, "T1", "the same, against every peer", ("logits", "gradient"), (WIDE, CUBE), ONE_AND_TWO),
-        rows["T2"], rows["T3"], rows["T4"], rows["T5"],
-        row("T6", "losses and residuals, C = 1000, against SLEEF's exp", best, {"": sleef["64x1000"]}, 2.0, None, True,
-            times, " its speed"),
+        rows["T2"],
+        rows["T3"],
+        rows["T4"],
+        rows["T5"],
+        row(
+            "T6",
+            "losses and residuals, C = 1000, against SLEEF's exp",
+            best,
+            {"": sleef["64x1000"]},
+            2.0,
+            None,
+            True,
+            times,
+            " its speed",
+        ),
         row("T6", "the same, C = 10", best, {"": sleef["4096x10"]}, 5.0, None, True, times, " its speed"),
         row("T7", "one prediction, 784 x 10, warm: median", best, predict("p50_ns"), 150, 100, False, nanoseconds),
         row("T7", "the same: 99.9th percentile", best, predict("p99.9_ns"), 500, None, False, nanoseconds),
         peer_rows(table, "T8", "one prediction, 768 x 1000, f32: median", ("predict",), ("768x1000",), (1,), "p50_ns"),
-        rows["T11"], rows["T12"], rows["T13"],
+        rows["T11"],
+        rows["T12"],
+        rows["T13"],
         row("T13", "the same: scratch memory", best, scratch, 96, None, False, lambda v: f"{v:.0f} MiB"),
     ]
     for variant, goal in (("avx2_fma", 0.93), ("sse2", 0.85)):
         if variant in table.variants:
-            found.append(row("T14", "loss and gradient, 4096 x 768 x 1000", variant,
-                             shares_of_peak(table, variant, ("pass",), (WIDE,)), goal, None, True, percent, " of peak"))
+            found.append(
+                row(
+                    "T14",
+                    "loss and gradient, 4096 x 768 x 1000",
+                    variant,
+                    shares_of_peak(table, variant, ("pass",), (WIDE,)),
+                    goal,
+                    None,
+                    True,
+                    percent,
+                    " of peak",
+                )
+            )
     return found
 
 
