@@ -75,7 +75,7 @@ def main():
     options = parser.parse_args()
     if options.runs < FEWEST_RUNS:
         parser.error(f"--runs: at least {FEWEST_RUNS}; with fewer no interval means anything")
-    flags = [f"--benchmark_filter={options.filter}", f"--benchmark_min_time={options.min_time}", "--peers="]
+    flags = [f"--benchmark_filter={options.filter}", f"--benchmark_min_time={options.min_time}"]
     try:
         old, new = collect((options.old, options.new), options.runs, flags)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -3,9 +3,7 @@
 // One epoch of mini-batches, 256 rows each in a shuffled order, by the public train_step(): what fit() does between two
 // looks at the loss.
 #include "bench/pass_case.hpp"
-#include "engine/workspace.hpp"
-
-#include <lanemax/train_step.hpp>
+#include "bench/training.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -54,63 +52,37 @@ const std::vector<double>& expected_weights(const Problem& problem, const Aligne
   return made;
 }
 
-class EpochCase : public Case {
+class EpochCase : public Training {
  public:
-  EpochCase(Isa isa, int threads)
-      : problem_(problem_of(kShape)),
-        order_(shuffled_rows(kShape.rows)),
-        state_memory_(TrainState<float>::bytes(kShape.features, kShape.classes, Optimiser::gradient_descent)),
-        workspace_(train_step_workspace_bytes<float>(kBatch, kShape.features, kShape.classes, threads)) {
-    execution_.isa = isa;
-    execution_.threads = threads;
-    batch_.features = {problem_->x.data(), kShape.rows, kShape.features};
-    batch_.labels = problem_->labels.data();
+  EpochCase(Isa isa, int threads) : Training(isa, kShape, kBatch, threads), order_(shuffled_rows(kShape.rows)) {
     options_.learning_rate = kRate;
-    status_ = TrainState<float>::create(kShape.features, kShape.classes, Optimiser::gradient_descent,
-                                        state_memory_.view(), state_);
   }
 
   [[nodiscard]] Work work() const override { return work_of(kShape, 2); }
 
   std::string check() override {
-    const auto [rows, features, classes, large] = kShape;
-    if (status_.ok()) {
-      status_ = state_.set_weights({{problem_->weights.data(), classes, features}, problem_->bias.data()});
-    }
-    if (status_.ok()) run();
-    AlignedArray<float> weights(features * classes);
-    if (status_.ok()) status_ = state_.get_weights({weights.data(), classes, features}, nullptr);
-    if (!status_.ok()) return "the epoch failed: " + message(status_);
+    start_again();
+    run();
+    std::string error = read_weights();
     const std::vector<double>& expected = expected_weights(*problem_, order_);
     double largest = 0;
     for (const double w : expected) largest = std::max(largest, std::abs(w));
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      std::string error =
-          mismatch("weight " + std::to_string(i), static_cast<double>(weights[i]), expected[i], 1e-4 * largest);
-      if (!error.empty()) return error;
+    for (std::size_t i = 0; i < expected.size() && error.empty(); ++i) {
+      error = mismatch("weight " + std::to_string(i), static_cast<double>(weights_[i]), expected[i], 1e-4 * largest);
     }
-    return {};
+    return error;
   }
 
   void run() override {
-    for (std::size_t first = 0; first < kShape.rows && status_.ok(); first += kBatch) {
+    for (std::size_t first = 0; first < kShape.rows; first += kBatch) {
       batch_.selection = order_.data() + first;
       batch_.selected = std::min(kBatch, kShape.rows - first);
-      status_ = train_step(state_, objective_, batch_, options_, execution_, workspace_.view(), result_);
+      step();
     }
   }
 
  private:
-  std::shared_ptr<const Problem> problem_;
   AlignedArray<std::uint32_t> order_;
-  OwnedWorkspace state_memory_, workspace_;
-  TrainState<float> state_;
-  Objective objective_;
-  StepOptions options_;
-  Batch batch_;
-  Execution execution_;
-  LossResult result_;
-  Status status_;
 };
 
 }  // namespace

@@ -349,7 +349,7 @@ std::string open_case(const CaseName& name, const std::string& full_name,
   made->prepare();
   if (!bench.last_pool.empty() && bench.last_pool != name.pool) {
     // OpenBLAS's threads look for work during 2^26 cycles, libgomp's for some milliseconds.
-    std::this_thread::sleep_for(std::chrono::milliseconds(bench.last_pool == "openmp" ? 10 : 50));
+    std::this_thread::sleep_for(std::chrono::milliseconds(bench.last_pool == "openmp" ? 5 : 30));
   }
   bench.last_pool = name.threads > 1 ? name.pool : "";
   const auto known = bench.checked.find(full_name);
