@@ -102,11 +102,10 @@ std::string cpu_model() {
     for (const char* key : {"model name", "cpu family", "model\t", "CPU implementer", "CPU part"}) {
       if (!line.starts_with(key)) continue;
       const std::string value = line.substr(line.find(':') + 2);
-      text +=
-          (text.empty() ? "" : ", ") + (std::strcmp(key, "model name") == 0 ? value : std::string(key) + " " + value);
+      const std::string name(key, std::strcspn(key, "\t"));
+      text += (text.empty() ? "" : ", ") + (name == "model name" ? value : name + " " + value);
     }
   }
-  for (char& c : text) c = c == '\t' ? ' ' : c;
   return text;
 }
 

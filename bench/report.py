@@ -7,6 +7,7 @@ import csv
 import os
 import pathlib
 import re
+import subprocess
 import sys
 
 from reporting import measure, page, readme
@@ -42,6 +43,15 @@ def arguments():
 def kept_results(folder):
     """Oldest first."""
     return sorted((measure.load(path) for path in folder.glob("*.json")), key=lambda data: data["date"])
+
+
+def revision():
+    """The commit that was measured, as far as the sources beside this file tell."""
+    command = ["git", "-C", str(BENCH), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def write_csv(path, data):
@@ -81,7 +91,10 @@ def main():
         if problem:
             print(problem, file=sys.stderr)
         return 1 if problem else 0
-    data = measure.measure(options.run, print) if options.run else measure.load(options.data)
+    if options.run:
+        data = {"revision": revision(), **measure.measure(options.run, print)}
+    else:
+        data = measure.load(options.data)
     if options.keep and not data["errors"]:
         print("kept:", keep(options.results, data))
     if options.readme:

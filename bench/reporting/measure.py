@@ -2,7 +2,7 @@
 
 The data (report.json, bench/results/*.json) is one object:
 
-    date, machine {name, cpus, caches}, compiler, flags, peers {name: version}, skipped [text]
+    revision, date, machine {name, cpus, caches}, compiler, flags, peers {name: version}, skipped [text]
     limits {"avx512/1": {"arithmetic": GFLOP/s, "read_l1": GB/s, ...}}
     cases [{name, family, variant, shape, threads, min, median, gflops, gbytes, share, level, ...}]
     sweep {classes, features, shares {variant: [[share for each number of features] for each of classes]}}

@@ -87,7 +87,8 @@ def tone(ratio):
 
 
 def peer_title(data, peer):
-    return f"{escape(peer.removesuffix('_new'))}<br>{escape(short_version(data['peers'].get(peer, '')))}"
+    """Two versions of a library have the same name and different numbers."""
+    return f"{peer.removesuffix('_new')} {short_version(data['peers'].get(peer, ''))}".strip()
 
 
 def short_version(text):
@@ -110,7 +111,7 @@ def table_of_ratios(table, family, key):
     head = "".join(f"<th class='first' colspan='{len(peers[n]) + 1}'>{targets.thread_text(n)}</th>" for n in counts)
     second = "".join(
         "<th class='n first'>lanemax</th>"
-        + "".join(f"<th class='n'>{peer_title(table.data, p)}</th>" for p in peers[n])
+        + "".join(f"<th class='n'>{escape(peer_title(table.data, p)).replace(' ', '<br>')}</th>" for p in peers[n])
         for n in counts
     )
     lines = [
@@ -305,6 +306,7 @@ def header(data, table, rows):
         ("variants", ", ".join(data["variants"])),
         ("compiler", f"{data['compiler']}, {data['flags']}"),
         ("date", data["date"].replace("T", " ")),
+        ("revision", data.get("revision") or "unknown"),
     ]
     best = table.variants[0]
     tiles = [tile(f"{reached} of {len(rows)}", "targets reached")]

@@ -11,23 +11,22 @@ THREADS = (1, 2)
 
 
 def milliseconds(seconds):
+    """Three digits."""
     value = seconds * 1e3
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
-def microseconds(seconds):
-    value = seconds * 1e6
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
-
-
-def both(text, time_of):
+def both(time_of):
     found = [time_of(n) for n in THREADS]
-    return " \\| ".join("–" if t is None else text(t) for t in found)
+    return " \\| ".join("–" if t is None else milliseconds(t) for t in found)
 
 
-def against_peers(table, family, shapes, text, head):
-    peers = [p for p in table.peer_names() if table.peer_time(family, p, shapes[0], 1) is not None]
-    lines = [f"| {head} | lanemax | bound | " + " | ".join(peers) + " |", "|---" * (len(peers) + 3) + "|"]
+def against_peers(table, family, shapes, head):
+    peers = [p for p in sorted(table.peer_names()) if table.peer_time(family, p, shapes[0], 1) is not None]
+    lines = [
+        f"| {head} | lanemax | bound | " + " | ".join(page.peer_title(table.data, p) for p in peers) + " |",
+        "|---" * (len(peers) + 3) + "|",
+    ]
     for shape in shapes:
 
         def ours(n, shape=shape):
@@ -37,8 +36,8 @@ def against_peers(table, family, shapes, text, head):
             case = table.case(family, table.variants[0], shape, n)
             return case and case["min"] * case["share"]
 
-        cells = [charts.times_sign(shape), both(text, ours), both(text, bound)]
-        cells += [both(text, lambda n, p=p, s=shape: table.peer_time(family, p, s, n)) for p in peers]
+        cells = [charts.times_sign(shape), both(ours), both(bound)]
+        cells += [both(lambda n, p=p, s=shape: table.peer_time(family, p, s, n)) for p in peers]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -77,13 +76,10 @@ def tables(data, name):
         "layout of W.",
         "",
     ]
-    lines += against_peers(table, "pass", SHAPES, milliseconds, "loss and gradient, ms") + [""]
-    lines += against_peers(table, "train_step", ("256x784x10", "1024x768x1000"), microseconds, "training step, µs") + [
-        ""
-    ]
+    lines += against_peers(table, "pass", SHAPES, "loss and gradient, ms") + [""]
+    lines += against_peers(table, "train_step", ("256x784x10", "1024x768x1000"), "training step, ms") + [""]
     lines += by_variant(table) + [""]
-    versions = "; ".join(f"{k}: {page.short_version(v)}" for k, v in data["peers"].items())
-    return "\n".join(lines + [f"Peers: {versions}.", END])
+    return "\n".join(lines + [END])
 
 
 def check(path, results):
