@@ -9,6 +9,8 @@ overlap. What this cannot see: differences smaller than the machine's noise; and
 memory, which is the same in every run of a build and can make some per cent without any reason in the source. Of a
 thousand cases some will be flagged by chance: run those again.
 
+Other options go to both programs, as in: compare.py OLD NEW --sweep --filter '^sweep/avx512/'
+
 Exit code: 0 nothing is slower, 1 something is, 2 wrong usage or a failed run.
 """
 
@@ -72,10 +74,10 @@ def main():
     )
     parser.add_argument("--min-time", type=float, default=0.02, help="seconds for each case and run (default 0.02)")
     parser.add_argument("--all", action="store_true", help="print the cases that did not change, too")
-    options = parser.parse_args()
+    options, others = parser.parse_known_args()
     if options.runs < FEWEST_RUNS:
         parser.error(f"--runs: at least {FEWEST_RUNS}; with fewer no interval means anything")
-    flags = [f"--benchmark_filter={options.filter}", f"--benchmark_min_time={options.min_time}"]
+    flags = [f"--benchmark_filter={options.filter}", f"--benchmark_min_time={options.min_time}", *others]
     try:
         old, new = collect((options.old, options.new), options.runs, flags)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -15,7 +15,11 @@ const Peers& peers() {
     };
     [[maybe_unused]] const char* not_built_for_here = "this build's peers need instructions this processor lacks";
     [[maybe_unused]] const char* not_found = "not found when the build was configured";
-    add_loaded_libraries(made);
+    if (runs_here) {
+      add_loaded_libraries(made);
+    } else {  // their softmax is one of the plain loops
+      skip("openblas, onednn, mkl", not_built_for_here);
+    }
 #ifdef LANEMAX_BENCH_EIGEN
     runs_here ? made.gemm.push_back(eigen_peer()) : skip("eigen", not_built_for_here);
 #else

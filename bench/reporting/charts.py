@@ -19,6 +19,8 @@ GROUPS = [
     ("softmax loss, exp, log1p", "c4", "up", ("softmax_loss", "exp", "log1p")),
     ("prediction", "c5", "down", ("predict", "predict_cold")),
 ]
+# The marks that have their names beside them; the others show theirs when pointed at.
+LABELLED = [("pass", "60000x784x10"), ("pass", "65536x54x7"), ("pass", "4096x768x1000")]
 LEVELS = [("l1", "L1"), ("l2", "L2"), ("l3", "L3"), ("dram", "memory")]
 DASHES = {"l1": "", "l2": "7 3", "l3": "2 3", "dram": "9 3 2 3"}
 
@@ -170,6 +172,14 @@ def roofline(data, variant, threads, low, high):
             f"<g><title>{escape(tip)}</title>"
             f'{mark(group[2], x(intensity(case)), y(case["gflops"]), 4.2, "mark " + group[1])}</g>'
         )
+    for family, shape in LABELLED:
+        case = next((c for c in cases if (c["family"], c["shape"]) == (family, shape)), None)
+        if case:
+            cx, cy = x(intensity(case)), y(case["gflops"])
+            parts.append(
+                f'<path d="M{cx + 3:.1f} {cy + 4:.1f}l12 20h6" class="leader"/>'
+                f'<text x="{cx + 24:.1f}" y="{cy + 28:.1f}" class="tiny">{times_sign(f"{family} {shape}")}</text>'
+            )
     return svg(width, height, f"Roofline of {variant}, threads: {threads}", parts)
 
 

@@ -197,10 +197,9 @@ def section_of_sweep(data):
     cliffs = targets.cliffs(sweep)
     parts = [
         "<h2 id='sweep'>Shapes nobody tuned for</h2>",
-        "<p class='note'>Loss and gradient with one thread, in per cent of the bound (4&nbsp;N&nbsp;D&nbsp;C FLOP or "
-        "one reading of X; "
-        "with few features the softmax, which it does not count, is most of the work). Outlined: more than a quarter "
-        "below the mean of both neighbours, down or across. C just above a multiple of 16 works on padding.</p>",
+        "<p class='note'>Loss and gradient with one thread, in per cent of the bound (4 N D C FLOP or "
+        "one reading of X; with few features the softmax, which it does not count, is most of the work). Outlined: "
+        "more than a quarter below the mean of both neighbours, down or across. C just above a multiple of 16 works on padding.</p>",
     ]
     for k, variant in enumerate(data["variants"]):
         own = [c for c in cliffs if c.variant == variant]
@@ -353,9 +352,9 @@ def page(data, kept):
     body += [
         "<h2 id='targets'>Targets</h2>",
         "<p class='note'>The worst figure of each row counts (point at a row for all of them), from the fastest "
-        "repetition of each benchmark. What was set as a time on another machine is judged by what it was there in terms of the "
-        "bound or of measured passes. T9 and T10, "
-        "training to the optimum, are not benchmarks of kernels and are measured elsewhere.</p>",
+        "repetition of each benchmark. What was set as a time on another machine is judged by what it was there in "
+        "terms of the bound or of measured passes. T9 and T10, training to the optimum, are not benchmarks of kernels "
+        "and are measured elsewhere.</p>",
         table_of_targets(rows, True),
     ]
     others = targets.other_variants(table)
