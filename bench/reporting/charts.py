@@ -20,7 +20,12 @@ GROUPS = [
     ("prediction", "c5", "down", ("predict", "predict_cold")),
 ]
 # The marks that have their names beside them; the others show theirs when pointed at.
-LABELLED = [("pass", "60000x784x10"), ("pass", "65536x54x7"), ("pass", "4096x768x1000")]
+LABELLED = [
+    # with the place of the label: FLOP for each byte, and part of P
+    ("pass", "60000x784x10", 60, 0.40),
+    ("pass", "65536x54x7", 60, 0.25),
+    ("pass", "4096x768x1000", 1500, 0.40),
+]
 LEVELS = [("l1", "L1"), ("l2", "L2"), ("l3", "L3"), ("dram", "memory")]
 DASHES = {"l1": "", "l2": "7 3", "l3": "2 3", "dram": "9 3 2 3"}
 
@@ -160,6 +165,14 @@ def roofline(data, variant, threads, low, high):
             f'<line x1="{kx}" x2="{kx + 32}" y1="{ky - 4}" y2="{ky - 4}" class="{css}" stroke-dasharray="{dash}"/>'
             f'<text x="{kx + 40}" y="{ky}" class="label">{escape(text)}</text>'
         )
+    for family, shape, label_intensity, label_share in LABELLED:
+        case = next((c for c in cases if (c["family"], c["shape"]) == (family, shape)), None)
+        if case:
+            lx, ly = x(label_intensity), y(label_share * peak)
+            parts.append(
+                f'<path d="M{x(intensity(case)):.1f} {y(case["gflops"]):.1f}L{lx:.1f} {ly:.1f}h6" class="leader"/>'
+                f'<text x="{lx + 9:.1f}" y="{ly + 3.5:.1f}" class="tiny">{times_sign(f"{family} {shape}")}</text>'
+            )
     for case in sorted(cases, key=lambda c: -c["share"]):
         group = group_of(case["family"])
         if group is None or case["gflops"] < low:
@@ -172,14 +185,6 @@ def roofline(data, variant, threads, low, high):
             f"<g><title>{escape(tip)}</title>"
             f'{mark(group[2], x(intensity(case)), y(case["gflops"]), 4.2, "mark " + group[1])}</g>'
         )
-    for family, shape in LABELLED:
-        case = next((c for c in cases if (c["family"], c["shape"]) == (family, shape)), None)
-        if case:
-            cx, cy = x(intensity(case)), y(case["gflops"])
-            parts.append(
-                f'<path d="M{cx + 3:.1f} {cy + 4:.1f}l12 20h6" class="leader"/>'
-                f'<text x="{cx + 24:.1f}" y="{cy + 28:.1f}" class="tiny">{times_sign(f"{family} {shape}")}</text>'
-            )
     return svg(width, height, f"Roofline of {variant}, threads: {threads}", parts)
 
 
