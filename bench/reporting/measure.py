@@ -167,7 +167,7 @@ def measure(binary, say):
     for case in data["cases"]:
         case["share"] = share_of(data, case)
     data["sweep"] = sweep_of([c for c in data["cases"] if c["family"] == "sweep"])
-    data["cases"] = [c for c in data["cases"] if c["family"] != "sweep"]
+    data["cases"] = sorted((c for c in data["cases"] if c["family"] != "sweep"), key=lambda c: c["name"])
     check_bounds(data)
     return data
 
@@ -202,18 +202,18 @@ def share_of(data, case):
     return max(shares, default=case["share"])
 
 
+def rounded(value):
+    """Four digits are plenty."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
 def compact(data):
-    """What bench/results/ keeps: four digits are plenty."""
-
-    def rounded(value):
-        return float(f"{value:.4g}") if isinstance(value, float) else value
-
-    kept = dict(data)
-    kept["cases"] = [
-        {k: rounded(v) for k, v in case.items() if k not in ("family", "variant", "shape", "threads")}
-        for case in data["cases"]
-    ]
-    return kept
+    """What bench/results/ keeps."""
+    named = ("family", "variant", "shape", "threads")  # parts of the name
+    cases = [{k: rounded(v) for k, v in case.items() if k not in named} for case in data["cases"]]
+    return {**data, "limits": rounded(data["limits"]), "cases": cases}
 
 
 def load(path):
@@ -232,8 +232,8 @@ def write_json(path, data):
         parts = []
         for key, value in data.items():
             if key == "cases":
-                lines = ",\n  ".join(json.dumps(case) for case in value)
+                lines = ",\n  ".join(json.dumps(case, separators=(",", ":")) for case in value)
                 parts.append(f'"cases": [\n  {lines}\n ]')
             else:
-                parts.append(f"{json.dumps(key)}: {json.dumps(value)}")
+                parts.append(json.dumps(key) + ": " + json.dumps(value, separators=(",", ":")))
         file.write("{\n " + ",\n ".join(parts) + "\n}\n")

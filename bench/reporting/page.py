@@ -228,17 +228,20 @@ def section_of_sweep(data):
 
 def section_of_history(data, kept):
     """`kept`: the data of bench/results/, oldest first."""
-    series = [k for k in kept if k["date"] != data["date"]] + [data]
+    series = sorted([k for k in kept if k["date"] != data["date"]] + [data], key=lambda k: k["date"])
     parts = ["<h2 id='history'>Over time</h2>"]
     if len(series) < 2:
         return parts + ["<p class='note'>No earlier results are kept in <code>bench/results/</code>.</p>"]
-    parts.append(
-        "<p class='note'>Share of the bound of the best variant, from the results kept in <code>bench/results/</code> "
-        "and from this run. Machines differ in more than their bounds: compare columns of one machine.</p>"
-    )
     shown = series[-8:]
     tables = [targets.Table(s) for s in shown]
-    head = "".join(f"<th class='n'>{escape(s['date'][:10])}<br>{escape(machine_name(s))}</th>" for s in shown)
+    machines = list(dict.fromkeys(machine_name(s) for s in shown))
+    letters = {name: chr(ord("A") + i) for i, name in enumerate(machines)}
+    parts.append(
+        "<p class='note'>Share of the bound of the best variant, and the time, from the results kept in "
+        "<code>bench/results/</code> and from this report. Machines differ in more than their bounds: compare columns of "
+        f"one machine. {escape('; '.join(f'{letter}: {name}' for name, letter in letters.items()))}.</p>"
+    )
+    head = "".join(f"<th class='n'>{escape(s['date'][:10])}<br>{letters[machine_name(s)]}</th>" for s in shown)
     lines = [f"<div class='scroll'><table><thead><tr><th></th>{head}<th></th></tr></thead><tbody>"]
     for family, shape, threads in FOLLOWED:
         cases = [t.case(family, t.variants[0], shape, threads) for t in tables]
@@ -246,14 +249,15 @@ def section_of_history(data, kept):
             continue
         cells = "".join(
             (
-                f"<td class='n'>{100 * c['share']:.0f} %<br><span class='note'>{duration(c['min'])}</span></td>"
+                f"<td class='n'>{100 * c['share']:.0f} %<br><small>{duration(c['min'])}</small></td>"
                 if c
                 else "<td></td>"
             )
             for c in cases
         )
         line = charts.history([c["share"] for c in cases if c])
-        lines.append(f"<tr><td>{family} {words(shape)}, {targets.thread_text(threads)}</td>{cells}<td>{line}</td></tr>")
+        title = f"{family} {words(shape)}, {targets.thread_text(threads)}"
+        lines.append(f"<tr><td class='name'>{title}</td>{cells}<td>{line}</td></tr>")
     return parts + ["".join(lines) + "</tbody></table></div>"]
 
 
