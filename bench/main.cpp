@@ -10,13 +10,12 @@
 //   odd shapes by the hundred   lanemax_bench --sweep --benchmark_filter=^sweep/ --benchmark_min_time=0.005
 //   other numbers of threads    lanemax_bench --threads=1,2,4      (default: 1 and, where there are two processors, 2)
 //   peers from elsewhere        lanemax_bench --peers=DIR          (bench/README.md)
-//   for a report                lanemax_bench --benchmark_out=FILE.json --benchmark_out_format=json
-//   for a comparison            lanemax_bench --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
+//   figures for other programs  lanemax_bench --benchmark_out=FILE.json --benchmark_out_format=json
 //
-// To compare two builds, run them in turn, several times each, and look at the medians and at the smallest times:
-// machines drift. Before anything else the limits are measured (P: arithmetic in registers, B: reads from each cache
-// and from memory); share_of_bound is max(flops / P, bytes / B) over the time taken, with the limits of the case's own
-// variant and threads (peers: the best variant's). More than 1.02 means a wrong measurement and is an error. A case
+// bench/README.md tells how to make a report of it all and how to compare two builds. Before anything else the limits
+// are measured (P: arithmetic in registers, B: reads from each cache and from memory); share_of_bound is max(flops / P,
+// bytes / B) over the time taken, with the limits of the case's own variant and threads (peers: the best variant's). A
+// case that beats them has them measured again; more than 1.02 then means a wrong measurement and is an error. A case
 // whose result is wrong is not timed. Times and counters are of the wall clock but for the column CPU.
 #include "bench/limits/limits.hpp"
 #include "bench/peers/peers.hpp"
