@@ -26,8 +26,8 @@ constexpr Kind kLog1p = {"log1p", 22, 1000.0f, [](double x) { return std::log1p(
 
 class ArrayCase : public Case {
  public:
-  ArrayCase(const Kind& kind, Function function, std::size_t count)
-      : kind_(kind), function_(function), x_(count), y_(count) {
+  ArrayCase(const Kind& kind, Function function, void (*before)(), std::size_t count)
+      : kind_(kind), function_(function), prepare_(before), x_(count), y_(count) {
     for (std::size_t i = 0; i < count; ++i) {
       x_[i] = kind.largest * static_cast<float>(random_at(i, 9) >> 8) * 0x1p-24f;
     }
@@ -39,6 +39,9 @@ class ArrayCase : public Case {
   }
   void count(benchmark::State& state) override { state.counters["elements"] = static_cast<double>(x_.size()); }
 
+  void prepare() override {
+    if (prepare_ != nullptr) prepare_();
+  }
   std::string check() override {
     run();
     for (std::size_t i = 0; i < x_.size(); ++i) {
@@ -54,13 +57,14 @@ class ArrayCase : public Case {
  private:
   const Kind& kind_;
   Function function_;
+  void (*prepare_)();
   AlignedArray<float> x_, y_;
 };
 
-void add(const Kind& kind, const char* variant, Isa bound_isa, Function function) {
+void add(const Kind& kind, const char* variant, Isa bound_isa, Function function, void (*prepare)() = nullptr) {
   for (const std::size_t count : {std::size_t{2048}, std::size_t{65536}}) {
     add_case({kind.name, variant, std::to_string(count), 1, bound_isa, ""},
-             [&kind, function, count] { return std::make_unique<ArrayCase>(kind, function, count); });
+             [&kind, function, prepare, count] { return std::make_unique<ArrayCase>(kind, function, prepare, count); });
   }
 }
 
@@ -71,7 +75,7 @@ void add_exp() {
     const bool is_exp = kind == &kExp;
     for (const Variant& v : variants()) add(*kind, v.name, v.isa, is_exp ? v.table->f32.exp : v.table->f32.log1p);
     for (const FunctionPeer& peer : peers().functions) {
-      add(*kind, peer.name, variants().front().isa, is_exp ? peer.exp : peer.log1p);
+      add(*kind, peer.name, variants().front().isa, is_exp ? peer.exp : peer.log1p, peer.prepare);
     }
   }
 }

@@ -7,14 +7,15 @@
 //   one family, variant, shape  lanemax_bench --benchmark_filter='^pass/avx512/60000x784x10/'
 //   what there is               lanemax_bench --benchmark_list_tests
 //   the largest shapes, too     lanemax_bench --large              (or LANEMAX_BENCH_LARGE=1)
+//   odd shapes by the hundred   lanemax_bench --sweep --benchmark_filter=^sweep/ --benchmark_min_time=0.005
 //   other numbers of threads    lanemax_bench --threads=1,2,4      (default: 1 and, where there are two processors, 2)
-//   for a report                lanemax_bench --benchmark_out=FILE.json --benchmark_out_format=json
-//   for a comparison            lanemax_bench --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
+//   peers from elsewhere        lanemax_bench --peers=DIR          (bench/README.md)
+//   figures for other programs  lanemax_bench --benchmark_out=FILE.json --benchmark_out_format=json
 //
-// To compare two builds, run them in turn, several times each, and look at the medians and at the smallest times:
-// machines drift. Before anything else the limits are measured (P: arithmetic in registers, B: reads from each cache
-// and from memory); share_of_bound is max(flops / P, bytes / B) over the time taken, with the limits of the case's own
-// variant and threads (peers: the best variant's). More than 1.02 means a wrong measurement and is an error. A case
+// bench/README.md tells how to make a report of it all and how to compare two builds. Before anything else the limits
+// are measured (P: arithmetic in registers, B: reads from each cache and from memory); share_of_bound is max(flops / P,
+// bytes / B) over the time taken, with the limits of the case's own variant and threads (peers: the best variant's). A
+// case that beats them has them measured again; more than 1.02 then means a wrong measurement and is an error. A case
 // whose result is wrong is not timed. Times and counters are of the wall clock but for the column CPU.
 #include "bench/limits/limits.hpp"
 #include "bench/peers/peers.hpp"
@@ -41,6 +42,8 @@ void print_help() {
   std::printf(
       "lanemax_bench: lanemax's kernels and calls against this machine's limits and other libraries\n\n"
       "          [--large]                     also the shapes that need gigabytes or minutes (LANEMAX_BENCH_LARGE=1)\n"
+      "          [--sweep]                     also the pass over hundreds of odd shapes\n"
+      "          [--peers=<directory>]         where newer OpenBLAS, MKL and oneDNN are looked for\n"
       "          [--threads=<n>[,<n>...]]      thread counts to measure; default 1,2\n\n"
       "and Google Benchmark's own:\n\n");
   benchmark::PrintDefaultHelp();
@@ -72,6 +75,10 @@ bool read_options(int& argc, char** argv, bool& lists_only) {
     const std::string argument = argv[i];
     if (argument == "--large") {
       s.large = true;
+    } else if (argument == "--sweep") {
+      s.sweep = true;
+    } else if (argument.starts_with("--peers=")) {
+      s.peer_directory = argument.substr(std::strlen("--peers="));
     } else if (argument.starts_with("--threads=")) {
       if (!parse_threads(argv[i] + std::strlen("--threads="), s.threads)) {
         std::fprintf(stderr, "lanemax_bench: %s: expected numbers from 1 to 1024, separated by commas\n", argv[i]);
@@ -94,11 +101,10 @@ std::string cpu_model() {
     for (const char* key : {"model name", "cpu family", "model\t", "CPU implementer", "CPU part"}) {
       if (!line.starts_with(key)) continue;
       const std::string value = line.substr(line.find(':') + 2);
-      text +=
-          (text.empty() ? "" : ", ") + (std::strcmp(key, "model name") == 0 ? value : std::string(key) + " " + value);
+      const std::string name(key, std::strcspn(key, "\t"));
+      text += (text.empty() ? "" : ", ") + (name == "model name" ? value : name + " " + value);
     }
   }
-  for (char& c : text) c = c == '\t' ? ' ' : c;
   return text;
 }
 
@@ -118,7 +124,9 @@ void describe(bool with_limits) {
   say("variants compiled", compiled);
   say("variants supported", supported);
   for (const GemmPeer& peer : peers().gemm) say(std::string("peer ") + peer.name, peer.version);
-  for (const FunctionPeer& peer : peers().functions) say(std::string("peer ") + peer.name, peer.version);
+  for (const FunctionPeer& peer : peers().functions) {
+    if (peer.softmax_loss != nullptr) say(std::string("peer ") + peer.name, peer.version);
+  }
   for (const std::string& skipped : peers().skipped) say("skipped " + skipped.substr(0, skipped.find(':')), skipped);
   say("peers compiled for", name_of(peer_isa()));
   if (!with_limits) return;
@@ -154,6 +162,8 @@ int main(int argc, char** argv) {
   add_softmax_loss();
   add_predict();
   add_exp();
+  add_epoch();
+  if (settings().sweep) add_sweep();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

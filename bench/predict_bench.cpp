@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The class of one sample, everything warm. The mean comes from the timed loop; p50 and p99.9 from single calls between
-// two readings of the clock, whose own cost is taken off. Peers: the bare product and an argmax, without bias and
-// checks.
+// The class of one sample. predict, everything warm: the mean comes from the timed loop; p50 and p99.9 from single
+// calls between two readings of the clock, whose own cost is taken off. predict_cold: before each call a buffer larger
+// than every cache is read; the counters are those of the median call, the time that Google Benchmark prints holds the
+// reading, too. Peers: the bare product and an argmax, without bias and checks.
+#include "bench/limits/limits.hpp"
 #include "bench/peers/peers.hpp"
 #include "bench/support.hpp"
 
@@ -16,15 +18,44 @@ namespace lanemax::bench {
 namespace {
 
 constexpr Shape kShapes[] = {{32, 784, 10}, {32, 768, 1000}};
+constexpr std::size_t kColdCalls = 15;  // at least, for a median
+
+using Clock = std::chrono::steady_clock;
+
+double nanoseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
+}
+
+/// The p-th of sorted times.
+double percentile(const std::vector<double>& sorted, double p) {
+  return sorted[static_cast<std::size_t>(p * static_cast<double>(sorted.size() - 1))];
+}
+
+/// What two readings of the clock take.
+double clock_cost() {
+  std::vector<double> times(1000);
+  for (double& time : times) time = nanoseconds_since(Clock::now());
+  std::sort(times.begin(), times.end());
+  return percentile(times, 0.5);
+}
+
+/// Fills every cache with something else.
+void evict_caches() {
+  static const AlignedArray<float> memory(std::max(std::size_t{64} << 20, 4 * cache_bytes(Level::l3)) / sizeof(float));
+  float sum = 0;
+  for (std::size_t i = 0; i < memory.size(); i += 64 / sizeof(float)) sum += memory[i];
+  benchmark::DoNotOptimize(sum);
+}
 
 class PredictCase : public Case {
  public:
-  explicit PredictCase(const Shape& shape) : problem_(problem_of(shape)) {}
+  PredictCase(const Shape& shape, bool cold) : problem_(problem_of(shape)), cold_(cold) {}
 
   [[nodiscard]] Work work() const override {
     const double weights = static_cast<double>(problem_->weights.size());
     const double bytes = 4 * (weights + static_cast<double>(problem_->shape.features));
-    return {2 * weights, bytes, bytes, 1};
+    // However much is read before a cold call, some of W may still be in L3.
+    return {2 * weights, bytes, cold_ ? static_cast<double>(cache_bytes(Level::l3)) : bytes, 1};
   }
 
   std::string check() override {
@@ -47,40 +78,57 @@ class PredictCase : public Case {
   }
 
   void run() override {
-    std::int32_t c = class_of(problem_->x.data());
-    benchmark::DoNotOptimize(c);
+    if (cold_) {
+      evict_caches();
+      times_.push_back(timed_call());
+    } else {
+      call();
+    }
   }
 
+  [[nodiscard]] double seconds(double loop_mean) override {
+    if (cold_) {
+      while (times_.size() < kColdCalls) run();
+    } else {
+      times_.resize(work().flops > 1e5 ? 2000 : 20000);
+      for (double& time : times_) time = timed_call();
+    }
+    std::sort(times_.begin(), times_.end());
+    const double clock = clock_cost();
+    p50_ = percentile(times_, 0.5) - clock;
+    p999_ = percentile(times_, 0.999) - clock;
+    times_.clear();
+    return cold_ ? p50_ * 1e-9 : loop_mean;
+  }
   void count(benchmark::State& state) override {
-    using Clock = std::chrono::steady_clock;
-    const std::size_t calls = work().flops > 1e5 ? 2000 : 20000;
-    std::vector<double> empty(calls), full(calls);
-    const auto nanoseconds = [](Clock::duration d) { return std::chrono::duration<double, std::nano>(d).count(); };
-    for (double& time : empty) {
-      const auto start = Clock::now();
-      time = nanoseconds(Clock::now() - start);
-    }
-    for (double& time : full) {
-      const auto start = Clock::now();
-      run();
-      time = nanoseconds(Clock::now() - start);
-    }
-    std::sort(empty.begin(), empty.end());
-    std::sort(full.begin(), full.end());
-    const double clock = empty[calls / 2];
-    state.counters["p50_ns"] = full[calls / 2] - clock;
-    state.counters["p99.9_ns"] = full[calls - 1 - calls / 1000] - clock;
+    state.counters["p50_ns"] = p50_;
+    if (!cold_) state.counters["p99.9_ns"] = p999_;
   }
 
  protected:
   virtual std::int32_t class_of(const float* x) = 0;
   [[nodiscard]] virtual bool with_bias() const = 0;
   std::shared_ptr<const Problem> problem_;
+
+ private:
+  void call() {
+    std::int32_t c = class_of(problem_->x.data());
+    benchmark::DoNotOptimize(c);
+  }
+  double timed_call() {
+    const auto start = Clock::now();
+    call();
+    return nanoseconds_since(start);
+  }
+
+  bool cold_;
+  std::vector<double> times_;  // nanoseconds of single calls
+  double p50_ = 0, p999_ = 0;
 };
 
 class EngineCase : public PredictCase {
  public:
-  EngineCase(Isa isa, const Shape& shape) : PredictCase(shape) {
+  EngineCase(Isa isa, const Shape& shape, bool cold) : PredictCase(shape, cold) {
     Model model;
     model.features = shape.features;
     model.weight.assign(problem_->weights.data(), problem_->weights.data() + problem_->weights.size());
@@ -98,7 +146,8 @@ class EngineCase : public PredictCase {
 
 class PeerCase : public PredictCase {
  public:
-  PeerCase(const GemmPeer& peer, const Shape& shape) : PredictCase(shape), peer_(peer), logits_(shape.classes) {}
+  PeerCase(const GemmPeer& peer, const Shape& shape, bool cold)
+      : PredictCase(shape, cold), peer_(peer), logits_(shape.classes) {}
   void prepare() override { peer_.set_threads(1); }
 
  private:
@@ -117,13 +166,16 @@ class PeerCase : public PredictCase {
 void add_predict() {
   for (const Shape& shape : kShapes) {
     const std::string text = std::to_string(shape.features) + "x" + std::to_string(shape.classes);
-    for (const Variant& v : variants()) {
-      add_case({"predict", v.name, text, 1, v.isa, ""},
-               [&v, &shape] { return std::make_unique<EngineCase>(v.isa, shape); });
-    }
-    for (const GemmPeer& peer : peers().gemm) {
-      add_case({"predict", peer.name, text, 1, variants().front().isa, peer.pool},
-               [&peer, &shape] { return std::make_unique<PeerCase>(peer, shape); });
+    for (const bool cold : {false, true}) {
+      const char* family = cold ? "predict_cold" : "predict";
+      for (const Variant& v : variants()) {
+        add_case({family, v.name, text, 1, v.isa, ""},
+                 [&v, &shape, cold] { return std::make_unique<EngineCase>(v.isa, shape, cold); });
+      }
+      for (const GemmPeer& peer : peers().gemm) {
+        add_case({family, peer.name, text, 1, variants().front().isa, peer.pool},
+                 [&peer, &shape, cold] { return std::make_unique<PeerCase>(peer, shape, cold); });
+      }
     }
   }
 }

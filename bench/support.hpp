@@ -30,8 +30,10 @@ struct Variant {
 [[nodiscard]] const std::vector<Variant>& variants();
 
 struct Settings {
-  std::vector<int> threads;  ///< the counts to measure
-  bool large = false;        ///< the shapes that need gigabytes or minutes, too
+  std::vector<int> threads;                             ///< the counts to measure
+  bool large = false;                                   ///< the shapes that need gigabytes or minutes, too
+  bool sweep = false;                                   ///< the hundreds of shapes of the sweep, too
+  std::string peer_directory = LANEMAX_BENCH_PEER_DIR;  ///< where newer versions of the peers are looked for
 };
 [[nodiscard]] Settings& settings();
 
@@ -77,8 +79,6 @@ struct Problem {
   AlignedArray<float> bias;           ///< C
   AlignedArray<std::int32_t> labels;  ///< N, rounded up to 16
   static constexpr float kFactor = 1.0f / 255.0f;
-
-  [[nodiscard]] AlignedArray<std::uint8_t> bytes() const;  ///< x before the scaling
 };
 /// Kept for the next caller as long as not too much is kept.
 [[nodiscard]] std::shared_ptr<const Problem> problem_of(const Shape& shape);
@@ -123,6 +123,11 @@ struct Work {
   double rows = 0;         ///< 0: rows a second make no sense
 };
 
+/// `products` matrix products of a shape: X is read once, whatever is done with a row while it is near.
+[[nodiscard]] Work work_of(const Shape& shape, int products, double bytes_per_feature = 4);
+/// Both products and an update, which reads and writes W.
+[[nodiscard]] Work work_of_step(const Shape& shape);
+
 /// One thing to measure. Made when it is first run; checked once before it is timed.
 class Case {
  public:
@@ -133,6 +138,8 @@ class Case {
   /// Runs it and compares; empty if right.
   [[nodiscard]] virtual std::string check() = 0;
   virtual void run() = 0;
+  /// Seconds that count as one run, given the timed loop's mean: for cases that do something else in between.
+  [[nodiscard]] virtual double seconds(double loop_mean) { return loop_mean; }
   /// More counters, after the timed loop.
   virtual void count(benchmark::State& /*state*/) {}
 };
@@ -155,6 +162,8 @@ void add_pass();
 void add_train_step();
 void add_predict();
 void add_exp();
+void add_epoch();
+void add_sweep();
 
 }  // namespace lanemax::bench
 

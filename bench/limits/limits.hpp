@@ -26,6 +26,9 @@ struct Limits {
 };
 [[nodiscard]] const Limits& limits_of(Isa isa, int threads);
 
+/// Measures again, for whoever beat them: other programs may have been at work the first time. Never lower.
+const Limits& limits_again(Isa isa, int threads);
+
 /// The level that data of this size, shared out among `threads`, can stay in from one run to the next.
 [[nodiscard]] Level level_of(double bytes, int threads);
 

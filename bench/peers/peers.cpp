@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/peers/peers.hpp"
 
+#include "bench/peers/libraries.hpp"
+
 namespace lanemax::bench {
 
 const Peers& peers() {
@@ -13,16 +15,11 @@ const Peers& peers() {
     };
     [[maybe_unused]] const char* not_built_for_here = "this build's peers need instructions this processor lacks";
     [[maybe_unused]] const char* not_found = "not found when the build was configured";
-#ifdef LANEMAX_BENCH_OPENBLAS
-    runs_here ? made.gemm.push_back(openblas_peer()) : skip("openblas", not_built_for_here);
-#else
-    skip("openblas", not_found);
-#endif
-#ifdef LANEMAX_BENCH_ONEDNN
-    runs_here ? made.gemm.push_back(onednn_peer()) : skip("onednn", not_built_for_here);
-#else
-    skip("onednn", not_found);
-#endif
+    if (runs_here) {
+      add_loaded_libraries(made);
+    } else {  // their softmax is one of the plain loops
+      skip("openblas, onednn, mkl", not_built_for_here);
+    }
 #ifdef LANEMAX_BENCH_EIGEN
     runs_here ? made.gemm.push_back(eigen_peer()) : skip("eigen", not_built_for_here);
 #else

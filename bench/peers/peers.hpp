@@ -33,7 +33,8 @@ struct GemmPeer {
 struct FunctionPeer {
   const char* name;
   const char* version;
-  /// What lanemax's step does: losses out, and the residual in place of the logits.
+  void (*prepare)();  ///< called when it follows something else; may be null
+  /// Null if it has none. What lanemax's step does: losses out, and the residual in place of the logits.
   void (*softmax_loss)(float* logits, std::size_t rows, std::size_t classes, const std::int32_t* labels, float* losses);
   void (*exp)(const float* x, float* y, std::size_t count);
   void (*log1p)(const float* x, float* y, std::size_t count);
@@ -48,8 +49,6 @@ struct Peers {
 
 // What peers.cpp puts together. The files with Eigen, SLEEF and plain loops are compiled for peer_isa(): plain data
 // only, because inline functions of the standard library from there could end up in the rest of the program.
-[[nodiscard]] GemmPeer openblas_peer();
-[[nodiscard]] GemmPeer onednn_peer();
 [[nodiscard]] GemmPeer eigen_peer();
 [[nodiscard]] FunctionPeer sleef_peer();
 

@@ -63,4 +63,80 @@ void PeerSteps::fill_dlogits(const Entry& value) {
   }
 }
 
+float made_up_dlogit(std::size_t c, std::size_t n) {
+  return static_cast<float>(static_cast<std::int32_t>(random_at(c * 4096 + n, 6))) * 0x1p-31f;
+}
+
+namespace {
+
+class PeerCase : public Case {
+ public:
+  using Part = PeerSteps::Part;
+  PeerCase(const GemmPeer& peer, int threads, bool dxc, const Shape& shape, Part part)
+      : steps_(peer, threads, dxc, problem_of(shape)), part_(part) {
+    if (part == Part::gradient) steps_.fill_dlogits(made_up_dlogit);
+  }
+
+  [[nodiscard]] Work work() const override {
+    const Shape& shape = steps_.problem().shape;
+    switch (part_) {
+      case Part::pass: return work_of(shape, 2);
+      case Part::train_step: return work_of_step(shape);
+      default: return work_of(shape, 1);
+    }
+  }
+  void prepare() override { steps_.use(); }
+
+  void run() override {
+    if (part_ != Part::gradient) steps_.logits();
+    if (part_ == Part::logits) return;
+    if (part_ != Part::gradient) loss_ = steps_.loss();
+    steps_.gradient();
+    if (part_ == Part::train_step) steps_.update(1e-3f);
+  }
+
+  std::string check() override {
+    run();
+    const auto dweight_at = [&](std::size_t c, std::size_t d) { return steps_.dweight_at(c, d); };
+    switch (part_) {
+      case Part::logits: return check_logits();
+      case Part::gradient: return check_product_gradient(steps_.problem(), made_up_dlogit, dweight_at);
+      default: return check_pass(steps_.problem(), loss_, dweight_at, {});
+    }
+  }
+
+ private:
+  std::string check_logits() {
+    const Shape& shape = steps_.problem().shape;
+    for (const std::size_t n : sample_of(shape.rows, 32)) {
+      for (const std::size_t c : sample_of(shape.classes, 16)) {
+        const Expected z = expected_logit(steps_.problem(), n, c, false);
+        std::string error = mismatch("logit " + std::to_string(c) + " of row " + std::to_string(n),
+                                     static_cast<double>(steps_.logit_at(c, n)), z.value, z.tolerance);
+        if (!error.empty()) return error;
+      }
+    }
+    return {};
+  }
+
+  PeerSteps steps_;
+  Part part_;
+  double loss_ = 0;
+};
+
+}  // namespace
+
+void add_peers(const std::string& family, const Shape& shape, PeerSteps::Part part) {
+  for (const GemmPeer& peer : peers().gemm) {
+    for (const bool dxc : {false, true}) {
+      const std::string name = std::string(peer.name) + (dxc ? "_dxc" : "");
+      for (const int threads : settings().threads) {
+        add_case(
+            {family, name, shape.text(), threads, variants().front().isa, peer.pool},
+            [&peer, threads, dxc, shape, part] { return std::make_unique<PeerCase>(peer, threads, dxc, shape, part); });
+      }
+    }
+  }
+}
+
 }  // namespace lanemax::bench

@@ -11,6 +11,8 @@ namespace lanemax::bench {
 /// C, which some libraries prefer (variant names <peer> and <peer>_dxc): both are measured, the better one is the peer.
 class PeerSteps {
  public:
+  enum class Part { logits, gradient, pass, train_step };
+
   PeerSteps(const GemmPeer& peer, int threads, bool dxc, std::shared_ptr<const Problem> problem);
 
   void use() const { peer_.set_threads(threads_); }
@@ -38,13 +40,11 @@ class PeerSteps {
   AlignedArray<float> w_, z_, dw_;
 };
 
-/// Calls add(peer, dxc, variant name) for every peer and both layouts of W.
-template <class Add>
-void for_each_peer(Add&& add) {
-  for (const GemmPeer& peer : peers().gemm) {
-    for (const bool dxc : {false, true}) add(peer, dxc, std::string(peer.name) + (dxc ? "_dxc" : ""));
-  }
-}
+/// Adds a part of the steps for every peer, layout of W and thread count, under the family's name.
+void add_peers(const std::string& family, const Shape& shape, PeerSteps::Part part);
+
+/// The dlogits that both sides of the gradient's benchmark start from.
+[[nodiscard]] float made_up_dlogit(std::size_t c, std::size_t n);
 
 }  // namespace lanemax::bench
 

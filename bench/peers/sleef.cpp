@@ -161,7 +161,7 @@ void map(const float* x, float* y, std::size_t count) {
 FunctionPeer sleef_peer() {
   static constexpr const char* kVersion =
       LANEMAX_BENCH_VERSION(SLEEF_VERSION_MAJOR, SLEEF_VERSION_MINOR, SLEEF_VERSION_PATCHLEVEL);
-  return {"sleef", kVersion, softmax_loss, map<Vector::exp>, map<Vector::log1p>};
+  return {"sleef", kVersion, nullptr, softmax_loss, map<Vector::exp>, map<Vector::log1p>};
 }
 
 }  // namespace lanemax::bench

@@ -1,0 +1,1 @@
+"""What bench/report.py and bench/compare.py are made of. Python's standard library only."""
