@@ -20,15 +20,11 @@ class KernelCase : public Case {
         threads_(threads),
         problem_(problem_of(shape)),
         plan_(make_plan<float>(shape.rows, shape.features, shape.classes)),
-        in_flight_(plan_.slots > 1 ? 1 : plan_.group_blocks),
-        block_logits_(logit_count(plan_.block_rows, shape.classes)),
-        dlogits_(in_flight_ * block_logits_),
+        dlogits_(logit_count(plan_.capacity, shape.classes)),
         gradient_(plan_.slots * plan_.parameters()) {
-    for (std::size_t place = 0; place < in_flight_; ++place) {
-      for (std::size_t i = 0; i < plan_.block_rows; ++i) {
-        for (std::size_t c = 0; c < shape.classes; ++c) {
-          dlogits_[place * block_logits_ + logit_index(plan_.block_rows, shape.classes, i, c)] = made_up_dlogit(c, i);
-        }
+    for (std::size_t i = 0; i < plan_.capacity; ++i) {
+      for (std::size_t c = 0; c < shape.classes; ++c) {
+        dlogits_[logit_index(plan_.capacity, shape.classes, i, c)] = made_up_dlogit(c, i % plan_.block_rows);
       }
     }
   }
@@ -56,10 +52,10 @@ class KernelCase : public Case {
   }
 
  private:
-  void add_part(std::size_t index, std::size_t place, GradientArgs<float> part) const {
-    part.x = block_of(*problem_, plan_, index);
-    part.dlogits = dlogits_.data() + place * block_logits_;
-    part.capacity = plan_.block_rows;
+  void add_part(const RowBlock<float>& x, GradientArgs<float> part) const {
+    part.x = x;
+    part.dlogits = dlogits_.data();
+    part.capacity = plan_.capacity;
     part.features = plan_.features;
     part.classes = plan_.classes;
     table_.f32.gradient(part);
@@ -72,10 +68,16 @@ class KernelCase : public Case {
         GradientArgs<float> all;
         all.feature_end = plan_.features;
         all.panel_end = panel_count(plan_.classes);
-        if (index + 1 < plan_.blocks) all.prefetch = block_of(*problem_, plan_, index + 1);
+        ReadAhead ahead;
+        if (index + 1 < plan_.blocks) {
+          const RowBlock<float> next = block_of(*problem_, plan_, index + 1);
+          ahead = {reinterpret_cast<const char*>(next.data),
+                   reinterpret_cast<const char*>(next.data + next.count * next.stride)};
+        }
+        all.ahead = &ahead;
         all.dweights = gradient_.data() + slot * plan_.parameters();
         all.accumulate = index > begin;
-        add_part(index, 0, all);
+        add_part(block_of(*problem_, plan_, index), all);
       }
     });
   }
@@ -93,10 +95,10 @@ class KernelCase : public Case {
         part.panel_begin = tile / tiles_across * plan_.tile_panels;
         part.panel_end = std::min(part.panel_begin + plan_.tile_panels, panels);
         part.dweights = gradient_.data();
-        for (std::size_t place = 0; place < count; ++place) {
-          part.accumulate = first + place > 0;
-          add_part(first + place, place, part);
-        }
+        part.accumulate = first > 0;
+        RowBlock<float> x = block_of(*problem_, plan_, first);
+        x.count = std::min(count * plan_.block_rows, plan_.rows - first * plan_.block_rows);
+        add_part(x, part);
       });
     }
   }
@@ -105,8 +107,6 @@ class KernelCase : public Case {
   int threads_;
   std::shared_ptr<const Problem> problem_;
   PassPlan plan_;
-  std::size_t in_flight_;
-  std::size_t block_logits_;
   AlignedArray<float> dlogits_;
   AlignedArray<float> gradient_;
 };

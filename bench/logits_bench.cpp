@@ -21,13 +21,13 @@ class KernelCase : public Case {
         problem_(problem_of(shape)),
         weights_(*problem_),
         plan_(make_plan<float>(shape.rows, shape.features, shape.classes)),
-        block_logits_(logit_count(plan_.block_rows, shape.classes)),
+        block_logits_(logit_count(plan_.capacity, shape.classes)),
         logits_(static_cast<std::size_t>(threads) * block_logits_) {
     args_.features = shape.features;
     args_.classes = shape.classes;
     args_.weights = weights_.weights.data();
     args_.bias = weights_.bias.data();
-    args_.capacity = plan_.block_rows;
+    args_.capacity = plan_.capacity;
     args_.form = logits_form<float>(table, shape.features, shape.classes);
   }
 

@@ -22,6 +22,7 @@ class Team {
  public:
   Team(int rank, int size) noexcept : rank_(rank), size_(size) {}
   [[nodiscard]] std::size_t rank() const noexcept { return static_cast<std::size_t>(rank_); }
+  [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(size_); }
 
   /// Calls f(item) for 0 <= item < count, each once, in any order and thread; returns when all are done. Every thread
   /// of the team calls this with the same count.

@@ -6,6 +6,7 @@
 #include <lanemax/train_step.hpp>
 
 #include "engine/dispatch/kernel_table.hpp"
+#include "engine/layout.hpp"
 #include "engine/row_source.hpp"
 #include "engine/workspace.hpp"
 
@@ -20,6 +21,7 @@ struct PassNeeds {
   bool targets = true;        ///< target probabilities are given
   bool probabilities = true;  ///< the matrix of probabilities is wanted
   bool penalty = true;        ///< LossResult::objective is to include the penalty
+  bool only_update = false;   ///< the gradient is wanted for an update only: it need not be whole in memory
 };
 
 /// How a pass over N rows is cut up: a function of (T, N, D, C) only, never of threads or caches, because the cuts fix
@@ -35,12 +37,25 @@ struct PassPlan {
 
   std::size_t rows = 0, features = 0, classes = 0;
   std::size_t block_rows = 0;  ///< a multiple of 16
-  std::size_t capacity = 0;    ///< rows that a block's logits have room for
+  std::size_t capacity = 0;    ///< rows that logits have room for: a block's, or (slots == 1) a whole group's
   std::size_t blocks = 0;
   std::size_t slots = 0;          ///< 1: tiles are owned by threads
   std::size_t group_blocks = 0;   ///< slots == 1: blocks whose dlogits are in memory at a time
   std::size_t tile_features = 0;  ///< a multiple of 16
   std::size_t tile_panels = 0;
+  std::size_t part_rows = 0;  ///< a multiple of 16: rows of a block whose loss is one item of work
+
+  /// Parts of a block.
+  [[nodiscard]] std::size_t parts() const noexcept { return (block_rows + part_rows - 1) / part_rows; }
+  /// Rows that a part's targets and probabilities have room for.
+  [[nodiscard]] std::size_t part_capacity() const noexcept {
+    return is_class_major(classes) ? part_rows : part_rows + 1;
+  }
+  [[nodiscard]] std::size_t tile_parameters() const noexcept { return tile_features * tile_panels * kPanel; }
+  /// Whether an update can be fused into the gradient's tiles: all dlogits are in memory at once.
+  [[nodiscard]] bool can_fuse_update() const noexcept {
+    return slots == 1 && blocks <= group_blocks && !is_class_major(classes);
+  }
 
   [[nodiscard]] std::size_t slot_begin(std::size_t slot) const noexcept { return slot * blocks / slots; }
   [[nodiscard]] std::size_t parameters() const noexcept {
@@ -56,28 +71,36 @@ struct PassPlan {
 template <class T>
 [[nodiscard]] PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) noexcept;
 
+/// What a part of a block adds up to.
+struct PartSums {
+  double loss = 0;
+  double weight = 0;
+  std::uint32_t rows = 0;
+};
+
 /// Scratch memory of a pass, laid out in the caller's workspace.
 template <class T>
 struct PassMemory {
   static constexpr int kMostThreads = 1024;
   PassPlan plan;
   int threads = 1;
-  // one per block in flight: a thread's current block, or all blocks of a group
+  bool fused = false;  ///< the update is fused into the gradient's tiles
+  // for the blocks in flight: one per thread, or a group
   T* values = nullptr;
   T* dlogits = nullptr;
   std::size_t value_stride = 0;
-  // one per thread
   std::int32_t* labels = nullptr;
   T* row_weights = nullptr;
   T* losses = nullptr;
   std::uint32_t* rows = nullptr;
   std::uint32_t* positions = nullptr;
+  // one per thread
   T* targets = nullptr;
   T* probabilities = nullptr;
-  // one per block of the batch
-  double* block_loss = nullptr;
-  std::uint32_t* block_kept = nullptr;
-  // one per slot: weights, then bias; the first ends up as the gradient
+  T* tile_gradients = nullptr;
+  // one per part of a block of the batch
+  PartSums* part_sums = nullptr;
+  // one per slot: weights, then bias; the first ends up as the gradient. Fused: of the bias alone.
   T* gradient = nullptr;
 
   void lay_out(Arena& arena, const PassPlan& the_plan, int thread_count, const PassNeeds& needs) noexcept;

@@ -36,7 +36,9 @@ constexpr std::size_t kRowsPerCachedSlot = 512;
 constexpr std::size_t kRowsPerSlot = 2048;
 constexpr std::size_t kFewestLargeSlots = 16;
 
-constexpr std::size_t kGroupBytes = 64 * 1024 * 1024;  // dlogits and loaded rows of the blocks of a group
+constexpr std::size_t kPartRows = 64;  // a panel block has 3 parts, for threads to share
+
+constexpr std::size_t kGroupBytes = 72 * 1024 * 1024;  // dlogits and loaded rows of the blocks of a group
 constexpr std::size_t kMostGroupRows = 4096;
 
 std::size_t rows_per_block(std::size_t scalar, std::size_t features, std::size_t classes) {
@@ -76,9 +78,12 @@ PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) 
   plan.rows = rows;
   plan.features = features;
   plan.classes = classes;
-  plan.block_rows = std::min(rows_per_block(sizeof(T), features, classes), round_up(rows, 16));
-  // One row more than needed: panels a multiple of 4 KB apart would all fall in the same sets of L1.
-  plan.capacity = is_class_major(classes) ? plan.block_rows : plan.block_rows + 1;
+  // Blocks of equal length, so that threads get equal shares: 256 rows are twice 128, not 192 + 64; 2048 are 12 blocks.
+  const std::size_t most_rows = rows_per_block(sizeof(T), features, classes);
+  std::size_t blocks = std::max<std::size_t>((rows + most_rows - 1) / most_rows, 1);
+  if (blocks > 2) blocks = round_up(blocks, 2);
+  plan.block_rows = round_up((rows + blocks - 1) / blocks, 16);
+  plan.part_rows = std::min(kTiny ? 16 : kPartRows, plan.block_rows);
   plan.blocks = (rows + plan.block_rows - 1) / plan.block_rows;
   plan.slots = slot_count(rows, plan.blocks, plan.parameters() * sizeof(T));
 
@@ -87,6 +92,9 @@ PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) 
   plan.group_blocks = std::clamp(group_rows / plan.block_rows, std::size_t{1}, PassPlan::kMostGroupBlocks);
   if (kTiny) plan.group_blocks = 2;
   plan.group_blocks = std::min(plan.group_blocks, plan.blocks);
+  // Some rows more than needed: panels, or classes, a multiple of 4 KB apart would all fall in the same sets of L1.
+  plan.capacity = (plan.slots > 1 ? 1 : plan.group_blocks) * plan.block_rows;
+  plan.capacity += !is_class_major(classes) ? 1 : plan.capacity > 512 ? 16 : 0;
   plan.tile_features = kTiny ? 16 : is_class_major(classes) ? 64 : 192;
   // Tiles of 64 classes; several share the X they read, as long as there are enough parts to hand out.
   const std::size_t feature_tiles = (features + plan.tile_features - 1) / plan.tile_features;
@@ -102,23 +110,25 @@ void PassMemory<T>::lay_out(Arena& arena, const PassPlan& the_plan, int thread_c
   plan = the_plan;
   threads = std::clamp(thread_count, 1, kMostThreads);
   const auto workers = static_cast<std::size_t>(threads);
-  const std::size_t capacity = plan.block_rows;
-  const std::size_t logits = logit_count(plan.capacity, plan.classes);
   const std::size_t in_flight = plan.slots > 1 ? workers : plan.group_blocks;
+  const std::size_t rows_in_flight = in_flight * plan.block_rows;
+  const std::size_t part_logits = logit_count(plan.part_capacity(), plan.classes);
 
   value_stride = round_up(plan.features, kPanel);
-  if (needs.convert) values = arena.take<T>(in_flight * capacity * value_stride);
-  dlogits = arena.take<T>(in_flight * logits);
-  labels = arena.take<std::int32_t>(workers * capacity);
-  row_weights = arena.take<T>(workers * capacity);
-  losses = arena.take<T>(workers * capacity);
-  rows = arena.take<std::uint32_t>(workers * capacity);
-  positions = arena.take<std::uint32_t>(workers * capacity);
-  if (needs.targets) targets = arena.take<T>(workers * logits);
-  if (needs.probabilities) probabilities = arena.take<T>(workers * logits);
-  block_loss = arena.take<double>(plan.blocks);
-  block_kept = arena.take<std::uint32_t>(plan.blocks);
-  if (needs.gradient) gradient = arena.take<T>(plan.slots * plan.parameters());
+  if (needs.convert) values = arena.take<T>(rows_in_flight * value_stride);
+  dlogits = arena.take<T>((plan.slots > 1 ? workers : 1) * logit_count(plan.capacity, plan.classes));
+  labels = arena.take<std::int32_t>(rows_in_flight);
+  row_weights = arena.take<T>(rows_in_flight);
+  losses = arena.take<T>(rows_in_flight);
+  rows = arena.take<std::uint32_t>(rows_in_flight);
+  positions = arena.take<std::uint32_t>(rows_in_flight);
+  if (needs.targets) targets = arena.take<T>(workers * part_logits);
+  if (needs.probabilities) probabilities = arena.take<T>(workers * part_logits);
+  part_sums = arena.take<PartSums>(plan.blocks * plan.parts());
+  if (!needs.gradient) return;
+  fused = needs.only_update && plan.can_fuse_update();
+  if (fused) tile_gradients = arena.take<T>(workers * plan.tile_parameters());
+  gradient = arena.take<T>(fused ? bias_count(plan.classes) : plan.slots * plan.parameters());
 }
 template struct PassMemory<float>;
 template struct PassMemory<double>;

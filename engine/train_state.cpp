@@ -42,6 +42,7 @@ PassNeeds step_needs(bool targets) {
   needs.gradient = true;
   needs.targets = targets;
   needs.probabilities = false;
+  needs.only_update = true;
   return needs;
 }
 

@@ -13,11 +13,27 @@
 #include "engine/pass.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 namespace lanemax {
 namespace {
+
+/// Largest |x| of finite rows. By their bits, so that it vectorises.
+template <class T>
+double largest_feature(const RowBlock<T>& x, std::size_t features) {
+  using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  Bits largest = 0;
+  for (std::size_t n = 0; n < x.count; ++n) {
+    const T* row = x.data + n * x.stride;
+    for (std::size_t d = 0; d < features; ++d) {
+      largest = std::max(largest, std::bit_cast<Bits>(row[d]) & std::numeric_limits<Bits>::max());
+    }
+  }
+  return static_cast<double>(std::bit_cast<T>(largest));
+}
 
 template <class T>
 class Pass {
@@ -40,11 +56,15 @@ class Pass {
     } else {
       sum_blocks_by_tile(team);
     }
-    team.once([&] { add_losses(); });
-    if (!needs_.gradient) return;
-    join_slots(team);
-    finish_gradient(team);
-    if (good() && update_.state != nullptr) update_weights(team);
+    if (!needs_.gradient) {
+      team.once([&] { add_losses(); });
+    } else if (memory_.fused) {
+      team.once([&] { add_losses(); });
+      update_by_tile(team);
+    } else {
+      join_slots(team);
+      if (good() && update_.state != nullptr) update_weights(team);
+    }
   }
 
   [[nodiscard]] bool good() const noexcept {
@@ -57,91 +77,109 @@ class Pass {
   /// A block of rows on its way through the steps.
   struct Block {
     std::size_t index = 0;
-    std::size_t rank = 0;  // of the thread whose scratch the rows' labels and weights are in
     RowBlock<T> x;
     ReadAhead ahead;  // what the products ask for meanwhile
     RowBuffers<T> rows;
+    T* losses = nullptr;
     T* dlogits = nullptr;  // logits until the loss has been taken
+  };
+
+  /// A run of parameters.
+  struct Chunk {
+    std::size_t begin = 0;
+    std::size_t count = 0;
+    bool is_bias = false;
   };
 
   // ---- the steps, in order ----
 
   /// `place` says which of the blocks in flight this is.
-  Block load(std::size_t index, std::size_t place, std::size_t rank) {
+  Block load(std::size_t index, std::size_t place) {
     const std::size_t rows = plan_.block_rows;
     Block block;
     block.index = index;
-    block.rank = rank;
     block.rows.values = memory_.values == nullptr ? nullptr : memory_.values + place * rows * memory_.value_stride;
     block.rows.stride = memory_.value_stride;
-    block.rows.labels = memory_.labels + rank * rows;
-    block.rows.weights = memory_.row_weights + rank * rows;
-    block.rows.rows = memory_.rows + rank * rows;
-    block.rows.positions = memory_.positions + rank * rows;
+    block.rows.labels = memory_.labels + place * rows;
+    block.rows.weights = memory_.row_weights + place * rows;
+    block.rows.rows = memory_.rows + place * rows;
+    block.rows.positions = memory_.positions + place * rows;
     block.x = source_.load(first_row(index), end_row(index), block.rows);
-    block.dlogits = memory_.dlogits + place * logits_size();
+    block.losses = memory_.losses + place * rows;
+    block.dlogits = memory_.dlogits + (plan_.slots > 1 ? place * logit_count(plan_.capacity, plan_.classes)
+                                                       : logit_index(plan_.capacity, plan_.classes, place * rows, 0));
+    clear_outputs(block);
     return block;
   }
 
-  /// Z = X W' + b.
-  void logits(Block& block) {
+  /// Z = X W' + b, for the classes of some panels; class-major, for all.
+  void logits(Block& block, std::size_t panel_begin, std::size_t panel_end) {
     LogitsArgs<T> args;
     args.x = block.x;
     args.features = plan_.features;
-    args.classes = plan_.classes;
-    args.weights = in_.weights;
-    args.bias = in_.bias;
-    args.logits = block.dlogits;
+    args.classes = is_class_major(plan_.classes) ? plan_.classes : (panel_end - panel_begin) * kPanel;
+    args.weights = in_.weights + panel_begin * plan_.features * kPanel;
+    args.bias = in_.bias + panel_begin * kPanel;
+    args.logits = block.dlogits + panel_begin * plan_.capacity * kPanel;
     args.capacity = plan_.capacity;
     args.form = form_;
     args.ahead = &block.ahead;
     kernel_.logits(args);
   }
+  void logits(Block& block) { logits(block, 0, panels()); }
 
-  /// The rows' losses, and dZ in place of Z.
-  void loss(const Block& block) {
+  /// The losses of one part of the rows, and dZ in place of Z. `rank` is the thread's.
+  void loss(const Block& block, std::size_t part, std::size_t rank) {
+    const std::size_t begin = std::min(part * plan_.part_rows, block.x.count);
+    const std::size_t end = std::min(begin + plan_.part_rows, block.x.count);
     LossArgs<T> args;
-    args.logits = block.dlogits;
+    args.logits = block.dlogits + logit_index(plan_.capacity, plan_.classes, begin, 0);
     args.capacity = plan_.capacity;
-    args.rows = block.x.count;
+    args.rows = end - begin;
     args.classes = plan_.classes;
-    args.weights = block.rows.weights;
+    args.weights = block.rows.weights + begin;
     args.smoothing = static_cast<T>(in_.objective->label_smoothing);
-    args.losses = memory_.losses + block.rank * plan_.block_rows;
+    args.losses = block.losses + begin;
+    args.part_capacity = plan_.part_capacity();
     if (in_.batch->labels != nullptr) {
-      args.labels = block.rows.labels;
+      args.labels = block.rows.labels + begin;
     } else {
-      args.targets = lay_out_targets(block);
+      args.targets = lay_out_targets(block, begin, end, rank);
     }
-    if (!out_.loss.probabilities.empty()) args.probabilities = memory_.probabilities + block.rank * logits_size();
-    const bool hidden_infinity = in_.objective->loss == Loss::logistic && has_infinite_score(block);
+    if (!out_.loss.probabilities.empty()) args.probabilities = memory_.probabilities + rank * part_logits();
+    const bool hidden_infinity = in_.objective->loss == Loss::logistic && has_infinite_score(args);
     switch (in_.objective->loss) {
       case Loss::softmax: kernel_.softmax_loss(args); break;
       case Loss::hinge: kernel_.hinge_loss(args); break;
       case Loss::logistic: kernel_.logistic_loss(args); break;
     }
 
-    double sum = hidden_infinity ? std::numeric_limits<double>::quiet_NaN() : 0.0;
-    for (std::size_t i = 0; i < block.x.count; ++i) {
-      sum += static_cast<double>(args.weights[i]) * static_cast<double>(args.losses[i]);
+    PartSums& sums = memory_.part_sums[block.index * plan_.parts() + part];
+    sums.loss = hidden_infinity ? std::numeric_limits<double>::quiet_NaN() : 0.0;
+    sums.weight = 0;
+    sums.rows = static_cast<std::uint32_t>(args.rows);
+    for (std::size_t i = 0; i < args.rows; ++i) {
+      sums.loss += static_cast<double>(args.weights[i]) * static_cast<double>(args.losses[i]);
+      sums.weight += static_cast<double>(args.weights[i]);
     }
-    memory_.block_loss[block.index] = sum;
-    memory_.block_kept[block.index] = static_cast<std::uint32_t>(block.x.count);
-    write_outputs(block, args);
+    write_outputs(block, begin, args);
+  }
+  void losses(const Block& block, std::size_t rank) {
+    for (std::size_t part = 0; part < plan_.parts(); ++part) loss(block, part, rank);
   }
 
   /// Whether a row's only score is -infinity though the model's bias is not: the logistic loss of label 0 is then 0,
   /// and nothing else would tell of the infinity in X.
-  [[nodiscard]] bool has_infinite_score(const Block& block) const {
+  [[nodiscard]] bool has_infinite_score(const LossArgs<T>& rows) const {
     constexpr T kMasked = -std::numeric_limits<T>::infinity();
     if (in_.bias[0] == kMasked) return false;
-    return std::find(block.dlogits, block.dlogits + block.x.count, kMasked) != block.dlogits + block.x.count;
+    return std::find(rows.logits, rows.logits + rows.rows, kMasked) != rows.logits + rows.rows;
   }
 
-  /// dweights (+)= dlogits' X over one block, for the part of the parameters that `part` names.
-  void gradient_part(const Block& block, GradientArgs<T> part, T* gradient, bool accumulate) {
-    part.x = block.x;
-    part.dlogits = block.dlogits;
+  /// dweights (+)= dlogits' X over the rows of some blocks, for the part of the parameters that `part` names.
+  void gradient_part(const RowBlock<T>& x, const T* dlogits, GradientArgs<T> part, T* gradient, bool accumulate) {
+    part.x = x;
+    part.dlogits = dlogits;
     part.capacity = plan_.capacity;
     part.features = plan_.features;
     part.classes = plan_.classes;
@@ -151,31 +189,42 @@ class Pass {
   }
 
   /// dbias (+)= sum of the rows' dlogits.
-  void bias_gradient(const Block& block, T* gradient, bool accumulate) {
+  void bias_gradient(const Block& block, T* dbias, bool accumulate) {
     BiasGradientArgs<T> args;
     args.dlogits = block.dlogits;
     args.capacity = plan_.capacity;
     args.rows = block.x.count;
     args.classes = plan_.classes;
-    args.dbias = gradient + weights_size();
+    args.dbias = dbias;
     args.accumulate = accumulate;
     kernel_.bias_gradient(args);
   }
 
-  void update_weights(const Team& team) {
-    team.for_each(chunks(), [&](std::size_t chunk) {
-      const Chunk c = chunk_at(chunk);
-      TrainState<T>& state = *update_.state;
-      UpdateArgs<T> args;
-      args.weights = c.is_bias ? state.bias_data + (c.begin - weights_size()) : state.weights_data + c.begin;
-      args.velocity = state.velocity_data == nullptr ? nullptr : state.velocity_data + c.begin;
-      args.gradient = memory_.gradient + c.begin;
-      args.count = c.count;
-      args.learning_rate = static_cast<T>(update_.options.learning_rate);
-      args.momentum = static_cast<T>(update_.options.momentum);
-      args.nesterov = update_.options.nesterov;
-      kernel_.update(args);
-    });
+  /// From the sum over rows to the gradient of the objective.
+  void finish(const Chunk& chunk, T* gradient) {
+    const bool mean = in_.objective->reduction == Reduction::mean;
+    FinishArgs<T> args;
+    args.gradient = gradient;
+    args.count = chunk.count;
+    args.scale = static_cast<T>(mean ? 1.0 / in_.total_weight : 1.0);
+    if (!chunk.is_bias) {
+      args.weights = in_.weights + chunk.begin;
+      args.l2 = static_cast<T>(l2());
+    }
+    if (!kernel_.finish_gradient(args)) gradient_finite_.store(false, std::memory_order_relaxed);
+  }
+
+  void update(const Chunk& chunk, const T* gradient) {
+    TrainState<T>& state = *update_.state;
+    UpdateArgs<T> args;
+    args.weights = chunk.is_bias ? state.bias_data + (chunk.begin - weights_size()) : state.weights_data + chunk.begin;
+    args.velocity = state.velocity_data == nullptr ? nullptr : state.velocity_data + chunk.begin;
+    args.gradient = gradient;
+    args.count = chunk.count;
+    args.learning_rate = static_cast<T>(update_.options.learning_rate);
+    args.momentum = static_cast<T>(update_.options.momentum);
+    args.nesterov = update_.options.nesterov;
+    kernel_.update(args);
   }
 
   // ---- which blocks, and into which gradient ----
@@ -184,110 +233,200 @@ class Pass {
     team.for_each(plan_.slots, [&](std::size_t slot) {
       const std::size_t begin = plan_.slot_begin(slot), end = plan_.slot_begin(slot + 1);
       for (std::size_t index = begin; index < end; ++index) {
-        Block block = load(index, team.rank(), team.rank());
+        Block block = load(index, team.rank());
         if (index + 1 < plan_.blocks) block.ahead = source_.memory_of(first_row(index + 1), end_row(index + 1));
         logits(block);
-        loss(block);
+        losses(block, team.rank());
         if (!needs_.gradient) continue;
         T* gradient = slot_gradient(slot);
         GradientArgs<T> all;
         all.feature_end = plan_.features;
-        all.panel_end = panel_count(plan_.classes);
+        all.panel_end = panels();
         all.ahead = &block.ahead;
-        gradient_part(block, all, gradient, index > begin);
-        bias_gradient(block, gradient, index > begin);
+        gradient_part(block.x, block.dlogits, all, gradient, index > begin);
+        bias_gradient(block, gradient + weights_size(), index > begin);
       }
     });
   }
 
   void sum_blocks_by_tile(const Team& team) {
-    const std::size_t feature_tiles = (plan_.features + plan_.tile_features - 1) / plan_.tile_features;
-    const std::size_t panels = is_class_major(plan_.classes) ? 1 : panel_count(plan_.classes);
-    const std::size_t tiles = (panels + plan_.tile_panels - 1) / plan_.tile_panels * feature_tiles;
     for (std::size_t first = 0; first < plan_.blocks; first += plan_.group_blocks) {
       const std::size_t count = std::min(plan_.group_blocks, plan_.blocks - first);
-      team.for_each(count, [&](std::size_t place) {
-        group_[place] = load(first + place, place, team.rank());
-        logits(group_[place]);
-        loss(group_[place]);
-      });
-      if (!needs_.gradient) continue;
-      team.for_each(tiles + 1, [&](std::size_t tile) {
-        GradientArgs<T> part;
-        part.feature_begin = tile % feature_tiles * plan_.tile_features;
-        part.feature_end = std::min(part.feature_begin + plan_.tile_features, plan_.features);
-        part.panel_begin = tile / feature_tiles * plan_.tile_panels;
-        part.panel_end = std::min(part.panel_begin + plan_.tile_panels, panels);
-        for (std::size_t place = 0; place < count; ++place) {
-          const bool accumulate = first + place > 0;
-          if (tile == tiles) {
-            bias_gradient(group_[place], memory_.gradient, accumulate);
-          } else {
-            gradient_part(group_[place], part, memory_.gradient, accumulate);
-          }
-        }
+      logits_and_losses(team, first, count);
+      if (!needs_.gradient || memory_.fused) continue;
+      team.for_each(tiles() + 1, [&](std::size_t tile) {
+        if (tile == tiles()) return group_bias_gradient(count, memory_.gradient + weights_size(), first > 0);
+        for_each_run(count, [&](const RowBlock<T>& x, const T* dlogits, bool is_first) {
+          gradient_part(x, dlogits, tile_at(tile), memory_.gradient, first > 0 || !is_first);
+        });
       });
     }
+  }
+
+  /// Calls f(x, dlogits, is_first) for the rows of a group, blocks that lie side by side at once: the longer the sums,
+  /// the less often the gradient is read and written. How far they reach does not touch the bits.
+  template <class F>
+  void for_each_run(std::size_t count, const F& f) {
+    for (std::size_t place = 0; place < count;) {
+      const Block& head = group_[place];
+      RowBlock<T> x = head.x;
+      std::size_t next = place + 1;
+      while (next < count && x.count == (next - place) * plan_.block_rows && group_[next].x.stride == x.stride &&
+             group_[next].x.data == x.data + x.count * x.stride) {
+        x.count += group_[next].x.count;
+        ++next;
+      }
+      f(x, head.dlogits, place == 0);
+      place = next;
+    }
+  }
+
+  void group_bias_gradient(std::size_t count, T* dbias, bool accumulate) {
+    for (std::size_t place = 0; place < count; ++place) bias_gradient(group_[place], dbias, accumulate || place > 0);
+  }
+
+  /// One block after the other if there are plenty for the team; else its threads share each block's classes, then its
+  /// rows. The bits are the same.
+  void logits_and_losses(const Team& team, std::size_t first, std::size_t count) {
+    if (team.size() == 1 || count >= 4 * team.size()) {
+      team.for_each(count, [&](std::size_t place) {
+        group_[place] = load(first + place, place);
+        logits(group_[place]);
+        losses(group_[place], team.rank());
+      });
+      return;
+    }
+    constexpr std::size_t kShare = 16;  // panels: 256 classes
+    const std::size_t shares = (panels() + kShare - 1) / kShare;
+    team.for_each(count, [&](std::size_t place) { group_[place] = load(first + place, place); });
+    team.for_each(count * shares, [&](std::size_t item) {
+      const std::size_t panel = item % shares * kShare;
+      logits(group_[item / shares], panel, std::min(panel + kShare, panels()));
+    });
+    team.for_each(count * plan_.parts(),
+                  [&](std::size_t item) { loss(group_[item / plan_.parts()], item % plan_.parts(), team.rank()); });
+  }
+
+  // ---- the update fused into the gradient's tiles: the gradient is never in memory as a whole ----
+
+  void update_by_tile(const Team& team) {
+    if (!std::isfinite(loss_sum_)) return;
+    if (!gradient_is_surely_finite()) {  // then look at all of it before the first weight changes
+      visit_tiles(team, false);
+      if (!good()) return;
+    }
+    visit_tiles(team, true);
+  }
+
+  /// |dweights| <= sum of s_i C |x|, and l2 W cannot overflow either.
+  [[nodiscard]] bool gradient_is_surely_finite() const {
+    double largest = 0;
+    for (std::size_t place = 0; place < plan_.blocks; ++place) {
+      largest = std::max(largest, largest_feature(group_[place].x, plan_.features));
+    }
+    const double bound = weight_sum_ * static_cast<double>(plan_.classes) * largest;
+    const double most = static_cast<double>(std::numeric_limits<T>::max()) / 4;
+    const bool scale_shrinks = in_.objective->reduction != Reduction::mean || in_.total_weight >= 1;
+    return in_.batch->labels != nullptr && scale_shrinks && bound < most && l2() <= 0.25;
+  }
+
+  void visit_tiles(const Team& team, bool apply) {
+    team.for_each(tiles() + 1, [&](std::size_t tile) {
+      if (tile == tiles()) {
+        T* dbias = memory_.gradient;
+        group_bias_gradient(plan_.blocks, dbias, false);
+        const Chunk bias = chunk_at(chunks() - 1);
+        finish(bias, dbias);
+        if (apply) update(bias, dbias);
+        return;
+      }
+      // The tile's own gradient is that of a smaller problem.
+      const GradientArgs<T> where = tile_at(tile);
+      const std::size_t width = where.feature_end - where.feature_begin;
+      T* dweights = memory_.tile_gradients + team.rank() * plan_.tile_parameters();
+      for_each_run(plan_.blocks, [&](RowBlock<T> x, const T* dlogits, bool is_first) {
+        x.data += where.feature_begin;
+        GradientArgs<T> part;
+        part.x = x;
+        part.dlogits = dlogits + where.panel_begin * plan_.capacity * kPanel;
+        part.capacity = plan_.capacity;
+        part.features = part.feature_end = width;
+        part.panel_end = where.panel_end - where.panel_begin;
+        part.classes = part.panel_end * kPanel;
+        part.dweights = dweights;
+        part.accumulate = !is_first;
+        kernel_.gradient(part);
+      });
+      for (std::size_t panel = where.panel_begin; panel < where.panel_end; ++panel, dweights += width * kPanel) {
+        const Chunk chunk{(panel * plan_.features + where.feature_begin) * kPanel, width * kPanel, false};
+        finish(chunk, dweights);
+        if (apply) update(chunk, dweights);
+      }
+    });
   }
 
   // ---- joining what the blocks gave ----
 
   void add_losses() {
-    double sum = 0;
-    std::size_t kept = 0;
-    for (std::size_t index = 0; index < plan_.blocks; ++index) {
-      sum += memory_.block_loss[index];
-      kept += memory_.block_kept[index];
+    loss_sum_ = weight_sum_ = 0;
+    kept_rows_ = 0;
+    for (std::size_t i = 0; i < plan_.blocks * plan_.parts(); ++i) {
+      loss_sum_ += memory_.part_sums[i].loss;
+      weight_sum_ += memory_.part_sums[i].weight;
+      kept_rows_ += memory_.part_sums[i].rows;
     }
-    loss_sum_ = sum;
-    kept_rows_ = kept;
   }
 
-  /// Slot 0 becomes the sum of all slots: ((0 + 1) + (2 + 3)) + ...
+  /// Slot 0 becomes the sum of all slots: ((0 + 1) + (2 + 3)) + ..., then the gradient of the objective.
   void join_slots(const Team& team) {
-    if (plan_.slots == 1) return;
-    team.for_each(chunks(), [&](std::size_t chunk) {
+    team.for_each(chunks() + 1, [&](std::size_t chunk) {
+      if (chunk == chunks()) return add_losses();
       const Chunk c = chunk_at(chunk);
       for (std::size_t distance = 1; distance < plan_.slots; distance *= 2) {
         for (std::size_t slot = 0; slot + distance < plan_.slots; slot += 2 * distance) {
           kernel_.add(slot_gradient(slot) + c.begin, slot_gradient(slot + distance) + c.begin, c.count);
         }
       }
+      finish(c, memory_.gradient + c.begin);
     });
   }
 
-  /// From the sum over rows to the gradient of the objective.
-  void finish_gradient(const Team& team) {
-    const bool mean = in_.objective->reduction == Reduction::mean;
+  void update_weights(const Team& team) {
     team.for_each(chunks(), [&](std::size_t chunk) {
       const Chunk c = chunk_at(chunk);
-      FinishArgs<T> args;
-      args.gradient = memory_.gradient + c.begin;
-      args.count = c.count;
-      args.scale = static_cast<T>(mean ? 1.0 / in_.total_weight : 1.0);
-      if (!c.is_bias) {
-        args.weights = in_.weights + c.begin;
-        args.l2 = static_cast<T>(in_.objective->l2 * (mean ? 1.0 : in_.total_weight));
-      }
-      if (!kernel_.finish_gradient(args)) gradient_finite_.store(false, std::memory_order_relaxed);
+      update(c, memory_.gradient + c.begin);
     });
   }
 
   // ---- small change ----
 
-  struct Chunk {
-    std::size_t begin = 0;
-    std::size_t count = 0;
-    bool is_bias = false;
-  };
   static constexpr std::size_t kChunk = 2048;
-  [[nodiscard]] std::size_t logits_size() const { return logit_count(plan_.capacity, plan_.classes); }
+  [[nodiscard]] std::size_t part_logits() const { return logit_count(plan_.part_capacity(), plan_.classes); }
+  [[nodiscard]] std::size_t panels() const { return is_class_major(plan_.classes) ? 1 : panel_count(plan_.classes); }
+  [[nodiscard]] double l2() const {
+    return in_.objective->l2 * (in_.objective->reduction == Reduction::mean ? 1.0 : in_.total_weight);
+  }
   [[nodiscard]] std::size_t weights_size() const { return weight_count(plan_.features, plan_.classes); }
   [[nodiscard]] std::size_t chunks() const { return (weights_size() + kChunk - 1) / kChunk + 1; }
   /// Weights in pieces that fit L1 beside what they are combined with; the bias is the last piece.
   [[nodiscard]] Chunk chunk_at(std::size_t chunk) const {
     if (chunk + 1 == chunks()) return {weights_size(), bias_count(plan_.classes), true};
     return {chunk * kChunk, std::min(kChunk, weights_size() - chunk * kChunk), false};
+  }
+  [[nodiscard]] std::size_t feature_tiles() const {
+    return (plan_.features + plan_.tile_features - 1) / plan_.tile_features;
+  }
+  [[nodiscard]] std::size_t tiles() const {
+    return (panels() + plan_.tile_panels - 1) / plan_.tile_panels * feature_tiles();
+  }
+  /// Which features and panels a tile of the gradient has.
+  [[nodiscard]] GradientArgs<T> tile_at(std::size_t tile) const {
+    GradientArgs<T> part;
+    part.feature_begin = tile % feature_tiles() * plan_.tile_features;
+    part.feature_end = std::min(part.feature_begin + plan_.tile_features, plan_.features);
+    part.panel_begin = tile / feature_tiles() * plan_.tile_panels;
+    part.panel_end = std::min(part.panel_begin + plan_.tile_panels, panels());
+    return part;
   }
   [[nodiscard]] T* slot_gradient(std::size_t slot) const { return memory_.gradient + slot * plan_.parameters(); }
   [[nodiscard]] std::size_t first_row(std::size_t index) const { return index * plan_.block_rows; }
@@ -299,44 +438,51 @@ class Pass {
     return in_.batch->selection == nullptr ? row : in_.batch->selection[row];
   }
 
-  /// The caller's target probabilities of a block's rows, in the logits' layout.
-  const T* lay_out_targets(const Block& block) {
-    T* targets = memory_.targets + block.rank * logits_size();
-    std::fill_n(targets, logits_size(), T(0));
-    for (std::size_t i = 0; i < block.x.count; ++i) {
+  /// The caller's target probabilities of rows [begin, end) of a block, in the logits' layout.
+  const T* lay_out_targets(const Block& block, std::size_t begin, std::size_t end, std::size_t rank) {
+    T* targets = memory_.targets + rank * part_logits();
+    std::fill_n(targets, part_logits(), T(0));
+    for (std::size_t i = begin; i < end; ++i) {
       const std::size_t row = source_row(first_row(block.index) + block.rows.positions[i]);
       for (std::size_t c = 0; c < plan_.classes; ++c) {
-        targets[logit_index(plan_.capacity, plan_.classes, i, c)] =
+        targets[logit_index(plan_.part_capacity(), plan_.classes, i - begin, c)] =
             static_cast<T>(in_.batch->target_probabilities.at(row, c));
       }
     }
     return targets;
   }
 
-  void write_outputs(const Block& block, const LossArgs<T>& loss) {
-    const std::uint32_t* positions = block.rows.positions;
+  /// Rows that are left out have outputs of 0.
+  void clear_outputs(const Block& block) {
+    const std::size_t first = first_row(block.index), end = end_row(block.index);
+    if (block.x.count == end - first) return;
+    for (std::size_t row = first; row < end; ++row) {
+      if (out_.loss.sample_losses != nullptr) out_.loss.sample_losses[row] = T(0);
+      for (const MatrixView<T>& output : {out_.loss.probabilities, out_.dfeatures}) {
+        for (std::size_t i = 0; i < output.cols && !output.empty(); ++i) output.at(row, i) = T(0);
+      }
+    }
+  }
+
+  /// Of the part of the block that begins with row `begin`.
+  void write_outputs(const Block& block, std::size_t begin, const LossArgs<T>& part) {
+    const std::uint32_t* positions = block.rows.positions + begin;
     const std::size_t first = first_row(block.index);
-    const std::size_t count = end_row(block.index) - first;
     if (out_.loss.sample_losses != nullptr) {
-      std::fill_n(out_.loss.sample_losses + first, count, T(0));
-      for (std::size_t i = 0; i < block.x.count; ++i) out_.loss.sample_losses[first + positions[i]] = loss.losses[i];
+      for (std::size_t i = 0; i < part.rows; ++i) out_.loss.sample_losses[first + positions[i]] = part.losses[i];
     }
     if (const MatrixView<T>& p = out_.loss.probabilities; !p.empty()) {
-      for (std::size_t i = 0; i < count; ++i) {
-        for (std::size_t c = 0; c < plan_.classes; ++c) p.at(first + i, c) = T(0);
-      }
-      for (std::size_t i = 0; i < block.x.count; ++i) {
+      for (std::size_t i = 0; i < part.rows; ++i) {
         for (std::size_t c = 0; c < plan_.classes; ++c) {
-          p.at(first + positions[i], c) = loss.probabilities[logit_index(plan_.capacity, plan_.classes, i, c)];
+          p.at(first + positions[i], c) = part.probabilities[logit_index(part.part_capacity, plan_.classes, i, c)];
         }
       }
     }
     if (const MatrixView<T>& dx = out_.dfeatures; !dx.empty()) {
-      for (std::size_t i = 0; i < count; ++i) std::fill_n(&dx.at(first + i, 0), plan_.features, T(0));
       const bool mean = in_.objective->reduction == Reduction::mean;
-      for (std::size_t i = 0; i < block.x.count; ++i) {
+      for (std::size_t i = 0; i < part.rows; ++i) {
         FeatureGradientArgs<T> args;
-        args.dlogits = block.dlogits + logit_index(plan_.capacity, plan_.classes, i, 0);
+        args.dlogits = part.logits + logit_index(plan_.capacity, plan_.classes, i, 0);
         args.capacity = plan_.capacity;
         args.rows = 1;
         args.features = plan_.features;
@@ -360,7 +506,7 @@ class Pass {
   LogitsForm form_;
 
   Block group_[PassPlan::kMostGroupBlocks];
-  double loss_sum_ = 0;
+  double loss_sum_ = 0, weight_sum_ = 0;
   std::size_t kept_rows_ = 0;
   std::atomic<bool> gradient_finite_{true};
 };

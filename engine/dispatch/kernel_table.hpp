@@ -58,11 +58,12 @@ struct LossArgs {
   std::size_t rows = 0;
   std::size_t classes = 0;
   const std::int32_t* labels = nullptr;  ///< classes; rounded up to 16 entries, legal too; null with targets
-  const T* targets = nullptr;            ///< target probabilities in the logits' layout; null with labels
+  const T* targets = nullptr;            ///< target probabilities, laid out as logits; null with labels
   const T* weights = nullptr;            ///< s_i; rounded up to 16 entries
   T smoothing = 0;                       ///< labels only
   T* losses = nullptr;                   ///< out: loss_i without s_i; rounded up to 16 entries
-  T* probabilities = nullptr;            ///< out, in the logits' layout; null: not wanted
+  T* probabilities = nullptr;            ///< out, laid out as logits; null: not wanted
+  std::size_t part_capacity = 0;         ///< the capacity of targets and probabilities
 };
 
 /// A part of dweights (+)= dlogits' X. Tiles of different parts never touch the same element.

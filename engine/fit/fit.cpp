@@ -108,9 +108,10 @@ class Sgd {
     step_needs.targets = data_.labels == nullptr;
     step_needs.probabilities = false;
     step_needs.penalty = false;
-    step_needs_ = step_needs;
     full_needs_ = step_needs;
     full_needs_.penalty = true;
+    step_needs_ = step_needs;
+    step_needs_.only_update = true;
 
     const std::size_t last = rows_ % batch_rows();
     const std::size_t parameters = weight_count(features_, classes_) + bias_count(classes_);

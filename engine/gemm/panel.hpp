@@ -31,6 +31,7 @@ enum class Walk { rows, columns, strip };
 inline constexpr std::size_t kPrefetchFeatures = 32;
 // NC: C and B of so many panels stay in L2 over all pc (SSE2, 2048 classes and features: 78 % of peak instead of 73).
 inline constexpr std::size_t kColumnPanels = 32;
+inline constexpr std::size_t kGradientKC = 384;
 
 // How often a strip holds each value: a vector's worth where broadcasting is no part of a load.
 template <class Arch, class T>
@@ -190,7 +191,7 @@ inline void copy_strip(const T* a, std::size_t i_stride, std::size_t k_stride, s
 // are carried through memory from one pc to the next: the blocking does not touch the bits.
 template <class Arch, class T, Walk kWalk, bool kStrips>
 void panel_gemm(const PanelGemm<T>& whole, std::size_t begin, std::size_t end, std::size_t v, std::size_t v_end) {
-  constexpr std::size_t kDepth = kStrips ? Arch::kStripDepth : kWalk == Walk::rows ? Arch::kKC : ~std::size_t{0};
+  constexpr std::size_t kDepth = kStrips ? Arch::kStripDepth : kWalk == Walk::rows ? Arch::kKC : kGradientKC;
   constexpr std::size_t kNC = kColumnPanels * kPanelVectors<Arch, T>;
   const std::size_t i_stride = kWalk == Walk::rows ? whole.a_stride : 1;
   const std::size_t k_stride = kWalk == Walk::rows ? 1 : whole.a_stride;

@@ -127,7 +127,7 @@ class BlockPredictor {
     std::fill_n(rows_.labels, shape_.capacity, 0);
     LossArgs<float> args;
     args.logits = scratch_;
-    args.capacity = shape_.capacity;
+    args.capacity = args.part_capacity = shape_.capacity;
     args.rows = count;
     args.classes = shape_.rows;
     args.labels = rows_.labels;

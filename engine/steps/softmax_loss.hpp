@@ -102,7 +102,7 @@ void class_major_softmax(const LossArgs<T>& args) {
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < kCount; ++i) {
         const std::size_t c = first + i;
-        const V target = kLabels ? zero : load<Arch>(args.targets + c * args.capacity + n);
+        const V target = kLabels ? zero : load<Arch>(args.targets + c * args.part_capacity + n);
         store<Arch>(z_n + c * args.capacity, gather_class<Arch, T, kTargets>(sums, z[i], max, e[i], target));
         if constexpr (kLabels) distance = xsimd::select(label == V(static_cast<T>(c)), max - z[i], distance);
       }
@@ -128,10 +128,10 @@ void class_major_softmax(const LossArgs<T>& args) {
     for (std::size_t c = 0; c < args.classes; ++c) {
       const V e = load<Arch>(z_n + c * args.capacity);
       const V p = probability<Arch, T, kTargets>(e, inverse);
-      if (args.probabilities != nullptr) store<Arch>(args.probabilities + c * args.capacity + n, p);
+      if (args.probabilities != nullptr) store<Arch>(args.probabilities + c * args.part_capacity + n, p);
       V dz;
       if constexpr (kTargets == Targets::probabilities) {
-        dz = sums.mass * p - load<Arch>(args.targets + c * args.capacity + n);
+        dz = sums.mass * p - load<Arch>(args.targets + c * args.part_capacity + n);
       } else {
         const auto is_label = label == V(static_cast<T>(c));
         const V rest = kTargets == Targets::labels ? p : p - xsimd::select(e < zero, zero, cold);
@@ -175,7 +175,7 @@ inline void panel_row_max(const T* z, std::size_t panels, std::size_t panel_size
 // Leaves exp(z - m) in place of z; each row's sums go to totals[row], by one fixed tree.
 template <class Arch, class T, Targets kTargets>
 inline void panel_row_sums(T* z_rows, const T* target_rows, const T* row_max, T cut, std::size_t panels,
-                           std::size_t panel_size, T (*totals)[4]) {
+                           std::size_t panel_size, std::size_t target_panel_size, T (*totals)[4]) {
   using V = Vec<Arch, T>;
   constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroupRows<Arch, T> * kPV;
   const V zero(T(0));
@@ -197,7 +197,7 @@ inline void panel_row_sums(T* z_rows, const T* target_rows, const T* row_max, T 
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
       const std::size_t at = v * kLanes<Arch, T>;
-      const V target = kTargets == Targets::probabilities ? load<Arch>(target_rows + p * panel_size + at) : zero;
+      const V target = kTargets == Targets::probabilities ? load<Arch>(target_rows + p * target_panel_size + at) : zero;
       store<Arch>(z_p + at, gather_class<Arch, T, kTargets>(sums[v], z[v], max[v / kPV], e[v], target));
     }
   }
@@ -227,7 +227,7 @@ struct RowFactors {
 // dz = s (tau p - t) without the label's own term, from exp(z - m).
 template <class Arch, class T, Targets kTargets>
 inline void panel_row_residual(T* e_rows, const T* target_rows, T* probability_rows, const RowFactors<T>* rows,
-                               std::size_t panels, std::size_t panel_size) {
+                               std::size_t panels, std::size_t panel_size, std::size_t target_panel_size) {
   using V = Vec<Arch, T>;
   constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroupRows<Arch, T> * kPV;
   const V zero(T(0));
@@ -236,11 +236,12 @@ inline void panel_row_residual(T* e_rows, const T* target_rows, T* probability_r
     for (std::size_t v = 0; v < kVectors; ++v) {
       const RowFactors<T>& row = rows[v / kPV];
       const std::size_t at = p * panel_size + v * kLanes<Arch, T>;
+      const std::size_t target_at = p * target_panel_size + v * kLanes<Arch, T>;
       const V e = load<Arch>(static_cast<const T*>(e_rows + at));
       const V prob = probability<Arch, T, kTargets>(e, V(row.inverse));
-      if (probability_rows != nullptr) store<Arch>(probability_rows + at, prob);
+      if (probability_rows != nullptr) store<Arch>(probability_rows + target_at, prob);
       V dz = prob;
-      if constexpr (kTargets == Targets::probabilities) dz = V(row.mass) * prob - load<Arch>(target_rows + at);
+      if constexpr (kTargets == Targets::probabilities) dz = V(row.mass) * prob - load<Arch>(target_rows + target_at);
       if constexpr (kTargets == Targets::smoothed_labels) dz = prob - xsimd::select(e < zero, zero, V(row.cold));
       store<Arch>(e_rows + at, V(row.weight) * dz);
     }
@@ -256,7 +257,7 @@ void panel_softmax(const LossArgs<T>& args) {
   static_assert(kL % kGroup == 0);
   const T cut = exp_cut<T>(args.classes);
   const std::size_t panels = panel_count(args.classes);
-  const std::size_t panel_size = args.capacity * kPanel;
+  const std::size_t panel_size = args.capacity * kPanel, target_panel_size = args.part_capacity * kPanel;
 
   // As many rows as there are lanes share one vectorised log1p.
   for (std::size_t n0 = 0; n0 < args.rows; n0 += kL) {
@@ -277,7 +278,7 @@ void panel_softmax(const LossArgs<T>& args) {
         at_label[g] = rows + label / kPanel * panel_size + g * kPanel + label % kPanel;
         distance[g] = max[g] - *at_label[g];
       }
-      panel_row_sums<Arch, T, kTargets>(rows, target_rows, max, cut, panels, panel_size, totals);
+      panel_row_sums<Arch, T, kTargets>(rows, target_rows, max, cut, panels, panel_size, target_panel_size, totals);
 
       T label_term[kGroup];  // the label's own entry of dz (labels), or what it lacks (smoothed labels)
       for (std::size_t g = 0; g < kGroup; ++g) {
@@ -302,7 +303,8 @@ void panel_softmax(const LossArgs<T>& args) {
         linear_of[i + g] = linear;
         mass_of[i + g] = row.mass;
       }
-      panel_row_residual<Arch, T, kTargets>(rows, target_rows, probability_rows, factors, panels, panel_size);
+      panel_row_residual<Arch, T, kTargets>(rows, target_rows, probability_rows, factors, panels, panel_size,
+                                            target_panel_size);
       for (std::size_t g = 0; g < kGroup; ++g) {
         if constexpr (kTargets == Targets::labels) *at_label[g] = label_term[g];
         if constexpr (kTargets == Targets::smoothed_labels) *at_label[g] -= label_term[g];

@@ -70,6 +70,7 @@ class LossRun {
     args.weights = place_per_row<T>(weights_, p.weights, rows, kNaN<T>);
     args.smoothing = static_cast<T>(p.smoothing);
     args.losses = losses_.template ending_at_guard<T>(round_up(rows, 16), kNaN<T>);
+    args.part_capacity = capacity_;
     if (want_probabilities) {
       args.probabilities = probabilities_.template ending_at_guard<T>(logit_count(capacity_, p.classes), kNaN<T>);
     }
