@@ -58,10 +58,11 @@ class TrainStepTest : public IsaTest {
     const reference::Arithmetic a = reference::arithmetic_of<T>();
     Rng rng(31);
     Judge judge;
-    for (const Shape shape : {Shape{30, 7, 3}, Shape{41, 20, 10}, Shape{35, 5, 16}, Shape{52, 11, 21}}) {
+    for (const Shape shape : {Shape{30, 7, 3}, Shape{41, 20, 10}, Shape{35, 5, 16}, Shape{52, 11, 21}, Shape{33, 9, 40}}) {
       for (const Rule& rule : kRules) {
         ProblemOptions o;
         o.weights = o.l2 = true;
+        if (shape.classes == 40) o.targets = TargetSort::probabilities;
         reference::Problem p = make_problem<T>(rng, shape, o);
         OwnedState<T> owned(shape.features, shape.classes, rule.optimiser);
         judge.require(owned.created.ok(), [&] { return message(owned.created); });
@@ -418,6 +419,39 @@ TEST_P(TrainStepRefusalTest, LeavesTheStateAsItWas) {
   expect_refused<double>(
       "X in f64", StatusCode::not_finite,
       [](Batch&, Objective&, StepOptions&, Execution&, std::vector<double>& x) { x[77] = kNaN<double>; });
+}
+
+// Logits of 0, but rows whose sum leaves f32: found out before a weight changes, also where the update is fused into
+// the gradient's tiles (24 classes). Targets and a large l2 take that path's second look.
+TEST_P(TrainStepRefusalTest, GradientThatOverflows) {
+  for (const std::size_t classes : {std::size_t{4}, std::size_t{24}}) {
+    constexpr std::size_t kRows = 40, kFeatures = 70;
+    std::vector<float> x(kRows * kFeatures, 1.0f), t(kRows * classes, 0.0f);
+    for (const std::size_t n : {3, 30}) x[n * kFeatures + 68] = 3e38f;
+    const std::vector<std::int32_t> labels(kRows, 1);
+    for (std::size_t n = 0; n < kRows; ++n) t[n * classes + 1] = 1;
+    for (const bool with_labels : {true, false}) {
+      for (const double l2 : {0.0, 2.0}) {
+        Batch batch;
+        batch.features = {x.data(), kRows, kFeatures};
+        if (with_labels) batch.labels = labels.data();
+        if (!with_labels) batch.target_probabilities = {t.data(), kRows, classes};
+        Objective objective;
+        objective.l2 = l2;
+        for (const int threads : {1, 2}) {
+          OwnedState<float> owned(kFeatures, classes, Optimiser::momentum);
+          const std::vector<unsigned char> before = owned.memory();
+          Execution how = execution();
+          how.threads = threads;
+          LossResult result{kUntouched, kUntouched, kUntouched, 54321};
+          const Status status = owned.step(objective, batch, step_options(kRules[1], kRate, kMomentum), how, result);
+          EXPECT_EQ(name_of(status.code), std::string(name_of(StatusCode::overflow))) << classes;
+          EXPECT_EQ(owned.memory(), before) << classes << " classes, labels " << with_labels << ", l2 " << l2;
+          EXPECT_EQ(result.rows, 54321U);
+        }
+      }
+    }
+  }
 }
 
 TEST_P(TrainStepRefusalTest, Memory) {

@@ -41,6 +41,10 @@ struct Avx2Fma {
   static F madd(F a, F b, F c) { return F(_mm256_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm256_fmadd_pd(a, b, c)); }
 
+  static F widen_halves(const std::uint16_t* p) {
+    return F(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+
   static F load_partial(const float* p, std::size_t n) {
     alignas(32) static constexpr std::int32_t kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
     return F(_mm256_maskload_ps(p, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + 8 - n))));

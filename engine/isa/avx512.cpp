@@ -44,6 +44,10 @@ struct Avx512 {
   static F madd(F a, F b, F c) { return F(_mm512_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm512_fmadd_pd(a, b, c)); }
 
+  static F widen_halves(const std::uint16_t* p) {
+    return F(_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+  }
+
   static F load_partial(const float* p, std::size_t n) {
     return F(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1U), p));
   }

@@ -19,7 +19,7 @@ namespace {
 template <class Arch, class T>
 constexpr Kernels<T> make_kernels() {
   return {
-      .load = load_rows<T>,
+      .load = load_rows<Arch, T>,
       .logits = logits<Arch, T>,
       .softmax_loss = softmax_loss<Arch, T>,
       .hinge_loss = hinge_loss<Arch, T>,

@@ -38,6 +38,8 @@ struct Neon {
   static F madd(F a, F b, F c) { return F(vfmaq_f32(c, a, b)); }
   static D madd(D a, D b, D c) { return D(vfmaq_f64(c, a, b)); }
 
+  static F widen_halves(const std::uint16_t* p) { return F(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))); }
+
   static F load_partial(const float* p, std::size_t n) {
     if (n == 1) return F(vld1q_lane_f32(p, vdupq_n_f32(0), 0));
     const float32x2_t none = vdup_n_f32(0);

@@ -13,6 +13,7 @@
 //   load_partial(p, n)           n lanes from p, then zeros; reads nothing past p[n-1]; 0 < n < lanes
 //   store_sums(a, b, c, d, out)  out[0..3] = sums over the lanes of each, by one fixed tree
 //   load_quads(row, at, quad)    lane i of quad[q] = row[i][at + q], q = 0..3 (f32 only)
+//   widen_halves(p)              a vector of binary16 as f32, exactly; only where the set has it
 #include <xsimd/xsimd.hpp>
 
 #include "engine/dispatch/kernel_table.hpp"
