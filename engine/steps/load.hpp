@@ -45,11 +45,23 @@ inline float value_of(Half v) {
   return __builtin_bit_cast(float, bits | sign);
 }
 
+// Shuffled rows come from anywhere in memory, where nothing foresees the next: each is asked for some rows earlier (an
+// epoch of 60000 x 784 x 10 in batches of 256: 34 ms instead of 49). Always inline:
+// g++ takes a function that only asks for one without effects, and drops the call.
+template <class T, class Source>
+[[gnu::always_inline]] inline void read_row_ahead(const LoadArgs<T>& args, std::size_t r, const Source* data) {
+  constexpr std::size_t kAhead = 4;
+  if (r + kAhead >= args.count || args.rows[r + kAhead] == args.rows[r] + kAhead) return;
+  const char* row = reinterpret_cast<const char*>(data + args.rows[r + kAhead] * args.stride);
+  for (std::size_t byte = 0; byte < args.features * sizeof(Source); byte += 64) __builtin_prefetch(row + byte, 0, 2);
+}
+
 template <class T, class Source>
 void load_from(const LoadArgs<T>& args) {
   const Source* data = static_cast<const Source*>(args.data);
   for (std::size_t r = 0; r < args.count; ++r) {
     const Source* in = data + args.rows[r] * args.stride;
+    read_row_ahead(args, r, data);
     T* out = args.out + r * args.out_stride;
     if (args.centre == nullptr && args.factor == nullptr) {
       for (std::size_t d = 0; d < args.features; ++d) out[d] = static_cast<T>(value_of(in[d]));
@@ -72,8 +84,10 @@ void load_halves(const LoadArgs<float>& args) {
   using V = Vec<Arch, float>;
   constexpr std::size_t kL = kLanes<Arch, float>;
   const std::size_t whole = args.features / kL * kL;
+  const std::uint16_t* data = static_cast<const std::uint16_t*>(args.data);
   for (std::size_t r = 0; r < args.count; ++r) {
-    const std::uint16_t* in = static_cast<const std::uint16_t*>(args.data) + args.rows[r] * args.stride;
+    const std::uint16_t* in = data + args.rows[r] * args.stride;
+    read_row_ahead(args, r, data);
     float* out = args.out + r * args.out_stride;
     for (std::size_t d = 0; d < whole; d += kL) {
       V v = Arch::widen_halves(in + d);
