@@ -70,6 +70,27 @@ struct PassPlan {
 [[nodiscard]] bool sizes_fit(std::size_t rows, std::size_t features, std::size_t classes) noexcept;
 template <class T>
 [[nodiscard]] PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) noexcept;
+/// A block's rows when there are plenty.
+template <class T>
+[[nodiscard]] std::size_t most_block_rows(std::size_t features, std::size_t classes) noexcept;
+
+/// The most bytes that the plan of any batch of up to `rows` rows takes. Not always the plan of all rows: from some
+/// number on, slots need less than a group's dlogits. Calls bytes_of(plan) where a regime ends.
+template <class T, class BytesOf>
+[[nodiscard]] std::size_t most_bytes(std::size_t rows, std::size_t features, std::size_t classes,
+                                     const BytesOf& bytes_of) noexcept {
+  std::size_t most = 0;
+  const auto consider = [&](std::size_t n) {
+    const std::size_t bytes = bytes_of(make_plan<T>(n, features, classes));
+    most = bytes > most ? bytes : most;
+  };
+  const std::size_t block = most_block_rows<T>(features, classes);
+  consider(rows);
+  if (rows >= block) consider(rows / block * block);
+  for (std::size_t n = block; n < rows && n <= PassPlan::kMostGroupBlocks * block; n += block) consider(n);
+  for (std::size_t n = 512; n <= rows; n *= 2) consider(n - 1);
+  return most;
+}
 
 /// What a part of a block adds up to.
 struct PartSums {

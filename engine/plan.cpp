@@ -41,17 +41,6 @@ constexpr std::size_t kPartRows = 64;  // a panel block has 3 parts, for threads
 constexpr std::size_t kGroupBytes = 72 * 1024 * 1024;  // dlogits and loaded rows of the blocks of a group
 constexpr std::size_t kMostGroupRows = 4096;
 
-std::size_t rows_per_block(std::size_t scalar, std::size_t features, std::size_t classes) {
-  if (kTiny) return 16;
-  const auto fit = [](std::size_t bytes, std::size_t bytes_per_row, std::size_t most) {
-    return std::clamp(bytes / bytes_per_row / 16 * 16, kFewestBlockRows, most);
-  };
-  if (is_class_major(classes)) {
-    return std::min(fit(kBlockBytes, scalar * features, 512), fit(kBlockLogitBytes, scalar * classes, 512));
-  }
-  return fit(kPanelLogitBytes, scalar * bias_count(classes), kPanelBlockRows);
-}
-
 std::size_t slot_count(std::size_t rows, std::size_t blocks, std::size_t slot_bytes) {
   const auto power_of_two = [](std::size_t n) { return n == 0 ? 0 : std::bit_floor(n); };
   if (kTiny) return blocks % 3 == 0 ? 1 : std::min<std::size_t>(power_of_two(blocks), 4);
@@ -73,13 +62,28 @@ bool sizes_fit(std::size_t rows, std::size_t features, std::size_t classes) noex
 }
 
 template <class T>
+std::size_t most_block_rows(std::size_t features, std::size_t classes) noexcept {
+  if (kTiny) return 16;
+  const auto fit = [](std::size_t bytes, std::size_t bytes_per_row, std::size_t most) {
+    return std::clamp(bytes / bytes_per_row / 16 * 16, kFewestBlockRows, most);
+  };
+  if (is_class_major(classes)) {
+    return std::min(fit(kBlockBytes, sizeof(T) * features, 512), fit(kBlockLogitBytes, sizeof(T) * classes, 512));
+  }
+  return fit(kPanelLogitBytes, sizeof(T) * bias_count(classes), kPanelBlockRows);
+}
+
+template std::size_t most_block_rows<float>(std::size_t, std::size_t) noexcept;
+template std::size_t most_block_rows<double>(std::size_t, std::size_t) noexcept;
+
+template <class T>
 PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) noexcept {
   PassPlan plan;
   plan.rows = rows;
   plan.features = features;
   plan.classes = classes;
   // Blocks of equal length, so that threads get equal shares: 256 rows are twice 128, not 192 + 64; 2048 are 12 blocks.
-  const std::size_t most_rows = rows_per_block(sizeof(T), features, classes);
+  const std::size_t most_rows = most_block_rows<T>(features, classes);
   std::size_t blocks = std::max<std::size_t>((rows + most_rows - 1) / most_rows, 1);
   if (blocks > 2) blocks = round_up(blocks, 2);
   plan.block_rows = round_up((rows + blocks - 1) / blocks, 16);

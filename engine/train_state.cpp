@@ -104,9 +104,11 @@ template <class T>
 std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes,
                                        int threads) noexcept {
   if (rows == 0 || features == 0 || classes == 0 || !sizes_fit(rows, features, classes)) return 0;
-  Arena arena;
-  PassMemory<T>().lay_out(arena, make_plan<T>(rows, features, classes), threads, step_needs(true));
-  return arena.bytes();
+  return most_bytes<T>(rows, features, classes, [&](const PassPlan& plan) {
+    Arena arena;
+    PassMemory<T>().lay_out(arena, plan, threads, step_needs(true));
+    return arena.bytes();
+  });
 }
 
 template <class T>

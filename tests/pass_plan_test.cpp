@@ -2,6 +2,7 @@
 //
 // Loss and gradient of batches that are cut up in each of the ways that engine/plan.cpp knows, against the oracle. The
 // batches are long, so their rows are copies of a few distinct ones: the oracle weighs those instead.
+#include "engine/workspace.hpp"
 #include "tests/support/plan_shapes.hpp"
 #include "tests/support/public_calls.hpp"
 #include "tests/support/testing.hpp"
@@ -185,6 +186,25 @@ TEST(PassPlan, MemoryStaysSmall) {
     const double weights = 2 * 4.0 * static_cast<double>((s.features + 16) * (s.classes + 16));  // W and its gradient
     EXPECT_LT(bytes, weights + 256 * kMegabyte) << describe_plan<float>(s);
     EXPECT_GT(bytes, 0) << describe_plan<float>(s);
+  }
+}
+
+// Scratch for batches of up to N rows is enough for every one of them, whichever way it is cut up.
+TEST(PassPlan, StepScratchCoversSmallerBatches) {
+  PassNeeds needs;
+  needs.gradient = needs.only_update = true;
+  needs.probabilities = false;
+  for (const std::size_t features : {1, 54, 784, 2048}) {
+    for (const std::size_t classes : {2, 10, 16, 20, 100, 1000}) {
+      for (const std::size_t rows : {100, 961, 1024, 2500}) {
+        const std::size_t bytes = train_step_workspace_bytes<float>(rows, features, classes, 2);
+        for (std::size_t n = 1; n <= rows; ++n) {
+          Arena arena;
+          PassMemory<float>().lay_out(arena, make_plan<float>(n, features, classes), 2, needs);
+          ASSERT_LE(arena.bytes(), bytes) << n << " of " << rows << " rows x " << features << " x " << classes;
+        }
+      }
+    }
   }
 }
 
