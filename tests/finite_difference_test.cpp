@@ -37,7 +37,7 @@ class FiniteDifferenceTest : public IsaTest {
     CallOptions options;
     options.isa = GetParam();
     Rng rng(51);
-    for (const std::size_t classes : {2U, 5U, 18U}) {
+    for (const std::size_t classes : {2U, 5U, 18U, 26U}) {
       const Shape shape{9, 6, o.loss == reference::Loss::logistic ? 1 : classes};
       reference::Problem p = make_problem<double>(rng, shape, o);
       while (o.loss == reference::Loss::hinge && near_a_kink(p)) p = make_problem<double>(rng, shape, o);

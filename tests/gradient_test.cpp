@@ -26,6 +26,12 @@ TEST_P(GradientTest, PartsF32) {
 TEST_P(GradientTest, PartsF64) {
   expect_ok(check_gradient_parts<double>(table()));
 }
+TEST_P(GradientTest, ZeroColumnsF32) {
+  expect_ok(check_gradient_zeros<float>(table()));
+}
+TEST_P(GradientTest, ZeroColumnsF64) {
+  expect_ok(check_gradient_zeros<double>(table()));
+}
 TEST_P(GradientTest, BiasF32) {
   expect_ok(check_bias_gradient<float>(table()));
 }

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "engine/layout.hpp"
 #include "tests/support/checks.hpp"
 #include "tests/support/testing.hpp"
 
 namespace lanemax::checks {
 namespace {
+
+TEST(Layout, MostClassMajor) {
+  std::size_t most = 0;
+  for (std::size_t classes = 1; classes <= 4096; ++classes) {
+    if (is_class_major(classes)) most = classes;
+  }
+  EXPECT_EQ(kMostClassMajor, most);
+}
 
 class LogitsTest : public IsaTest {};
 INSTANTIATE_PER_ISA(LogitsTest);
@@ -25,6 +34,12 @@ TEST_P(LogitsTest, RowsDoNotDependOnTheirBlockF32) {
 }
 TEST_P(LogitsTest, RowsDoNotDependOnTheirBlockF64) {
   expect_ok(check_logits_rows<double>(table()));
+}
+TEST_P(LogitsTest, ReadingAheadF32) {
+  expect_ok(check_logits_ahead<float>(table()));
+}
+TEST_P(LogitsTest, ReadingAheadF64) {
+  expect_ok(check_logits_ahead<double>(table()));
 }
 TEST_P(LogitsTest, MaskedAndNotFiniteF32) {
   expect_ok(check_logits_special<float>(table()));

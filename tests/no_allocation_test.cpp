@@ -121,7 +121,8 @@ INSTANTIATE_TEST_SUITE_P(Threads, NoAllocationTest, ::testing::Values(1, 2),
 
 TEST_P(NoAllocationTest, ObjectiveAndSteps) {
   const Execution execution{GetParam(), Isa::process_default};
-  for (const Shape& s : {Shape{1100, 8, 3}, Shape{2200, 20, 20}, Shape{700, 210, 70}, Shape{60, 30, 10}}) {
+  for (const Shape& s :
+       {Shape{1100, 8, 3}, Shape{2200, 20, 20}, Shape{2200, 20, 26}, Shape{700, 210, 70}, Shape{60, 30, 10}}) {
     std::vector<float> x(s.rows * s.features, 0.5f), w(s.classes * s.features), b(s.classes), dw(w.size()),
         db(s.classes);
     std::vector<float> losses(s.rows), probabilities(s.rows * s.classes), dx(x.size());

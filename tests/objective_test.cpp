@@ -49,7 +49,7 @@ class ObjectiveTest : public IsaTest {
     std::size_t turn = 0, combinations = 0;
     for_every_option([&](const ProblemOptions& o) {
       ++combinations;
-      for (const std::size_t classes : {1U, 3U, 16U, 21U}) {
+      for (const std::size_t classes : {1U, 3U, 16U, 21U, 26U}) {
         const Shape shape{23, 9 + turn % 9, classes_for(o.loss, classes)};
         CallOptions call;
         call.isa = GetParam();
@@ -72,7 +72,7 @@ class ObjectiveTest : public IsaTest {
     std::vector<Shape> shapes = large_shapes();
     for (const std::size_t n : {1U, 2U, 15U, 16U, 17U}) {
       for (const std::size_t d : {1U, 2U, 15U, 16U, 17U, 33U}) {
-        for (const std::size_t c : {1U, 2U, 7U, 15U, 16U, 17U, 32U, 33U}) shapes.push_back({n, d, c});
+        for (const std::size_t c : {1U, 2U, 7U, 15U, 16U, 17U, 24U, 32U, 33U, 35U}) shapes.push_back({n, d, c});
       }
     }
     std::size_t turn = 0;
@@ -95,7 +95,7 @@ class ObjectiveTest : public IsaTest {
   void masked_classes() {
     Rng rng(3);
     Judge judge;
-    for (const std::size_t classes : {2U, 5U, 16U, 19U, 40U}) {
+    for (const std::size_t classes : {2U, 5U, 16U, 19U, 26U, 40U}) {
       for (int kind = 0; kind < 4; ++kind) {
         ProblemOptions o;
         o.loss = kind == 3 ? reference::Loss::hinge : reference::Loss::softmax;
@@ -136,7 +136,7 @@ class ObjectiveTest : public IsaTest {
     Rng rng(4);
     Judge judge;
     for (int turn = 0; turn < 4; ++turn) {
-      const std::size_t classes = turn % 2 == 0 ? 4 : 18;
+      const std::size_t classes = turn % 2 == 0 ? 4 : 26;
       const bool targets = turn / 2 == 1;
       ProblemOptions o;
       o.weights = true;
@@ -258,7 +258,7 @@ TEST_P(ObjectiveTest, FeaturesOfTheOtherScalar) {
 // Rows of weight 0 or with the ignored label may hold anything: they equal rows that are not there.
 TEST_P(ObjectiveTest, RowsLeftOutMayHoldAnything) {
   Rng rng(6);
-  for (const std::size_t classes : {3U, 17U}) {
+  for (const std::size_t classes : {3U, 17U, 26U}) {
     ProblemOptions o;
     o.weights = o.ignored = true;
     const reference::Problem p = make_problem<float>(rng, {90, 11, classes}, o);
@@ -296,7 +296,7 @@ TEST_P(ObjectiveTest, RowsLeftOutMayHoldAnything) {
 TEST_P(ObjectiveTest, WholeBlocksLeftOut) {
   Rng rng(7);
   Judge judge;
-  for (const Shape shape : {Shape{70, 2050, 3}, Shape{600, 5, 17}, Shape{1200, 3, 5}}) {
+  for (const Shape shape : {Shape{70, 2050, 3}, Shape{600, 5, 17}, Shape{600, 5, 26}, Shape{1200, 3, 5}}) {
     for (const std::size_t part : {0U, 1U, 2U}) {
       reference::Problem p = make_problem<float>(rng, shape, {});
       p.ignored_label = -2;

@@ -75,8 +75,10 @@ TEST_P(PredictorTest, AgainstTheOracle) {
   Judge judge;
   for (const reference::Loss loss : {reference::Loss::softmax, reference::Loss::hinge, reference::Loss::logistic}) {
     for (const Shape shape :
-         {Shape{40, 7, 2}, Shape{40, 100, 10}, Shape{33, 3, 15}, Shape{40, 20, 16}, Shape{25, 11, 70},
-          Shape{9, 5, 1023}, Shape{9, 5, 1024}, Shape{9, 5, 1025}, Shape{5, 6, 2500}, Shape{1, 1, 3}}) {
+         {Shape{40, 7, 2}, Shape{40, 100, 10}, Shape{33, 3, 15}, Shape{40, 20, 16}, Shape{33, 30, 17}, Shape{21, 9, 23},
+          Shape{20, 130, 23}, Shape{20, 11, 24}, Shape{21, 40, 33}, Shape{17, 140, 33}, Shape{17, 12, 35},
+          Shape{9, 14, 36}, Shape{25, 11, 70}, Shape{9, 5, 1023}, Shape{9, 5, 1024}, Shape{9, 5, 1025},
+          Shape{5, 6, 2500}, Shape{1, 1, 3}}) {
       ProblemOptions o;
       o.loss = loss;
       Shape s = shape;
@@ -157,7 +159,7 @@ TEST_P(PredictorTest, AgainstTheOracle) {
 
 TEST_P(PredictorTest, FeatureTypesAndStrides) {
   Rng rng(92);
-  for (const Shape shape : {Shape{37, 20, 6}, Shape{37, 9, 21}}) {
+  for (const Shape shape : {Shape{37, 20, 6}, Shape{37, 9, 21}, Shape{37, 9, 26}}) {
     reference::Problem p = make_problem<float>(rng, shape, {});
     for (double& x : p.x) x = static_cast<double>(rng.below(256));
     const Model model = make_model(p);
@@ -177,7 +179,7 @@ TEST_P(PredictorTest, FeatureTypesAndStrides) {
 }
 
 TEST_P(PredictorTest, TiesGoToTheLowestIndex) {
-  for (const std::size_t classes : {2U, 5U, 16U, 33U, 1030U}) {
+  for (const std::size_t classes : {2U, 5U, 16U, 17U, 26U, 35U, 1030U}) {
     reference::Problem p;
     p.rows = 1;
     p.features = 2;
@@ -220,7 +222,7 @@ TEST_P(PredictorTest, LogisticTieIsTheNegativeClass) {
 
 TEST_P(PredictorTest, RowsThatAreNotFinite) {
   Rng rng(93);
-  for (const std::size_t classes : {1U, 3U, 16U, 40U, 1100U}) {
+  for (const std::size_t classes : {1U, 3U, 16U, 23U, 35U, 40U, 1100U}) {
     ProblemOptions o;
     if (classes == 1) o.loss = reference::Loss::logistic;
     reference::Problem p = make_problem<float>(rng, {20, 9, classes}, o);
@@ -261,7 +263,7 @@ TEST_P(PredictorTest, RowsThatAreNotFinite) {
 
 // Finite rows whose scores leave the range of f32, to either side, have no answer.
 TEST_P(PredictorTest, ScoresThatOverflow) {
-  for (const std::size_t classes : {3U, 20U}) {
+  for (const std::size_t classes : {3U, 20U, 26U}) {
     for (const double w : {-1e10, 1e10}) {
       reference::Problem p;
       p.rows = 2;
@@ -288,7 +290,7 @@ TEST_P(PredictorTest, ScoresThatOverflow) {
 
 TEST_P(PredictorTest, MaskedClasses) {
   Rng rng(94);
-  for (const std::size_t classes : {3U, 17U, 1030U}) {
+  for (const std::size_t classes : {3U, 17U, 26U, 1030U}) {
     reference::Problem p = make_problem<float>(rng, {30, 6, classes}, {});
     for (std::size_t c = 0; c + 1 < classes; c += 2) p.b[c] = -kInf<double>;
     const Model model = make_model(p);

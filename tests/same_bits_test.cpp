@@ -149,7 +149,7 @@ TEST_P(SameBitsTest, StepsTiles) {
 
 TEST_P(SameBitsTest, Fit) {
   Rng rng(63);
-  for (const Shape shape : {Shape{3000, 20, 5}, Shape{1500, 30, 20}}) {
+  for (const Shape shape : {Shape{3000, 20, 5}, Shape{1500, 30, 20}, Shape{1500, 30, 26}}) {
     const reference::Problem p = make_learnable(rng, shape);
     const ProblemArrays<float> arrays(p);
     for (const Solver solver : {Solver::sgd, Solver::momentum}) {
@@ -187,7 +187,8 @@ TEST_P(SameBitsTest, Fit) {
 // Small whole numbers are the same in every type; converted, selected or in place, they give the same bits.
 TEST_P(SameBitsTest, FeatureTypes) {
   Rng rng(64);
-  for (const Shape shape : {Shape{70, 21, 5}, Shape{70, 33, 18}, Shape{1300, 9, 3}, Shape{90, 4, 1}}) {
+  for (const Shape shape :
+       {Shape{70, 21, 5}, Shape{70, 33, 18}, Shape{70, 33, 26}, Shape{1300, 9, 3}, Shape{90, 4, 1}}) {
     reference::Problem p = make_learnable(rng, shape, shape.classes == 1);
     p.w = make_values<float>(rng, p.w.size(), Values::ordinary);
     const ProblemArrays<float> arrays(p);
@@ -221,8 +222,9 @@ TEST_P(SameBitsTest, FeatureTypes) {
 // threads.
 TEST_P(SameBitsTest, Predictions) {
   Rng rng(65);
-  for (const Shape shape :
-       {Shape{300, 5, 3}, Shape{300, 100, 10}, Shape{150, 60, 1100}, Shape{300, 17, 33}, Shape{300, 8, 1}}) {
+  for (const Shape shape : {Shape{300, 5, 3}, Shape{300, 100, 10}, Shape{150, 60, 1100}, Shape{300, 20, 16},
+                            Shape{300, 100, 17}, Shape{300, 140, 23}, Shape{300, 9, 24}, Shape{300, 17, 33},
+                            Shape{300, 50, 35}, Shape{300, 12, 36}, Shape{300, 8, 1}}) {
     Model model;
     model.features = shape.features;
     if (shape.classes == 1) model.loss = Loss::logistic;

@@ -58,7 +58,8 @@ class TrainStepTest : public IsaTest {
     const reference::Arithmetic a = reference::arithmetic_of<T>();
     Rng rng(31);
     Judge judge;
-    for (const Shape shape : {Shape{30, 7, 3}, Shape{41, 20, 10}, Shape{35, 5, 16}, Shape{52, 11, 21}, Shape{33, 9, 40}}) {
+    for (const Shape shape :
+         {Shape{30, 7, 3}, Shape{41, 20, 10}, Shape{35, 5, 16}, Shape{52, 11, 21}, Shape{33, 9, 40}}) {
       for (const Rule& rule : kRules) {
         ProblemOptions o;
         o.weights = o.l2 = true;
@@ -117,7 +118,7 @@ class TrainStepTest : public IsaTest {
   template <class T>
   void ten_epochs(double tolerance) {
     Rng rng(32);
-    for (const Shape shape : {Shape{200, 6, 4}, Shape{150, 9, 18}}) {
+    for (const Shape shape : {Shape{200, 6, 4}, Shape{150, 9, 18}, Shape{150, 12, 24}}) {
       for (const Rule& rule : kRules) {
         reference::Problem p = make_learnable(rng, shape);
         for (double& x : p.x) x /= 4;  // exact
@@ -205,7 +206,7 @@ TEST_P(TrainStepTest, SumReductionFollowsTheSumsGradient) {
 
 TEST_P(TrainStepTest, MaskedClassesStayMasked) {
   Rng rng(35);
-  for (const std::size_t classes : {4U, 18U}) {
+  for (const std::size_t classes : {4U, 18U, 26U}) {
     for (const Rule& rule : kRules) {
       reference::Problem p = make_problem<float>(rng, {40, 6, classes}, {});
       for (int& label : p.labels) label = label == 1 ? 0 : label;
@@ -262,7 +263,9 @@ TEST_P(TrainStepTest, StepsFromASelectionEqualStepsFromCopiedRows) {
 template <class T>
 void round_trip() {
   Rng rng(37);
-  for (const Shape shape : {Shape{1, 1, 1}, Shape{1, 5, 3}, Shape{1, 16, 15}, Shape{1, 7, 16}, Shape{1, 33, 50}}) {
+  for (const Shape shape :
+       {Shape{1, 1, 1}, Shape{1, 5, 3}, Shape{1, 16, 15}, Shape{1, 7, 16}, Shape{1, 18, 17}, Shape{1, 9, 23},
+        Shape{1, 5, 24}, Shape{1, 21, 33}, Shape{1, 17, 35}, Shape{1, 6, 36}, Shape{1, 33, 50}}) {
     const std::size_t d = shape.features, c = shape.classes;
     const std::vector<double> values = make_values<T>(rng, c * d, Values::ordinary);
     const std::vector<T> w(values.begin(), values.end());

@@ -28,7 +28,7 @@ template <class T>
 Verdict check_log1p_edges(const KernelTable& table);
 
 // ---- logits_checks.cpp ----
-/// Every form, all rows x features x classes in 1..33, every placement, against the oracle.
+/// Every form, all rows x features in 1..33 and classes in 1..36, every placement, against the oracle.
 template <class T>
 Verdict check_logits_small(const KernelTable& table);
 /// The large shapes with all kinds of values; inputs unchanged.
@@ -37,6 +37,9 @@ Verdict check_logits_large(const KernelTable& table);
 /// A row has the same bits alone as in any block, at any position.
 template <class T>
 Verdict check_logits_rows(const KernelTable& table);
+/// Reading ahead changes no bit, stops at the end of what is to be read, and may meet memory that is not there.
+template <class T>
+Verdict check_logits_ahead(const KernelTable& table);
 /// A bias of -infinity masks its class and nothing else; NaN and infinity reach their own logits only.
 template <class T>
 Verdict check_logits_special(const KernelTable& table);
@@ -49,6 +52,9 @@ Verdict check_gradient_large(const KernelTable& table);
 /// Ranges of features and panels give the bits of the whole and touch nothing else; reading ahead changes nothing.
 template <class T>
 Verdict check_gradient_parts(const KernelTable& table);
+/// Columns of dlogits that are 0 are left out, exactly, and no others.
+template <class T>
+Verdict check_gradient_zeros(const KernelTable& table);
 template <class T>
 Verdict check_bias_gradient(const KernelTable& table);
 template <class T>
@@ -58,7 +64,7 @@ Verdict check_feature_gradient(const KernelTable& table);
 enum class TargetKind { labels, smoothed, probabilities };
 inline constexpr TargetKind kAllTargetKinds[] = {TargetKind::labels, TargetKind::smoothed, TargetKind::probabilities};
 
-/// Classes 1..33 and a few hundred to ten thousand, all fills, against the oracle.
+/// Classes 1..36 and a few hundred to ten thousand, all fills, against the oracle.
 template <class T>
 Verdict check_softmax(const KernelTable& table, TargetKind kind);
 /// Integer logits: adding an integer to a row changes no bit.

@@ -24,6 +24,17 @@ struct Fault {
 template <class T>
 using Check = Verdict (*)(const KernelTable&);
 
+/// Whether no dlogit of a row that exists differs from 0.
+template <class T>
+bool all_zero(const GradientArgs<T>& a) {
+  for (std::size_t n = 0; n < a.x.count; ++n) {
+    for (std::size_t c = 0; c < a.classes; ++c) {
+      if (a.dlogits[logit_index(a.capacity, a.classes, n, c)] != T(0)) return false;
+    }
+  }
+  return true;
+}
+
 template <class T>
 std::vector<Fault<T>> gradient_faults() {
   using A = GradientArgs<T>;
@@ -122,6 +133,55 @@ std::vector<Fault<T>> gradient_faults() {
            real<T>.gradient(a);
            T& w = a.dweights[weight_index(a.features, a.classes, 0, a.feature_begin)];
            if (a.feature_begin > 0) w = std::nextafter(w, T(9));
+         };
+       }},
+      {"zero columns left as they are",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           if (is_class_major(a.classes) || a.accumulate || !all_zero(a)) return real<T>.gradient(a);
+         };
+       }},
+      {"zeros added to zeros",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           real<T>.gradient(a);
+           if (!a.accumulate || is_class_major(a.classes) || a.feature_end == a.feature_begin) return;
+           for (std::size_t c = 0; c < a.classes; ++c) {
+             a.dweights[weight_index(a.features, a.classes, c, a.feature_begin)] += T(0);
+           }
+         };
+       }},
+      {"NaN taken for 0",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           A b = a;
+           const std::size_t count = logit_count(a.capacity, a.classes);
+           static GuardedBuffer buffer;
+           T* g = buffer.ending_at_guard<T>(count, T(0));
+           for (std::size_t i = 0; i < count; ++i) g[i] = std::isnan(a.dlogits[i]) ? T(0) : a.dlogits[i];
+           b.dlogits = g;
+           real<T>.gradient(b);
+         };
+       }},
+      {"subnormal numbers taken for 0",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           A b = a;
+           const std::size_t count = logit_count(a.capacity, a.classes);
+           static GuardedBuffer buffer;
+           T* g = buffer.ending_at_guard<T>(count, T(0));
+           for (std::size_t i = 0; i < count; ++i) {
+             g[i] = std::fpclassify(a.dlogits[i]) == FP_SUBNORMAL ? T(0) : a.dlogits[i];
+           }
+           b.dlogits = g;
+           real<T>.gradient(b);
+         };
+       }},
+      {"reads past the end of what comes next",
+       [](Kernels<T>& k) {
+         k.gradient = [](const A& a) {
+           real<T>.gradient(a);
+           if (a.ahead != nullptr) a.ahead->at = a.ahead->end + 64;
          };
        }},
       {"bias: last row skipped",

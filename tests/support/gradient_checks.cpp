@@ -19,11 +19,11 @@ struct Case {
   std::vector<double> x, g, old;  // old: what dweights hold before, [classes][features]
 };
 template <class T>
-Case random_case(Rng& rng, const Shape& shape) {
+Case random_case(Rng& rng, const Shape& shape, Values kind = Values::ordinary) {
   Case c{shape.rows, shape.features, shape.classes, {}, {}, {}};
-  c.x = make_values<T>(rng, c.rows * c.features, Values::ordinary);
-  c.g = make_values<T>(rng, c.rows * c.classes, Values::ordinary);
-  c.old = make_values<T>(rng, c.classes * c.features, Values::ordinary);
+  c.x = make_values<T>(rng, c.rows * c.features, kind);
+  c.g = make_values<T>(rng, c.rows * c.classes, kind);
+  c.old = make_values<T>(rng, c.classes * c.features, kind);
   return c;
 }
 
@@ -98,6 +98,49 @@ void check_rows(Judge& judge, const KernelTable& table, Buffers& buffers, const 
   }
 }
 
+/// The weights exactly, of numbers so whole that no order of summation rounds.
+std::vector<double> exact_sums(const Case& p, bool accumulate) {
+  std::vector<double> sums = accumulate ? p.old : std::vector<double>(p.classes * p.features);
+  for (std::size_t n = 0; n < p.rows; ++n) {
+    for (std::size_t c = 0; c < p.classes; ++c) {
+      const double g = p.g[n * p.classes + c];
+      if (g == 0) continue;
+      for (std::size_t d = 0; d < p.features; ++d) sums[c * p.features + d] += g * p.x[n * p.features + d];
+    }
+  }
+  return sums;
+}
+
+/// The gradient of numbers that are exact, with and without what was there before, against exact_sums().
+template <class T>
+void check_exact(Judge& judge, const KernelTable& table, Buffers& buffers, const Case& p, const std::string& what) {
+  const std::size_t capacity = round_up(p.rows, 16);
+  const RowBlock<T> x = place_rows<T>(buffers.x, p.x, p.rows, p.features, {3, 0});
+  const T* g = place_logits<T>(buffers.g, p.g, p.rows, p.classes, capacity, T(0));
+  for (const bool accumulate : {false, true}) {
+    T* got = place_dweights<T>(buffers.out, p, accumulate);
+    std::vector<T> want(weight_count(p.features, p.classes));
+    const std::vector<double> sums = exact_sums(p, accumulate);
+    for (std::size_t c = 0; c < p.classes; ++c) {
+      for (std::size_t d = 0; d < p.features; ++d) {
+        want[weight_index(p.features, p.classes, c, d)] = static_cast<T>(sums[c * p.features + d]);
+      }
+    }
+    kernels<T>(table).gradient(whole<T>(p, x, g, capacity, got, accumulate));
+    for (std::size_t c = 0; c < p.classes && is_class_major(p.classes); ++c) {
+      if (!std::isnan(sums[c * p.features])) continue;  // NaN times the padding of the features may be anything
+      const std::size_t end = (c + 1) * round_up(p.features, kPanel);
+      for (std::size_t i = c * round_up(p.features, kPanel) + p.features; i < end; ++i) want[i] = got[i];
+    }
+    for (std::size_t i = 0; i < want.size() && judge.ok(); ++i) {
+      judge.same(got[i], want[i], [&] {
+        return text("gradient ", p.rows, " x ", p.features, " x ", p.classes, ", ", what,
+                    accumulate ? ", accumulated" : ", fresh", ": element ", i);
+      });
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -108,7 +151,7 @@ Verdict check_gradient_small(const KernelTable& table) {
   Buffers buffers;
   std::size_t turn = 0;
   for (std::size_t features = 1; features <= kMost; ++features) {
-    for (std::size_t classes = 1; classes <= kMost; ++classes) {
+    for (std::size_t classes = 1; classes <= kMostClassMajor + 1; ++classes) {
       const Case p = random_case<T>(rng, {kMost, features, classes});
       std::vector<ProductSum> sums(classes * features);
       for (std::size_t rows = 1; rows <= kMost; ++rows) {
@@ -156,9 +199,9 @@ Verdict check_gradient_parts(const KernelTable& table) {
   Rng rng(22);
   Buffers buffers;
   std::size_t turn = 0;
-  for (const Shape& shape :
-       {Shape{21, 100, 10}, Shape{17, 784, 10}, Shape{33, 54, 7}, Shape{9, 31, 1}, Shape{12, 33, 15},
-        Shape{21, 100, 16}, Shape{10, 49, 33}, Shape{6, 96, 100}, Shape{5, 15, 150}}) {
+  for (const Shape& shape : {Shape{21, 100, 10}, Shape{17, 784, 10}, Shape{33, 54, 7}, Shape{9, 31, 1},
+                             Shape{12, 33, 15}, Shape{21, 100, 16}, Shape{19, 40, 17}, Shape{10, 49, 33},
+                             Shape{7, 65, 35}, Shape{11, 33, 36}, Shape{6, 96, 100}, Shape{5, 15, 150}}) {
     const Case p = random_case<T>(rng, shape);
     const std::size_t capacity = round_up(p.rows, 16), count = weight_count(p.features, p.classes);
     const std::size_t panels = is_class_major(p.classes) ? 1 : panel_count(p.classes);
@@ -183,10 +226,12 @@ Verdict check_gradient_parts(const KernelTable& table) {
             args.feature_end = std::min(f + feature_step, p.features);
             args.panel_begin = q;
             args.panel_end = std::min(q + panel_step, panels);
-            ReadAhead ahead{reinterpret_cast<const char*>(next.data),
-                            reinterpret_cast<const char*>(next.data + p.features)};
+            const T* last_row = next.data + (p.rows - 1) * next.stride;
+            ReadAhead ahead{reinterpret_cast<const char*>(last_row),
+                            reinterpret_cast<const char*>(last_row + p.features)};
             if (try_ % 2 == 1) args.ahead = &ahead;
             kernels<T>(table).gradient(args);
+            judge.require(ahead.at < ahead.end + 64, [&] { return text("read past what was to be read ahead"); });
             // Nothing outside of the part has changed.
             for (std::size_t i = 0; i < count; ++i) {
               const std::size_t width = round_up(p.features, kPanel);
@@ -212,12 +257,80 @@ Verdict check_gradient_parts(const KernelTable& table) {
 }
 
 template <class T>
+Verdict check_gradient_zeros(const KernelTable& table) {
+  Judge judge;
+  Rng rng(25);
+  Buffers buffers;
+  std::size_t turn = 0;
+  struct Zeros {
+    std::size_t begin, end;          // classes
+    std::size_t row_begin, row_end;  // in halves of the rows
+  };
+  // Columns of tiles are 8 to 64 classes wide, K blocks and strips of them up to 192 rows long.
+  for (const Shape& shape : {Shape{5, 7, 16}, Shape{9, 50, 100}, Shape{33, 21, 200}, Shape{420, 53, 70},
+                             Shape{17, 40, 33}, Shape{17, 40, 10}}) {
+    const Case full = random_case<T>(rng, shape, Values::whole);
+    const std::size_t classes = shape.classes;
+    for (const Zeros& zeros :
+         {Zeros{0, classes, 0, 2}, Zeros{0, 64, 0, 2}, Zeros{64, 128, 0, 2}, Zeros{64, classes, 0, 2},
+          Zeros{0, 16, 0, 2}, Zeros{16, 32, 0, 2}, Zeros{48, 64, 0, 2}, Zeros{classes / 16 * 16, classes, 0, 2},
+          Zeros{0, 17, 0, 2}, Zeros{3, 4, 0, 2}, Zeros{0, classes, 0, 1}, Zeros{0, classes, 1, 2}, Zeros{0, 64, 0, 1},
+          Zeros{16, classes, 1, 2}}) {
+      const std::size_t end = std::min(zeros.end, classes);
+      if (zeros.begin >= end) continue;
+      Case p = full;
+      const double zero = turn++ % 2 == 0 ? 0.0 : -0.0;
+      for (std::size_t n = p.rows * zeros.row_begin / 2; n < p.rows * zeros.row_end / 2; ++n) {
+        for (std::size_t c = zeros.begin; c < end; ++c) p.g[n * classes + c] = zero;
+      }
+      const std::string what = text("dlogits of ", zero, " in classes ", zeros.begin, " to ", end, ", halves ",
+                                    zeros.row_begin, " to ", zeros.row_end, " of the rows");
+      check_exact<T>(judge, table, buffers, p, what);
+      if (!judge.ok()) return judge.finish(0);
+
+      // One dlogit that is not 0, anywhere in the column: the smallest number counts, NaN reaches its class and no
+      // other.
+      if (zeros.row_end - zeros.row_begin < 2) continue;
+      for (const bool last : {true, false}) {
+        Case q = p;
+        const std::size_t n = last ? q.rows - 1 : rng.below(q.rows);
+        const std::size_t c = last ? end - 1 : zeros.begin + rng.below(end - zeros.begin);
+        double& g = q.g[n * classes + c];
+        g = last ? static_cast<double>(std::numeric_limits<T>::denorm_min()) : kNaN<double>;
+        check_exact<T>(judge, table, buffers, q, text(what, ", but ", g, " in row ", n, ", class ", c));
+      }
+    }
+
+    // Nothing but zeros is added to the panels: not a bit of them changes, not even a sign of 0.
+    if (is_class_major(classes)) continue;
+    for (const double zero : {0.0, -0.0}) {
+      Case p = full;
+      std::fill(p.g.begin(), p.g.end(), zero);
+      for (std::size_t i = 0; i < p.old.size(); ++i) {
+        if (i % 3 == 0) p.old[i] = i % 2 == 0 ? -0.0 : kNaN<double>;
+      }
+      const std::size_t capacity = round_up(p.rows, 16), count = weight_count(p.features, classes);
+      const RowBlock<T> x = place_rows<T>(buffers.x, p.x, p.rows, p.features, {0, 0});
+      const T* g = place_logits<T>(buffers.g, p.g, p.rows, classes, capacity, T(0));
+      T* got = place_dweights<T>(buffers.out, p, true);
+      const std::vector<T> before(got, got + count);
+      kernels<T>(table).gradient(whole<T>(p, x, g, capacity, got, true));
+      judge.require(std::memcmp(before.data(), got, count * sizeof(T)) == 0, [&] {
+        return text("gradient ", p.rows, " x ", p.features, " x ", classes, ": adding dlogits of ", zero,
+                    " changes a bit");
+      });
+    }
+  }
+  return judge.finish(0.3);
+}
+
+template <class T>
 Verdict check_bias_gradient(const KernelTable& table) {
   const reference::Arithmetic arithmetic = reference::arithmetic_of<T>();
   Judge judge;
   Rng rng(23);
   Buffers buffers;
-  for (std::size_t classes = 1; classes <= 100; classes += classes < 34 ? 1 : 11) {
+  for (std::size_t classes = 1; classes <= 100; classes += classes <= kMostClassMajor ? 1 : 11) {
     const Case p = random_case<T>(rng, {40, 1, classes});
     for (std::size_t rows = 1; rows <= p.rows; ++rows) {
       const std::size_t capacity = round_up(rows, 16) + rows % 2 * 16;
@@ -258,7 +371,7 @@ Verdict check_feature_gradient(const KernelTable& table) {
   Buffers buffers;
   std::vector<Shape> shapes = {{9, 784, 10}, {5, 100, 100}, {3, 54, 7}, {2, 17, 1000}};
   for (std::size_t features = 1; features <= 33; ++features) {
-    for (std::size_t classes = 1; classes <= 33; ++classes)
+    for (std::size_t classes = 1; classes <= kMostClassMajor + 1; ++classes)
       shapes.push_back({1 + (features + classes) % 5, features, classes});
   }
   std::size_t turn = 0;
@@ -309,6 +422,8 @@ template Verdict check_gradient_large<float>(const KernelTable&);
 template Verdict check_gradient_large<double>(const KernelTable&);
 template Verdict check_gradient_parts<float>(const KernelTable&);
 template Verdict check_gradient_parts<double>(const KernelTable&);
+template Verdict check_gradient_zeros<float>(const KernelTable&);
+template Verdict check_gradient_zeros<double>(const KernelTable&);
 template Verdict check_bias_gradient<float>(const KernelTable&);
 template Verdict check_bias_gradient<double>(const KernelTable&);
 template Verdict check_feature_gradient<float>(const KernelTable&);

@@ -34,21 +34,22 @@ struct PlanShape {
 template <class T>
 [[nodiscard]] std::vector<PlanShape> plan_shapes() {
   if (sizeof(T) == sizeof(float)) {
-    return {{Regime::one_block, {60, 30, 10}},
-            {Regime::one_block, {100, 30, 40}},
-            {Regime::cached_slots, {1100, 8, 3}},
-            {Regime::cached_slots, {5003, 20, 10}},
-            {Regime::cached_slots, {2200, 20, 20}},
-            {Regime::large_slots, {33000, 64, 260}},
-            {Regime::tiles, {500, 600, 7}},
-            {Regime::tiles, {700, 210, 70}},
-            {Regime::several_groups, {1100, 38000, 15}},
+    return {{Regime::one_block, {60, 30, 10}},         {Regime::one_block, {100, 30, 40}},
+            {Regime::cached_slots, {1100, 8, 3}},      {Regime::cached_slots, {5003, 20, 10}},
+            {Regime::cached_slots, {2200, 20, 20}},    {Regime::cached_slots, {2200, 20, 26}},
+            {Regime::large_slots, {33000, 64, 260}},   {Regime::tiles, {500, 600, 7}},
+            {Regime::tiles, {700, 210, 70}},           {Regime::several_groups, {1100, 38000, 15}},
             {Regime::several_groups, {4200, 520, 256}}};
   }
-  return {{Regime::one_block, {40, 30, 10}},       {Regime::one_block, {100, 30, 40}},
-          {Regime::cached_slots, {1100, 8, 3}},    {Regime::cached_slots, {2200, 20, 20}},
-          {Regime::large_slots, {33000, 32, 260}}, {Regime::tiles, {500, 600, 7}},
-          {Regime::tiles, {700, 210, 70}},         {Regime::several_groups, {4200, 520, 256}}};
+  return {{Regime::one_block, {40, 30, 10}},
+          {Regime::one_block, {100, 30, 40}},
+          {Regime::cached_slots, {1100, 8, 3}},
+          {Regime::cached_slots, {2200, 20, 20}},
+          {Regime::cached_slots, {2200, 20, 26}},
+          {Regime::large_slots, {33000, 32, 260}},
+          {Regime::tiles, {500, 600, 7}},
+          {Regime::tiles, {700, 210, 70}},
+          {Regime::several_groups, {4200, 520, 256}}};
 }
 
 /// How the shape is cut up in fact.

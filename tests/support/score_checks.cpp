@@ -39,7 +39,7 @@ Verdict check_hinge(const KernelTable& table) {
   Rng rng(50);
   LossRun<T> run;
   std::vector<std::size_t> class_counts = {62, 100, 1000};
-  for (std::size_t classes = 1; classes <= 33; ++classes) class_counts.push_back(classes);
+  for (std::size_t classes = 1; classes <= kMostClassMajor + 1; ++classes) class_counts.push_back(classes);
   for (const std::size_t classes : class_counts) {
     for (const Fill fill : kAllFills) {
       // Up to C differences are added, and must not leave the range together.
@@ -64,7 +64,7 @@ template <class T>
 Verdict check_hinge_not_finite(const KernelTable& table) {
   Judge judge;
   Rng rng(51);
-  for (const std::size_t classes : {1U, 2U, 3U, 7U, 15U, 16U, 17U, 33U}) {
+  for (const std::size_t classes : {1U, 2U, 3U, 7U, 15U, 16U, 17U, 26U, 33U}) {
     for (const Fill fill : {Fill::ordinary, Fill::ten_thousand}) {
       const LossCase p = random_loss_case<T>(rng, 19, classes, fill);
       check_bad_rows<T>(judge, kernels<T>(table).hinge_loss, p, kNaN<T>, "hinge");
