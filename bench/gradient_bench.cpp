@@ -68,13 +68,11 @@ class KernelCase : public Case {
         GradientArgs<float> all;
         all.feature_end = plan_.features;
         all.panel_end = panel_count(plan_.classes);
-        ReadAhead ahead;
         if (index + 1 < plan_.blocks) {
           const RowBlock<float> next = block_of(*problem_, plan_, index + 1);
-          ahead = {reinterpret_cast<const char*>(next.data),
-                   reinterpret_cast<const char*>(next.data + next.count * next.stride)};
+          all.ahead = {reinterpret_cast<const char*>(next.data), next.stride * sizeof(float), sizeof(float),
+                       next.count};
         }
-        all.ahead = &ahead;
         all.dweights = gradient_.data() + slot * plan_.parameters();
         all.accumulate = index > begin;
         add_part(block_of(*problem_, plan_, index), all);

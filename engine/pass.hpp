@@ -51,6 +51,13 @@ struct PassPlan {
   [[nodiscard]] std::size_t part_capacity() const noexcept {
     return is_class_major(classes) ? part_rows : part_rows + 1;
   }
+  /// Panels of W; 1 if it is class-major.
+  [[nodiscard]] std::size_t panels() const noexcept { return is_class_major(classes) ? 1 : panel_count(classes); }
+  /// Tiles of the gradient: feature_tiles() side by side.
+  [[nodiscard]] std::size_t feature_tiles() const noexcept { return (features + tile_features - 1) / tile_features; }
+  [[nodiscard]] std::size_t tiles() const noexcept {
+    return (panels() + tile_panels - 1) / tile_panels * feature_tiles();
+  }
   [[nodiscard]] std::size_t tile_parameters() const noexcept { return tile_features * tile_panels * kPanel; }
   /// Whether an update can be fused into the gradient's tiles: all dlogits are in memory at once.
   [[nodiscard]] bool can_fuse_update() const noexcept {

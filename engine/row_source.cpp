@@ -26,9 +26,9 @@ const char* RowSource<T>::row_at(std::size_t row) const noexcept {
 
 template <class T>
 ReadAhead RowSource<T>::memory_of(std::size_t begin, std::size_t end) const noexcept {
-  if (batch_.selection != nullptr || batch_.features.row_stride > 2 * batch_.features.features) return {};
-  const std::size_t last_row_bytes = batch_.features.features * size_of(batch_.features.type);
-  return {row_at(begin), row_at(end - 1) + last_row_bytes};
+  if (batch_.selection != nullptr) return {};
+  const std::size_t feature_bytes = size_of(batch_.features.type);
+  return {row_at(begin), batch_.features.row_stride * feature_bytes, feature_bytes, end - begin};
 }
 
 template <class T>

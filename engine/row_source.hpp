@@ -35,7 +35,7 @@ class RowSource {
   /// Loads rows [begin, end) of the batch. The returned block holds the rows that take part, in order.
   [[nodiscard]] RowBlock<T> load(std::size_t begin, std::size_t end, const RowBuffers<T>& buffers) const noexcept;
 
-  /// The memory that load() will read for these rows; none if they do not lie side by side.
+  /// Where load() will read these rows; none if they are selected ones.
   [[nodiscard]] ReadAhead memory_of(std::size_t begin, std::size_t end) const noexcept;
 
  private:

@@ -11,6 +11,7 @@
 #include "engine/fail.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pass.hpp"
+#include "engine/sample_outputs.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -44,10 +45,10 @@ class Pass {
         memory_(memory),
         plan_(memory.plan),
         needs_(needs),
-        out_(outputs),
         update_(update),
         kernel_(kernels<T>(*input.table)),
         source_(*input.batch, *input.objective, kernel_),
+        outputs_(input, memory.plan, outputs, kernel_),
         form_(logits_form<T>(*input.table, plan_.features, plan_.classes)) {}
 
   void run(const Team& team) {
@@ -78,7 +79,6 @@ class Pass {
   struct Block {
     std::size_t index = 0;
     RowBlock<T> x;
-    ReadAhead ahead;  // what the products ask for meanwhile
     RowBuffers<T> rows;
     T* losses = nullptr;
     T* dlogits = nullptr;  // logits until the loss has been taken
@@ -108,12 +108,12 @@ class Pass {
     block.losses = memory_.losses + place * rows;
     block.dlogits = memory_.dlogits + (plan_.slots > 1 ? place * logit_count(plan_.capacity, plan_.classes)
                                                        : logit_index(plan_.capacity, plan_.classes, place * rows, 0));
-    clear_outputs(block);
+    if (block.x.count < end_row(index) - first_row(index)) outputs_.clear(first_row(index), end_row(index));
     return block;
   }
 
   /// Z = X W' + b, for the classes of some panels; class-major, for all.
-  void logits(Block& block, std::size_t panel_begin, std::size_t panel_end) {
+  void logits(const Block& block, std::size_t panel_begin, std::size_t panel_end) {
     LogitsArgs<T> args;
     args.x = block.x;
     args.features = plan_.features;
@@ -123,10 +123,9 @@ class Pass {
     args.logits = block.dlogits + panel_begin * plan_.capacity * kPanel;
     args.capacity = plan_.capacity;
     args.form = form_;
-    args.ahead = &block.ahead;
     kernel_.logits(args);
   }
-  void logits(Block& block) { logits(block, 0, panels()); }
+  void logits(const Block& block) { logits(block, 0, plan_.panels()); }
 
   /// The losses of one part of the rows, and dZ in place of Z. `rank` is the thread's.
   void loss(const Block& block, std::size_t part, std::size_t rank) {
@@ -146,7 +145,7 @@ class Pass {
     } else {
       args.targets = lay_out_targets(block, begin, end, rank);
     }
-    if (!out_.loss.probabilities.empty()) args.probabilities = memory_.probabilities + rank * part_logits();
+    if (outputs_.wants_probabilities()) args.probabilities = memory_.probabilities + rank * part_logits();
     const bool hidden_infinity = in_.objective->loss == Loss::logistic && has_infinite_score(args);
     switch (in_.objective->loss) {
       case Loss::softmax: kernel_.softmax_loss(args); break;
@@ -162,7 +161,7 @@ class Pass {
       sums.loss += static_cast<double>(args.weights[i]) * static_cast<double>(args.losses[i]);
       sums.weight += static_cast<double>(args.weights[i]);
     }
-    write_outputs(block, begin, args);
+    outputs_.write(first_row(block.index), block.rows.positions + begin, args);
   }
   void losses(const Block& block, std::size_t rank) {
     for (std::size_t part = 0; part < plan_.parts(); ++part) loss(block, part, rank);
@@ -233,16 +232,15 @@ class Pass {
     team.for_each(plan_.slots, [&](std::size_t slot) {
       const std::size_t begin = plan_.slot_begin(slot), end = plan_.slot_begin(slot + 1);
       for (std::size_t index = begin; index < end; ++index) {
-        Block block = load(index, team.rank());
-        if (index + 1 < plan_.blocks) block.ahead = source_.memory_of(first_row(index + 1), end_row(index + 1));
+        const Block block = load(index, team.rank());
         logits(block);
         losses(block, team.rank());
         if (!needs_.gradient) continue;
         T* gradient = slot_gradient(slot);
         GradientArgs<T> all;
         all.feature_end = plan_.features;
-        all.panel_end = panels();
-        all.ahead = &block.ahead;
+        all.panel_end = plan_.panels();
+        if (index + 1 < plan_.blocks) all.ahead = source_.memory_of(first_row(index + 1), end_row(index + 1));
         gradient_part(block.x, block.dlogits, all, gradient, index > begin);
         bias_gradient(block, gradient + weights_size(), index > begin);
       }
@@ -254,8 +252,8 @@ class Pass {
       const std::size_t count = std::min(plan_.group_blocks, plan_.blocks - first);
       logits_and_losses(team, first, count);
       if (!needs_.gradient || memory_.fused) continue;
-      team.for_each(tiles() + 1, [&](std::size_t tile) {
-        if (tile == tiles()) return group_bias_gradient(count, memory_.gradient + weights_size(), first > 0);
+      team.for_each(plan_.tiles() + 1, [&](std::size_t tile) {
+        if (tile == plan_.tiles()) return group_bias_gradient(count, memory_.gradient + weights_size(), first > 0);
         for_each_run(count, [&](const RowBlock<T>& x, const T* dlogits, bool is_first) {
           gradient_part(x, dlogits, tile_at(tile), memory_.gradient, first > 0 || !is_first);
         });
@@ -297,11 +295,11 @@ class Pass {
       return;
     }
     constexpr std::size_t kShare = 16;  // panels: 256 classes
-    const std::size_t shares = (panels() + kShare - 1) / kShare;
+    const std::size_t shares = (plan_.panels() + kShare - 1) / kShare;
     team.for_each(count, [&](std::size_t place) { group_[place] = load(first + place, place); });
     team.for_each(count * shares, [&](std::size_t item) {
       const std::size_t panel = item % shares * kShare;
-      logits(group_[item / shares], panel, std::min(panel + kShare, panels()));
+      logits(group_[item / shares], panel, std::min(panel + kShare, plan_.panels()));
     });
     team.for_each(count * plan_.parts(),
                   [&](std::size_t item) { loss(group_[item / plan_.parts()], item % plan_.parts(), team.rank()); });
@@ -331,8 +329,8 @@ class Pass {
   }
 
   void visit_tiles(const Team& team, bool apply) {
-    team.for_each(tiles() + 1, [&](std::size_t tile) {
-      if (tile == tiles()) {
+    team.for_each(plan_.tiles() + 1, [&](std::size_t tile) {
+      if (tile == plan_.tiles()) {
         T* dbias = memory_.gradient;
         group_bias_gradient(plan_.blocks, dbias, false);
         const Chunk bias = chunk_at(chunks() - 1);
@@ -402,7 +400,6 @@ class Pass {
 
   static constexpr std::size_t kChunk = 2048;
   [[nodiscard]] std::size_t part_logits() const { return logit_count(plan_.part_capacity(), plan_.classes); }
-  [[nodiscard]] std::size_t panels() const { return is_class_major(plan_.classes) ? 1 : panel_count(plan_.classes); }
   [[nodiscard]] double l2() const {
     return in_.objective->l2 * (in_.objective->reduction == Reduction::mean ? 1.0 : in_.total_weight);
   }
@@ -413,19 +410,13 @@ class Pass {
     if (chunk + 1 == chunks()) return {weights_size(), bias_count(plan_.classes), true};
     return {chunk * kChunk, std::min(kChunk, weights_size() - chunk * kChunk), false};
   }
-  [[nodiscard]] std::size_t feature_tiles() const {
-    return (plan_.features + plan_.tile_features - 1) / plan_.tile_features;
-  }
-  [[nodiscard]] std::size_t tiles() const {
-    return (panels() + plan_.tile_panels - 1) / plan_.tile_panels * feature_tiles();
-  }
   /// Which features and panels a tile of the gradient has.
   [[nodiscard]] GradientArgs<T> tile_at(std::size_t tile) const {
     GradientArgs<T> part;
-    part.feature_begin = tile % feature_tiles() * plan_.tile_features;
+    part.feature_begin = tile % plan_.feature_tiles() * plan_.tile_features;
     part.feature_end = std::min(part.feature_begin + plan_.tile_features, plan_.features);
-    part.panel_begin = tile / feature_tiles() * plan_.tile_panels;
-    part.panel_end = std::min(part.panel_begin + plan_.tile_panels, panels());
+    part.panel_begin = tile / plan_.feature_tiles() * plan_.tile_panels;
+    part.panel_end = std::min(part.panel_begin + plan_.tile_panels, plan_.panels());
     return part;
   }
   [[nodiscard]] T* slot_gradient(std::size_t slot) const { return memory_.gradient + slot * plan_.parameters(); }
@@ -452,57 +443,14 @@ class Pass {
     return targets;
   }
 
-  /// Rows that are left out have outputs of 0.
-  void clear_outputs(const Block& block) {
-    const std::size_t first = first_row(block.index), end = end_row(block.index);
-    if (block.x.count == end - first) return;
-    for (std::size_t row = first; row < end; ++row) {
-      if (out_.loss.sample_losses != nullptr) out_.loss.sample_losses[row] = T(0);
-      for (const MatrixView<T>& output : {out_.loss.probabilities, out_.dfeatures}) {
-        for (std::size_t i = 0; i < output.cols && !output.empty(); ++i) output.at(row, i) = T(0);
-      }
-    }
-  }
-
-  /// Of the part of the block that begins with row `begin`.
-  void write_outputs(const Block& block, std::size_t begin, const LossArgs<T>& part) {
-    const std::uint32_t* positions = block.rows.positions + begin;
-    const std::size_t first = first_row(block.index);
-    if (out_.loss.sample_losses != nullptr) {
-      for (std::size_t i = 0; i < part.rows; ++i) out_.loss.sample_losses[first + positions[i]] = part.losses[i];
-    }
-    if (const MatrixView<T>& p = out_.loss.probabilities; !p.empty()) {
-      for (std::size_t i = 0; i < part.rows; ++i) {
-        for (std::size_t c = 0; c < plan_.classes; ++c) {
-          p.at(first + positions[i], c) = part.probabilities[logit_index(part.part_capacity, plan_.classes, i, c)];
-        }
-      }
-    }
-    if (const MatrixView<T>& dx = out_.dfeatures; !dx.empty()) {
-      const bool mean = in_.objective->reduction == Reduction::mean;
-      for (std::size_t i = 0; i < part.rows; ++i) {
-        FeatureGradientArgs<T> args;
-        args.dlogits = part.logits + logit_index(plan_.capacity, plan_.classes, i, 0);
-        args.capacity = plan_.capacity;
-        args.rows = 1;
-        args.features = plan_.features;
-        args.classes = plan_.classes;
-        args.weights = in_.weights;
-        args.scale = static_cast<T>(mean ? 1.0 / in_.total_weight : 1.0);
-        args.dfeatures = &dx.at(first + positions[i], 0);
-        kernel_.feature_gradient(args);
-      }
-    }
-  }
-
   const PassInput<T>& in_;
   const PassMemory<T>& memory_;
   const PassPlan& plan_;
   const PassNeeds& needs_;
-  const PassOutputs<T>& out_;
   const PassUpdate<T>& update_;
   const Kernels<T>& kernel_;
   RowSource<T> source_;
+  SampleOutputs<T> outputs_;
   LogitsForm form_;
 
   Block group_[PassPlan::kMostGroupBlocks];

@@ -35,12 +35,6 @@ TEST_P(LogitsTest, RowsDoNotDependOnTheirBlockF32) {
 TEST_P(LogitsTest, RowsDoNotDependOnTheirBlockF64) {
   expect_ok(check_logits_rows<double>(table()));
 }
-TEST_P(LogitsTest, ReadingAheadF32) {
-  expect_ok(check_logits_ahead<float>(table()));
-}
-TEST_P(LogitsTest, ReadingAheadF64) {
-  expect_ok(check_logits_ahead<double>(table()));
-}
 TEST_P(LogitsTest, MaskedAndNotFiniteF32) {
   expect_ok(check_logits_special<float>(table()));
 }

@@ -29,12 +29,6 @@ struct RowBlock {
   std::size_t count = 0;
 };
 
-/// Memory that the next block will read: the products ask for it, line by line, while they compute this one.
-struct ReadAhead {
-  const char* at = nullptr;  ///< where to go on
-  const char* end = nullptr;
-};
-
 /// logits = X W' + b.
 template <class T>
 struct LogitsArgs {
@@ -46,7 +40,6 @@ struct LogitsArgs {
   T* logits = nullptr;
   std::size_t capacity = 0;  ///< rows the logits have room for, >= x.count; class-major: a multiple of 16
   LogitsForm form = LogitsForm::panel;
-  ReadAhead* ahead = nullptr;  ///< or none
 };
 
 /// Turns the logits of a row block into losses and, in place, into dlogits. Rows from x.count to the next multiple of
@@ -66,6 +59,14 @@ struct LossArgs {
   std::size_t part_capacity = 0;         ///< the capacity of targets and probabilities
 };
 
+/// Rows that the next block will read, of any type: the gradient asks for them while it computes this one.
+struct ReadAhead {
+  const char* data = nullptr;
+  std::size_t stride = 0;  ///< bytes from row to row
+  std::size_t feature_bytes = 0;
+  std::size_t rows = 0;  ///< 0: none
+};
+
 /// A part of dweights (+)= dlogits' X. Tiles of different parts never touch the same element.
 template <class T>
 struct GradientArgs {
@@ -79,8 +80,8 @@ struct GradientArgs {
   std::size_t panel_begin = 0;    ///< panel layout only
   std::size_t panel_end = 0;
   T* dweights = nullptr;
-  bool accumulate = false;     ///< false: the old contents are not read
-  ReadAhead* ahead = nullptr;  ///< or none
+  bool accumulate = false;  ///< false: the old contents are not read
+  ReadAhead ahead;
 };
 
 /// dbias (+)= sum of dlogits over the block's rows.

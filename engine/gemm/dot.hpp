@@ -3,7 +3,6 @@
 #define LANEMAX_ENGINE_GEMM_DOT_HPP
 
 #include "engine/gemm/class_groups.hpp"
-#include "engine/simd/read_ahead.hpp"
 #include "engine/simd/vec.hpp"
 
 namespace lanemax {
@@ -19,7 +18,8 @@ template <class Arch, class T, std::size_t MR, std::size_t NC>
   using V = Vec<Arch, T>;
   constexpr std::size_t kL = kLanes<Arch, T>;
   const std::size_t w_stride = round_up(args.features, kPanel);
-  const T* x = args.x.data + row * args.x.stride;
+  const std::size_t x_stride = args.x.stride;
+  const T* x = args.x.data + row * x_stride;
   const T* w = args.weights + first_class * w_stride;
 
   // Accumulator of (row m, class c) at [c * MR + m], so that four neighbours are summed at a time.
@@ -28,28 +28,33 @@ template <class Arch, class T, std::size_t MR, std::size_t NC>
 #pragma GCC unroll 32
   for (std::size_t t = 0; t < kCount; ++t) acc[t] = V(T(0));
 
-  const auto step = [&](const V(&xv)[MR], std::size_t d) __attribute__((always_inline)) {
+  // Four classes share a pointer, and all rows: one each would not fit the integer registers.
+  constexpr std::size_t kPointers = (NC + 3) / 4;
+  const T* four[kPointers];
+#pragma GCC unroll 8
+  for (std::size_t i = 0; i < kPointers; ++i) four[i] = w + 4 * i * w_stride;
+  const auto step = [&](const V(&xv)[MR]) __attribute__((always_inline)) {
 #pragma GCC unroll 32
     for (std::size_t c = 0; c < NC; ++c) {
-      const V wv = load_aligned<Arch>(w + c * w_stride + d);
+      const V wv = load_aligned<Arch>(four[c / 4] + c % 4 * w_stride);
 #pragma GCC unroll 32
       for (std::size_t m = 0; m < MR; ++m) acc[c * MR + m] = Arch::madd(xv[m], wv, acc[c * MR + m]);
     }
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kPointers; ++i) four[i] += kL;
   };
-  std::size_t d = 0;
-  LineReader lines(args.ahead);
-  for (; d + kL <= args.features; d += kL) {
-    lines.next();
+  std::size_t left = args.features;
+  for (; left >= kL; left -= kL, x += kL) {
     V xv[MR];
 #pragma GCC unroll 32
-    for (std::size_t m = 0; m < MR; ++m) xv[m] = load<Arch>(x + m * args.x.stride + d);
-    step(xv, d);
+    for (std::size_t m = 0; m < MR; ++m) xv[m] = load<Arch>(x + m * x_stride);
+    step(xv);
   }
-  if (d < args.features) {
+  if (left > 0) {
     V xv[MR];
 #pragma GCC unroll 32
-    for (std::size_t m = 0; m < MR; ++m) xv[m] = Arch::load_partial(x + m * args.x.stride + d, args.features - d);
-    step(xv, d);
+    for (std::size_t m = 0; m < MR; ++m) xv[m] = Arch::load_partial(x + m * x_stride, left);
+    step(xv);
   }
 
   constexpr std::size_t kGroups = (kCount + 3) / 4;

@@ -44,7 +44,6 @@ void sample_logits(const LogitsArgs<float>& args) {
   g.lanes = kPanel;
   g.depth = args.features;
   g.start = args.bias;
-  g.ahead = args.ahead;
   for (std::size_t row = 0; row < args.x.count; row += kPanel) {
     for (std::size_t first = 0; first < kPanel; first += kL) {
       const float* x[kL];  // rows past the last repeat it; their logits land in the buffer's padding

@@ -37,9 +37,6 @@ Verdict check_logits_large(const KernelTable& table);
 /// A row has the same bits alone as in any block, at any position.
 template <class T>
 Verdict check_logits_rows(const KernelTable& table);
-/// Reading ahead changes no bit, stops at the end of what is to be read, and may meet memory that is not there.
-template <class T>
-Verdict check_logits_ahead(const KernelTable& table);
 /// A bias of -infinity masks its class and nothing else; NaN and infinity reach their own logits only.
 template <class T>
 Verdict check_logits_special(const KernelTable& table);

@@ -31,8 +31,7 @@ struct Buffers {
 /// Calls the kernel on the first `rows` rows; the result lies in buffers.z with the given capacity.
 template <class T>
 const T* run(const KernelTable& table, Buffers& buffers, const RowBlock<T>& x, const T* w, const T* b,
-             std::size_t features, std::size_t classes, LogitsForm form, std::size_t capacity,
-             ReadAhead* ahead = nullptr) {
+             std::size_t features, std::size_t classes, LogitsForm form, std::size_t capacity) {
   LogitsArgs<T> args;
   args.x = x;
   args.features = features;
@@ -42,7 +41,6 @@ const T* run(const KernelTable& table, Buffers& buffers, const RowBlock<T>& x, c
   args.logits = buffers.z.ending_at_guard<T>(logit_count(capacity, classes), kNaN<T>);
   args.capacity = capacity;
   args.form = form;
-  args.ahead = ahead;
   kernels<T>(table).logits(args);
   return args.logits;
 }
@@ -187,51 +185,6 @@ Verdict check_logits_rows(const KernelTable& table) {
 }
 
 template <class T>
-Verdict check_logits_ahead(const KernelTable& table) {
-  Judge judge;
-  Rng rng(14);
-  Buffers buffers;
-  GuardedBuffer next;
-  constexpr std::size_t kSize = 8192;  // more lines than a small shape has steps, fewer than a large one
-  const char* const end_of_memory = next.ending_at_guard<char>(kSize, '\0') + kSize;
-  constexpr Shape kShapes[] = {{1, 20, 3},   {40, 784, 10}, {21, 128, 10}, {7, 16, 1},   {33, 100, 17},
-                               {12, 37, 23}, {9, 200, 35},  {19, 40, 24},  {40, 70, 100}};
-  for (const Shape& shape : kShapes) {
-    const reference::Problem p = random_problem<T>(rng, shape, Values::ordinary);
-    const T* w = place_weights<T>(buffers.w, p.w, p.features, p.classes);
-    const T* b = place_bias<T>(buffers.b, p.b);
-    const RowBlock<T> x = place_rows<T>(buffers.x, p.x, p.rows, p.features, {1, 0});
-    const std::size_t capacity = round_up(p.rows, 16), count = logit_count(capacity, p.classes);
-    for (const LogitsForm form : legal_forms<T>(p.features, p.classes)) {
-      const T* z = run<T>(table, buffers, x, w, b, p.features, p.classes, form, capacity);
-      const std::vector<T> want(z, z + count);
-      struct Range {
-        std::ptrdiff_t begin, end;  // from the end of memory
-      };
-      // Up to the last byte there is, of any length and alignment; nothing at all; and past the last byte.
-      for (const Range& range : {Range{-8192, 0}, Range{-4096, 0}, Range{-65, 0}, Range{-64, 0}, Range{-1, 0},
-                                 Range{-777, -13}, Range{0, 0}, Range{-64, 4096}, Range{0, 4096}}) {
-        if (kUnderAsan && range.end > 0) continue;
-        ReadAhead ahead{end_of_memory + range.begin, end_of_memory + range.end};
-        const ReadAhead before = ahead;
-        z = run<T>(table, buffers, x, w, b, p.features, p.classes, form, capacity, &ahead);
-        const auto about = [&] {
-          return text(describe(form, p.rows, p.features, p.classes, {1, 0}), ", reading ahead from ", range.begin,
-                      " to ", range.end, " bytes past the end of memory");
-        };
-        for (std::size_t i = 0; i < count; ++i) judge.same(z[i], want[i], [&] { return text(about(), ": logit ", i); });
-        const std::ptrdiff_t read = ahead.at - before.at, room = before.end - before.at;
-        judge.require(ahead.end == before.end && read >= 0 && read < room + 64,
-                      [&] { return text(about(), ": went on to ", range.begin + read); });
-        judge.require(room > 0 || read == 0, [&] { return about() + ": there was nothing to read"; });
-        judge.require(form == LogitsForm::panel || room == 0 || read > 0, [&] { return about() + ": did not"; });
-      }
-    }
-  }
-  return judge.finish(0.5);
-}
-
-template <class T>
 Verdict check_logits_special(const KernelTable& table) {
   const reference::Arithmetic arithmetic = reference::arithmetic_of<T>();
   Judge judge;
@@ -288,8 +241,6 @@ template Verdict check_logits_large<float>(const KernelTable&);
 template Verdict check_logits_large<double>(const KernelTable&);
 template Verdict check_logits_rows<float>(const KernelTable&);
 template Verdict check_logits_rows<double>(const KernelTable&);
-template Verdict check_logits_ahead<float>(const KernelTable&);
-template Verdict check_logits_ahead<double>(const KernelTable&);
 template Verdict check_logits_special<float>(const KernelTable&);
 template Verdict check_logits_special<double>(const KernelTable&);
 
