@@ -194,9 +194,9 @@ TEST(PassPlan, StepScratchCoversSmallerBatches) {
   PassNeeds needs;
   needs.gradient = needs.only_update = true;
   needs.probabilities = false;
-  for (const std::size_t features : {1, 54, 784, 2048}) {
-    for (const std::size_t classes : {2, 10, 16, 20, 100, 1000}) {
-      for (const std::size_t rows : {100, 961, 1024, 2500}) {
+  for (const std::size_t features : {1U, 54U, 784U, 2048U}) {
+    for (const std::size_t classes : {2U, 10U, 16U, 20U, 100U, 1000U}) {
+      for (const std::size_t rows : {100U, 961U, 1024U, 2500U}) {
         const std::size_t bytes = train_step_workspace_bytes<float>(rows, features, classes, 2);
         for (std::size_t n = 1; n <= rows; ++n) {
           Arena arena;

@@ -430,7 +430,7 @@ TEST_P(TrainStepRefusalTest, GradientThatOverflows) {
   for (const std::size_t classes : {std::size_t{4}, std::size_t{24}}) {
     constexpr std::size_t kRows = 40, kFeatures = 70;
     std::vector<float> x(kRows * kFeatures, 1.0f), t(kRows * classes, 0.0f);
-    for (const std::size_t n : {3, 30}) x[n * kFeatures + 68] = 3e38f;
+    for (const std::size_t n : {3U, 30U}) x[n * kFeatures + 68] = 3e38f;
     const std::vector<std::int32_t> labels(kRows, 1);
     for (std::size_t n = 0; n < kRows; ++n) t[n * classes + 1] = 1;
     for (const bool with_labels : {true, false}) {
