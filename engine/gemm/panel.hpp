@@ -155,12 +155,13 @@ template <class Arch, class T, Walk kWalk, std::size_t NV = Arch::kPanelTileVect
 inline void panel_columns(const PanelGemm<T>& g, std::size_t row_begin, std::size_t row_end, std::size_t v,
                           std::size_t v_end) {
   for (; v + NV <= v_end; v += NV) {
-    PanelGemm<T> column = g;
-    if (g.skip_zeros && adds_nothing<Arch>(g, v, NV)) {
-      if (g.accumulate) continue;
-      column.depth = 0;
+    if (!g.skip_zeros || !adds_nothing<Arch>(g, v, NV)) {
+      panel_rows<Arch, T, kWalk, NV>(g, row_begin, row_end, v);
+    } else if (!g.accumulate) {
+      PanelGemm<T> nothing = g;
+      nothing.depth = 0;
+      panel_rows<Arch, T, kWalk, NV>(nothing, row_begin, row_end, v);
     }
-    panel_rows<Arch, T, kWalk, NV>(column, row_begin, row_end, v);
   }
   if constexpr (NV > kPanelVectors<Arch, T>) {
     panel_columns<Arch, T, kWalk, NV - kPanelVectors<Arch, T>>(g, row_begin, row_end, v, v_end);
