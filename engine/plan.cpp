@@ -76,16 +76,6 @@ std::size_t most_block_rows(std::size_t features, std::size_t classes) noexcept 
 template std::size_t most_block_rows<float>(std::size_t, std::size_t) noexcept;
 template std::size_t most_block_rows<double>(std::size_t, std::size_t) noexcept;
 
-// Some rows more than needed, so that panels (64 bytes a row) or classes (4 bytes) do not lie a multiple of a cache's
-// way apart, where all would fall in the same few sets: of L1, and for panels of thousands of rows of L2, too (4096 x
-// 768 x 1000 on AVX2: 125.4 ms with panels 4161 lines apart, 127.5 with 4097).
-std::size_t padded_rows(std::size_t rows, std::size_t classes) {
-  if (is_class_major(classes)) return rows > 512 ? rows + 16 : rows;
-  if (rows < 256) return rows + 1;
-  const std::size_t beyond = rows % 512;
-  return beyond <= 448 ? rows - beyond + std::max<std::size_t>(beyond + 1, 65) : rows - beyond + 512 + 65;
-}
-
 template <class T>
 PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) noexcept {
   PassPlan plan;
@@ -106,7 +96,10 @@ PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) 
   plan.group_blocks = std::clamp(group_rows / plan.block_rows, std::size_t{1}, PassPlan::kMostGroupBlocks);
   if (kTiny) plan.group_blocks = 2;
   plan.group_blocks = std::min(plan.group_blocks, plan.blocks);
-  plan.capacity = padded_rows((plan.slots > 1 ? 1 : plan.group_blocks) * plan.block_rows, classes);
+  // Some rows more than needed: panels, or classes, a multiple of 4 KB apart would all fall in the same sets of L1.
+  // More of them, to spread panels of thousands of rows over L2's sets, made no difference (4096 x 768 x 1000).
+  plan.capacity = (plan.slots > 1 ? 1 : plan.group_blocks) * plan.block_rows;
+  plan.capacity += !is_class_major(classes) ? 1 : plan.capacity > 512 ? 16 : 0;
   plan.tile_features = kTiny ? 16 : is_class_major(classes) ? 64 : 192;
   // Tiles of 64 classes; several share the X they read, as long as there are enough parts to hand out.
   const std::size_t feature_tiles = (features + plan.tile_features - 1) / plan.tile_features;

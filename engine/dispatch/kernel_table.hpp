@@ -18,7 +18,7 @@ namespace lanemax {
 enum class LogitsForm : std::uint8_t {
   panel,   ///< lanes over classes; one accumulator per logit, d ascending, started from the bias
   dot,     ///< lanes over features; one vector accumulator per logit, a fixed tree, then the bias
-  sample,  ///< lanes over samples; one accumulator per logit, d ascending, started from the bias (small D and C)
+  sample,  ///< lanes over samples; one accumulator per logit, d ascending, started from the bias (small D)
 };
 
 /// A row block: `count` rows of D contiguous features, `stride` elements apart.

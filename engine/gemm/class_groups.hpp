@@ -22,8 +22,8 @@ inline void with_class_count(std::size_t count, const Tiles& tiles, std::size_t 
   }
 }
 
-/// Calls tiles(ClassCount<n>, first class) for groups of at most kMost classes, as equal as can be: 7 = 4 + 3, not 5
-/// + 2.
+/// Calls tiles(ClassCount<n>, first class) for groups of at most kMost classes, as equal as can be: seven are 4 + 3,
+/// not 5 + 2.
 template <std::size_t kMost, class Tiles>
 inline void for_class_groups(std::size_t classes, const Tiles& tiles) {
   std::size_t groups = (classes + kMost - 1) / kMost;

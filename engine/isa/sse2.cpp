@@ -32,6 +32,7 @@ struct Sse2 {
   static constexpr std::size_t panel_rows(std::size_t) { return 3; }
 #endif
   static constexpr bool kLogitStrips = true, kGradientStrips = true, kSpreadStrips = true;
+  // 79 % of peak; 6 x 96, 12 x 64, 12 x 96 and 3 x 192 within 2 %; two steps of K at once spill (47 %).
   static constexpr std::size_t kStripWidth = 6, kStripDepth = 192;
 #ifdef LANEMAX_TINY_BLOCKS
   static constexpr std::size_t kKC = 4;

@@ -35,6 +35,18 @@ bool all_zero(const GradientArgs<T>& a) {
   return true;
 }
 
+/// The gradient with the dlogits that `dropped` names taken for 0.
+template <class T, class Dropped>
+void gradient_without(const GradientArgs<T>& a, const Dropped& dropped) {
+  const std::size_t count = logit_count(a.capacity, a.classes);
+  static GuardedBuffer buffer;
+  T* g = buffer.ending_at_guard<T>(count, T(0));
+  for (std::size_t i = 0; i < count; ++i) g[i] = dropped(a.dlogits[i]) ? T(0) : a.dlogits[i];
+  GradientArgs<T> b = a;
+  b.dlogits = g;
+  real<T>.gradient(b);
+}
+
 template <class T>
 std::vector<Fault<T>> gradient_faults() {
   using A = GradientArgs<T>;
@@ -152,30 +164,10 @@ std::vector<Fault<T>> gradient_faults() {
          };
        }},
       {"NaN taken for 0",
-       [](Kernels<T>& k) {
-         k.gradient = [](const A& a) {
-           A b = a;
-           const std::size_t count = logit_count(a.capacity, a.classes);
-           static GuardedBuffer buffer;
-           T* g = buffer.ending_at_guard<T>(count, T(0));
-           for (std::size_t i = 0; i < count; ++i) g[i] = std::isnan(a.dlogits[i]) ? T(0) : a.dlogits[i];
-           b.dlogits = g;
-           real<T>.gradient(b);
-         };
-       }},
+       [](Kernels<T>& k) { k.gradient = [](const A& a) { gradient_without(a, [](T g) { return std::isnan(g); }); }; }},
       {"subnormal numbers taken for 0",
        [](Kernels<T>& k) {
-         k.gradient = [](const A& a) {
-           A b = a;
-           const std::size_t count = logit_count(a.capacity, a.classes);
-           static GuardedBuffer buffer;
-           T* g = buffer.ending_at_guard<T>(count, T(0));
-           for (std::size_t i = 0; i < count; ++i) {
-             g[i] = std::fpclassify(a.dlogits[i]) == FP_SUBNORMAL ? T(0) : a.dlogits[i];
-           }
-           b.dlogits = g;
-           real<T>.gradient(b);
-         };
+         k.gradient = [](const A& a) { gradient_without(a, [](T g) { return std::fpclassify(g) == FP_SUBNORMAL; }); };
        }},
       {"bits depend on reading ahead",
        [](Kernels<T>& k) {
