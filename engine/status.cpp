@@ -20,6 +20,7 @@ const char* name_of(StatusCode code) noexcept {
     case StatusCode::no_rows: return "no_rows";
     case StatusCode::bad_data: return "bad_data";
     case StatusCode::bad_model: return "bad_model";
+    case StatusCode::bad_checkpoint: return "bad_checkpoint";
     case StatusCode::overflow: return "overflow";
     case StatusCode::diverged: return "diverged";
     case StatusCode::interrupted: return "interrupted";

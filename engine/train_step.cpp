@@ -81,7 +81,8 @@ class Pass {
     RowBlock<T> x;
     RowBuffers<T> rows;
     T* losses = nullptr;
-    T* dlogits = nullptr;  // logits until the loss has been taken
+    T* logits = nullptr;
+    T* dlogits = nullptr;  // in place of the logits; curvature: in place of the direction's scores
   };
 
   /// A run of parameters.
@@ -106,8 +107,10 @@ class Pass {
     block.rows.positions = memory_.positions + place * rows;
     block.x = source_.load(first_row(index), end_row(index), block.rows);
     block.losses = memory_.losses + place * rows;
-    block.dlogits = memory_.dlogits + (plan_.slots > 1 ? place * logit_count(plan_.capacity, plan_.classes)
-                                                       : logit_index(plan_.capacity, plan_.classes, place * rows, 0));
+    const std::size_t at = plan_.slots > 1 ? place * logit_count(plan_.capacity, plan_.classes)
+                                           : logit_index(plan_.capacity, plan_.classes, place * rows, 0);
+    block.logits = memory_.dlogits + at;
+    block.dlogits = needs_.curvature ? memory_.scores + at : block.logits;
     if (block.x.count < end_row(index) - first_row(index)) outputs_.clear(first_row(index), end_row(index));
     return block;
   }
@@ -120,9 +123,14 @@ class Pass {
     args.classes = is_class_major(plan_.classes) ? plan_.classes : (panel_end - panel_begin) * kPanel;
     args.weights = in_.weights + panel_begin * plan_.features * kPanel;
     args.bias = in_.bias + panel_begin * kPanel;
-    args.logits = block.dlogits + panel_begin * plan_.capacity * kPanel;
+    args.logits = block.logits + panel_begin * plan_.capacity * kPanel;
     args.capacity = plan_.capacity;
     args.form = form_;
+    kernel_.logits(args);
+    if (!needs_.curvature) return;
+    args.weights = in_.direction_weights + panel_begin * plan_.features * kPanel;
+    args.bias = in_.direction_bias + panel_begin * kPanel;
+    args.logits = block.dlogits + panel_begin * plan_.capacity * kPanel;
     kernel_.logits(args);
   }
   void logits(const Block& block) { logits(block, 0, plan_.panels()); }
@@ -132,7 +140,7 @@ class Pass {
     const std::size_t begin = std::min(part * plan_.part_rows, block.x.count);
     const std::size_t end = std::min(begin + plan_.part_rows, block.x.count);
     LossArgs<T> args;
-    args.logits = block.dlogits + logit_index(plan_.capacity, plan_.classes, begin, 0);
+    args.logits = block.logits + logit_index(plan_.capacity, plan_.classes, begin, 0);
     args.capacity = plan_.capacity;
     args.rows = end - begin;
     args.classes = plan_.classes;
@@ -145,7 +153,8 @@ class Pass {
     } else {
       args.targets = lay_out_targets(block, begin, end, rank);
     }
-    if (outputs_.wants_probabilities()) args.probabilities = memory_.probabilities + rank * part_logits();
+    if (outputs_.wants_probabilities() || needs_.curvature)
+      args.probabilities = memory_.probabilities + rank * part_logits();
     const bool hidden_infinity = in_.objective->loss == Loss::logistic && has_infinite_score(args);
     switch (in_.objective->loss) {
       case Loss::softmax: kernel_.softmax_loss(args); break;
@@ -161,7 +170,32 @@ class Pass {
       sums.loss += static_cast<double>(args.weights[i]) * static_cast<double>(args.losses[i]);
       sums.weight += static_cast<double>(args.weights[i]);
     }
+    if (needs_.curvature) return curvature(block, begin, args);
     outputs_.write(first_row(block.index), block.rows.positions + begin, args);
+  }
+
+  /// Of one part of the rows, after its loss: the direction's scores become what the gradient product sums.
+  void curvature(const Block& block, std::size_t begin, const LossArgs<T>& loss) {
+    CurvatureArgs<T> args;
+    args.scores = block.dlogits + logit_index(plan_.capacity, plan_.classes, begin, 0);
+    args.capacity = plan_.capacity;
+    args.rows = loss.rows;
+    args.classes = plan_.classes;
+    args.probabilities = loss.probabilities;
+    args.part_capacity = plan_.part_capacity();
+    args.weights = loss.weights;
+    if (in_.objective->loss == Loss::logistic) return kernel_.logistic_curvature(args);
+    if (loss.targets != nullptr) {  // s tau in place of s; the losses have been summed
+      for (std::size_t i = 0; i < loss.rows; ++i) {
+        T mass = 0;
+        for (std::size_t c = 0; c < plan_.classes; ++c) {
+          mass += loss.targets[logit_index(plan_.part_capacity(), plan_.classes, i, c)];
+        }
+        loss.losses[i] = mass * loss.weights[i];
+      }
+      args.weights = loss.losses;
+    }
+    kernel_.softmax_curvature(args);
   }
   void losses(const Block& block, std::size_t rank) {
     for (std::size_t part = 0; part < plan_.parts(); ++part) loss(block, part, rank);

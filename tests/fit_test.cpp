@@ -15,6 +15,7 @@ class FitTest : public IsaTest {
  protected:
   [[nodiscard]] FitOptions options(std::size_t epochs, std::size_t batch_size = 32) const {
     FitOptions o;
+    o.solver = Solver::momentum;
     o.epochs = epochs;
     o.batch_size = batch_size;
     o.execution.isa = GetParam();

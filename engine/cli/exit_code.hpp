@@ -31,7 +31,8 @@ enum ExitCode : int {
     case StatusCode::not_finite:
     case StatusCode::no_rows:
     case StatusCode::bad_data: return kBadData;
-    case StatusCode::bad_model: return kBadModel;
+    case StatusCode::bad_model:
+    case StatusCode::bad_checkpoint: return kBadModel;
     case StatusCode::missing_file:
     case StatusCode::io_error: return kInputOutput;
     case StatusCode::out_of_memory: return kOutOfMemory;

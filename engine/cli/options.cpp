@@ -154,27 +154,56 @@ void add_objective_options(OptionTable& table, TrainOptions& train) {
 void add_solver_options(OptionTable& table, TrainOptions& train) {
   FitOptions& fit = train.fit;
   table
-      .choice<Solver>("--solver", {{"auto", Solver::automatic}, {"sgd", Solver::sgd}, {"momentum", Solver::momentum}},
-                      fit.solver, "mini-batch gradient descent, plain or with momentum")
+      .choice<Solver>(
+          "--solver",
+          {{"auto", Solver::automatic},
+           {"lbfgs", Solver::lbfgs},
+           {"newton", Solver::newton},
+           {"sgd", Solver::sgd},
+           {"momentum", Solver::momentum},
+           {"adam", Solver::adam}},
+          fit.solver,
+          "lbfgs, newton: to the optimum, over all rows at once; sgd, momentum, adam: by mini-batches; auto: "
+          "lbfgs, but momentum for hinge or with an option of mini-batches")
       ->default_str("auto");
+  table
+      .choice<Preconditioner>("--preconditioner",
+                              {{"auto", Preconditioner::automatic},
+                               {"none", Preconditioner::none},
+                               {"diagonal", Preconditioner::diagonal},
+                               {"gram", Preconditioner::gram},
+                               {"blocks", Preconditioner::blocks},
+                               {"full", Preconditioner::full}},
+                              fit.preconditioner,
+                              "lbfgs, newton: the part of the Hessian whose inverse guides them; auto: by the shape")
+      ->default_str("auto");
+  // An option of mini-batches says which kind of solver is meant.
+  const auto mini_batch = [&train](const char* name) {
+    return [&train, name](const std::string&) { train.mini_batch_option = name; };
+  };
   table
       .count(
           "--epochs", "N", 0, kMaxCount, [&fit](std::uint64_t n) { fit.epochs = n; },
-          "passes over the training rows; 0 saves the initial model")
-      ->default_str(std::to_string(fit.epochs));
+          "mini-batches: passes over the training rows; 0 saves the initial model")
+      ->default_str(std::to_string(fit.epochs))
+      ->each(mini_batch("--epochs"));
   table
       .count(
           "--batch-size", "N", 1, kMaxCount, [&fit](std::uint64_t n) { fit.batch_size = n; },
-          "rows per update, at most all")
-      ->default_str(std::to_string(fit.batch_size));
-  table.number(
-      "--learning-rate", "RATE", {0, 1e9, true}, [&fit](double value) { fit.learning_rate = value; },
-      "default: estimated from the curvature of the loss on a sample of rows");
+          "mini-batches: rows per update, at most all")
+      ->default_str(std::to_string(fit.batch_size))
+      ->each(mini_batch("--batch-size"));
+  table
+      .number(
+          "--learning-rate", "RATE", {0, 1e9, true}, [&fit](double value) { fit.learning_rate = value; },
+          "mini-batches; default: estimated from the curvature of the loss on a sample of rows, adam: 0.001")
+      ->each(mini_batch("--learning-rate"));
   table
       .choice<Schedule>("--schedule",
                         {{"constant", Schedule::constant}, {"cosine", Schedule::cosine}, {"step", Schedule::step}},
                         fit.schedule, "of the learning rate; step: a tenth after half, a hundredth after 3/4")
-      ->default_str(name_of(fit.schedule));
+      ->default_str(name_of(fit.schedule))
+      ->each(mini_batch("--schedule"));
   table
       .number(
           "--tolerance", "T", kSizeRange, [&fit](double value) { fit.tolerance = value; },
@@ -188,7 +217,8 @@ void add_solver_options(OptionTable& table, TrainOptions& train) {
       "stop after this time; the only option that makes a model depend on the clock; default: none");
   table.count(
       "--early-stopping", "PATIENCE", 1, kMaxCount, [&fit](std::uint64_t n) { fit.early_stopping = n; },
-      "stop after PATIENCE epochs without a better validation loss; needs --validation-fraction");
+      "stop after PATIENCE epochs (lbfgs, newton: iterations) without a better validation loss; needs "
+      "--validation-fraction");
   table
       .count(
           "--seed", "S", 0, std::numeric_limits<std::uint64_t>::max(), [&fit](std::uint64_t n) { fit.seed = n; },
@@ -207,7 +237,8 @@ void add_train_options(CLI::App& app, OptionTable& table, TrainOptions& train) {
   add_objective_options(table, train);
   add_solver_options(table, train);
   table.text("--history", "FILE", train.history,
-             "CSV of every epoch: epoch,loss,validation_loss,learning_rate,seconds,samples_per_second");
+             "CSV of every epoch or iteration: epoch,iteration,passes,loss,validation_loss,objective,gradient_norm,"
+             "learning_rate,seconds,samples_per_second");
   add_run_options(table, train.run);
   add_json_option(table, train.run);
   app.footer(kTrainNotes);
@@ -268,7 +299,28 @@ void check_input(const InputOptions& input) {
   check_no_stdin("--labels", input.labels);
 }
 
-void check_together(const TrainOptions& train) {
+bool over_all_rows(Solver solver) {
+  return solver == Solver::lbfgs || solver == Solver::newton;
+}
+
+void check_solver(TrainOptions& train) {
+  FitOptions& fit = train.fit;
+  const std::string solver = name_of(fit.solver);
+  if (!train.mini_batch_option.empty() && over_all_rows(fit.solver)) {
+    fail_usage(train.mini_batch_option + ": given with --solver " + solver + "; expected sgd, momentum or adam");
+  }
+  if (fit.objective.loss == Loss::hinge && over_all_rows(fit.solver)) {
+    fail_usage("--solver: '" + solver + "' given with --loss hinge; expected sgd, momentum or adam");
+  }
+  if (fit.preconditioner != Preconditioner::automatic && fit.solver != Solver::automatic &&
+      !over_all_rows(fit.solver)) {
+    fail_usage("--preconditioner: given with --solver " + solver + "; expected lbfgs or newton");
+  }
+  if (!train.mini_batch_option.empty() && fit.solver == Solver::automatic) fit.solver = Solver::momentum;
+}
+
+void check_together(TrainOptions& train) {
+  check_solver(train);
   check_input(train.input);
   check_no_stdin("--model", train.model);
   check_no_stdin("--test-data", train.test_data);
@@ -284,12 +336,12 @@ void check_together(const TrainOptions& train) {
   }
 }
 
-void check_together(const EvaluateOptions& evaluate) {
+void check_together(EvaluateOptions& evaluate) {
   check_no_stdin("--model", evaluate.model);
   check_input(evaluate.input);
 }
 
-void check_together(const PredictOptions& predict) {
+void check_together(PredictOptions& predict) {
   check_no_stdin("--model", predict.model);
   check_input(predict.input);
   if (predict.probabilities && predict.logits) fail_usage("--proba: given with --logits; expected one of them");
@@ -297,7 +349,7 @@ void check_together(const PredictOptions& predict) {
   if (predict.top_k > 0 && predict.logits) fail_usage("--top-k: given with --logits; expected one of them");
 }
 
-void check_together(const InfoOptions&) {}
+void check_together(InfoOptions&) {}
 
 // Builds the parser with `add`, parses, and fills in what depends on the machine.
 template <class Options, class Add>

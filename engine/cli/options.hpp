@@ -45,6 +45,7 @@ struct TrainOptions {
   std::optional<double> l2;        ///< none: 1 / (total sample weight)
   std::string class_weight;        ///< "balanced", a file, or empty
   std::string sample_weight;       ///< a column, a file, or empty
+  std::string mini_batch_option;   ///< one that was given, or empty
   FitOptions fit;                  ///< everything that goes to the solver as it is
 };
 

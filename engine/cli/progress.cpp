@@ -41,10 +41,17 @@ std::string duration_text(double seconds) {
 }
 
 std::string line_of(const FitProgress& progress) {
-  std::string line = "epoch " + std::to_string(progress.epoch) + "/" + std::to_string(progress.epochs);
-  line += "  loss " + readable(progress.loss);
+  const bool epochs = progress.epoch > 0;
+  std::string line = epochs ? "epoch " + std::to_string(progress.epoch) + "/" + std::to_string(progress.epochs)
+                            : "iteration " + std::to_string(progress.iterations);
+  if (epochs) {
+    line += "  loss " + readable(progress.loss);
+  } else {
+    line += "  objective " + readable(progress.objective) + "  gradient " + readable(progress.gradient_norm);
+  }
   if (std::isfinite(progress.validation_loss)) line += "  validation " + readable(progress.validation_loss);
   line += "  " + rate_text(progress.samples_per_second);
+  if (!epochs) return line + "  " + duration_text(progress.seconds);
   return line + "  " + duration_text(progress.seconds_left) + " left";
 }
 
@@ -82,12 +89,15 @@ void TrainingProgress::finish() {
 }
 
 std::string TrainingProgress::history_csv() const {
-  std::string text = "epoch,loss,validation_loss,learning_rate,seconds,samples_per_second\n";
-  for (const FitProgress& epoch : history_) {
-    text +=
-        std::to_string(epoch.epoch) + ',' + number_text(epoch.loss) + ',' + number_text(epoch.validation_loss) + ',';
-    text += number_text(epoch.learning_rate) + ',' + number_text(epoch.seconds) + ',';
-    text += number_text(epoch.samples_per_second) + '\n';
+  std::string text =
+      "epoch,iteration,passes,loss,validation_loss,objective,gradient_norm,learning_rate,seconds,samples_per_second\n";
+  for (const FitProgress& p : history_) {
+    text += (p.epoch > 0 ? std::to_string(p.epoch) : "") + ',' + std::to_string(p.iterations);
+    for (const double number : {p.passes, p.loss, p.validation_loss, p.objective, p.gradient_norm, p.learning_rate,
+                                p.seconds, p.samples_per_second}) {
+      text += ',' + number_text(number);
+    }
+    text += '\n';
   }
   return text;
 }

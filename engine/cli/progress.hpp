@@ -22,7 +22,7 @@ class TrainingProgress {
   /// Ends the live line. Throws std::bad_alloc if the history could not be kept.
   void finish();
 
-  /// CSV: epoch,loss,validation_loss,learning_rate,seconds,samples_per_second; a field that is not known is empty.
+  /// CSV with the header that `--history` names; a field that is not known is empty.
   [[nodiscard]] std::string history_csv() const;
 
  private:

@@ -7,7 +7,6 @@
 #include "engine/cli/interrupt.hpp"
 #include "engine/cli/output.hpp"
 #include "engine/cli/progress.hpp"
-#include "engine/cli/scaling.hpp"
 #include "engine/cli/train_report.hpp"
 #include "engine/cli/training_rows.hpp"
 #include "engine/model/atomic_file.hpp"
@@ -105,10 +104,10 @@ void say_what_was_read(const TrainOptions& options, const Dataset& data, double 
       std::to_string(data.class_labels.size()) + " classes in " + readable(std::round(seconds * 1000) / 1000) + " s");
 }
 
-Batch batch_of(const Dataset& data, const ScalingValues& scaling, const std::vector<std::uint32_t>& rows) {
+Batch batch_of(const Dataset& data, const Model& model, const std::vector<std::uint32_t>& rows) {
   Batch batch;
   batch.features = data.view();
-  batch.scaling = scaling.view();
+  if (!model.scaling_factor.empty()) batch.scaling = {model.scaling_centre.data(), model.scaling_factor.data()};
   batch.labels = data.labels.data();
   if (!data.sample_weights.empty()) batch.sample_weights = data.sample_weights.data();
   if (!rows.empty()) {
@@ -141,6 +140,14 @@ Model new_model(const Dataset& data, Loss loss) {
   return model;
 }
 
+void scale_to_unit(const Dataset& data, Model& model) {
+  if (data.type != FeatureType::u8) {
+    fail_usage("--scale: 'unit' on features that are not bytes; expected IDX files of bytes, or standard");
+  }
+  model.scaling_centre.assign(data.features, 0.0F);
+  model.scaling_factor.assign(data.features, 1.0F / 255.0F);
+}
+
 // Fits into a new model, whose weights are for raw features when it returns.
 Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dataset& data, TrainingProgress& progress,
                 TrainSummary& summary) {
@@ -151,20 +158,26 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
   fit_options.cancelled = [](void*) noexcept { return noted_interrupt() != 0; };
   fit_options.user = &progress;
 
-  const ScalingValues scaling = make_scaling(options.scaling, data.view(), split.training);
-  const Batch validation = batch_of(data, scaling, split.validation);
-  if (!split.validation.empty()) fit_options.validation = &validation;
-
   Model model = new_model(data, fit_options.objective.loss);
+  if (options.scaling == Scaling::unit) scale_to_unit(data, model);
+  const Batch validation = batch_of(data, model, split.validation);
+  if (!split.validation.empty()) fit_options.validation = &validation;
   const MatrixView<float> weights(model.weight.data(), model.rows(), model.features);
-  const Batch training = batch_of(data, scaling, split.training);
+  const Batch training = batch_of(data, model, split.training);
+  fit_options.fold_scaling = options.scaling != Scaling::none;
+  if (options.scaling == Scaling::standard) {
+    fit_options.standardise = true;
+    model.scaling_centre.resize(model.features);
+    model.scaling_factor.resize(model.features);
+    fit_options.centre_used = model.scaling_centre.data();
+    fit_options.factor_used = model.scaling_factor.data();
+  }
   say_what_was_read(options, data, summary.read_seconds);  // not before: errors so far are the only line
   summary.status = fit(training, fit_options, weights, model.bias.data(), summary.fit);
   progress.finish();
   if (summary.status.code != StatusCode::diverged) check(summary.status);
   summary.samples = training.rows();
   summary.l2 = fit_options.objective.l2;
-  fold_scaling(scaling, model);
   model.training = training_record(options, summary);
   return model;
 }

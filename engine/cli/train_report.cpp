@@ -6,6 +6,7 @@
 #include "engine/cli/output.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace lanemax::cli {
 namespace {
@@ -62,7 +63,7 @@ std::string train_json(const TrainOptions& options, const TrainSummary& summary)
   json["objective"] = fit.objective;
   json["data_loss"] = fit.data_loss;
   json["gradient_norm"] = fit.gradient_norm;
-  json["gap_bound"] = nullptr;
+  json["gap_bound"] = fit.gap_bound;
   json["iterations"] = fit.iterations;
   json["passes"] = fit.passes;
   json["converged"] = fit.converged;
@@ -83,6 +84,7 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
           (fit.converged ? "converged\n" : "not converged\n");
   text += "objective " + readable(fit.objective) + ", data loss " + readable(fit.data_loss) +
           " nats, largest gradient entry " + readable(fit.gradient_norm) + ", l2 " + readable(summary.l2) + "\n";
+  if (std::isfinite(fit.gap_bound)) text += "at most " + readable(fit.gap_bound) + " above the optimum\n";
   text += "train accuracy " + readable(summary.training.accuracy()) + "\n";
   if (summary.test) {
     text += "test accuracy " + readable(summary.test->accuracy()) + ", log loss " + readable(summary.test->log_loss) +

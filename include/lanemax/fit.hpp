@@ -9,9 +9,22 @@
 namespace lanemax {
 
 enum class Solver : std::uint8_t {
-  automatic,  ///< picks from the shape; FitResult::solver says what
+  automatic,  ///< picks from the loss and the shape; FitResult::solver says what
+  lbfgs,      ///< preconditioned L-BFGS over all rows; softmax and logistic
+  newton,     ///< preconditioned truncated Newton, direct where the Hessian is small; softmax and logistic
   sgd,        ///< mini-batch gradient descent
   momentum,   ///< the same with Nesterov momentum
+  adam,       ///< the same with Adam's scaling of each weight's steps
+};
+/// What lbfgs and newton know of the curvature beside the gradients: (approximate) inverses of parts of the Hessian,
+/// summed over a sample of the rows and refreshed as the fit goes on.
+enum class Preconditioner : std::uint8_t {
+  automatic,  ///< by operations and memory, from the shape; FitResult::preconditioner says what
+  none,
+  diagonal,  ///< the Hessian's diagonal
+  gram,      ///< one (D + 1) x (D + 1) matrix for all classes: the rows' Gram matrix, weighted by their mean curvature
+  blocks,    ///< such a matrix per class
+  full,      ///< the whole Hessian
 };
 enum class Schedule : std::uint8_t {
   constant,
@@ -29,43 +42,67 @@ enum class StopReason : std::uint8_t {
   diverged,
 };
 [[nodiscard]] const char* name_of(Solver solver) noexcept;
+[[nodiscard]] const char* name_of(Preconditioner preconditioner) noexcept;
 [[nodiscard]] const char* name_of(Schedule schedule) noexcept;
 [[nodiscard]] const char* name_of(StopReason reason) noexcept;
 [[nodiscard]] const char* name_of(Loss loss) noexcept;
 
-/// What a fit tells while it runs, once per epoch.
+/// What a fit tells while it runs: once per epoch (sgd, momentum, adam) or iteration (lbfgs, newton).
 struct FitProgress {
-  std::size_t epoch = 0;       ///< finished epochs, from 1
+  std::size_t epoch = 0;       ///< finished epochs, from 1; 0 where there are none
   std::size_t epochs = 0;      ///< epochs asked for
-  double loss = 0;             ///< mean data loss over the epoch's batches, each at the weights it was computed with
+  std::size_t iterations = 0;  ///< weight updates so far
+  double passes = 0;           ///< full-data equivalents so far
+  double loss = 0;  ///< mean data loss; of an epoch: over its batches, each at the weights it was computed with
   double validation_loss = 0;  ///< mean data loss on the validation batch; NaN without one
-  double learning_rate = 0;    ///< of the epoch's last step
+  double objective = 0;        ///< lbfgs, newton; else NaN
+  double gradient_norm = 0;    ///< lbfgs, newton; else NaN
+  double learning_rate = 0;    ///< of the epoch's last step; lbfgs, newton: the step length
   double samples_per_second = 0;
   double seconds = 0;       ///< since the fit began
-  double seconds_left = 0;  ///< estimate for the epochs that remain
+  double seconds_left = 0;  ///< estimate for the epochs that remain; NaN where unknown
 };
 /// Called from the fitting thread; returning false ends the fit with StopReason::interrupted. Must not throw.
 using ProgressCallback = bool (*)(const FitProgress& progress, void* user) noexcept;
 
-/// Asked before every step; returning true ends the fit with StopReason::interrupted at the weights so far. Must not
-/// throw.
+/// Asked before every step, pass or product with the Hessian; returning true ends the fit with StopReason::interrupted
+/// at the weights so far. Must not throw.
 using CancelCallback = bool (*)(void* user) noexcept;
 
 struct FitOptions {
   Objective objective;  ///< mean reduction
   Solver solver = Solver::automatic;
-  std::size_t epochs = 20;       ///< 0 returns the initial weights
-  std::size_t batch_size = 128;  ///< >= 1; capped at the number of rows
-  double learning_rate = 0;      ///< 0: 1 / (largest curvature of the loss, estimated on a sample of rows)
-  double momentum = 0.9;
+  Preconditioner preconditioner = Preconditioner::automatic;  ///< lbfgs, newton
+  std::size_t epochs = 20;                                    ///< sgd, momentum, adam; 0 returns the initial weights
+  std::size_t batch_size = 128;                               ///< >= 1; capped at the number of rows
+  double learning_rate = 0;  ///< 0: 1 / (largest curvature of the loss, estimated on a sample of rows); adam: 0.001
+  double momentum = 0.9;     ///< momentum; adam's decay of the gradient's mean
+  double second_moment_decay = 0.999;  ///< adam's decay of the squared gradient's mean, in [0, 1)
   Schedule schedule = Schedule::cosine;
   std::uint64_t seed = 0;          ///< of the shuffling
-  double tolerance = 1e-5;         ///< after an epoch: stop when the largest gradient entry is at most this; 0: never
+  double tolerance = 1e-5;         ///< stop when the largest gradient entry is at most this; 0: never
   std::size_t max_iterations = 0;  ///< weight updates; 0: no limit
   double time_limit = 0;           ///< seconds; 0: none. The only option that makes a result depend on the clock
-  std::size_t early_stopping = 0;  ///< epochs without a better validation loss; needs `validation`; 0: off
+  std::size_t early_stopping =
+      0;  ///< epochs or iterations without a better validation loss; needs `validation`; 0: off
   const Batch* validation = nullptr;
   bool warm_start = false;  ///< begin from the weights and bias passed in rather than from 0
+  /// Scale features as they are loaded, `(x - mean) / deviation` of the rows that take part (unweighted; constant
+  /// columns are only centred; `data.scaling` and the validation batch's must be empty). The penalty then acts on the
+  /// weights of the scaled features; weights and bias go in and come out for raw ones, folded in double.
+  bool standardise = false;
+  float* centre_used = nullptr;  ///< D entries each: where a fit that standardises writes its map; null: nowhere
+  float* factor_used = nullptr;
+  /// `data.scaling` was given: weights and bias are for raw features, folded in double, as with `standardise`.
+  bool fold_scaling = false;
+  /// Where the state is kept so that an interrupted fit can go on: written when the fit ends before its time
+  /// (interrupted, time limit, most iterations) and every `checkpoint_seconds`, atomically. Null: nowhere.
+  const char* checkpoint = nullptr;
+  double checkpoint_seconds = 30;
+  /// Go on from the file at `checkpoint`: the same bits as if there had been no interruption. Refused, with
+  /// StatusCode::bad_checkpoint and the name of what differs, if it was written with other data or options.
+  bool resume = false;
+  const char* checkpoint_note = "";  ///< anything else that must be the same on resuming: class names, say
   Execution execution;
   ProgressCallback progress = nullptr;
   CancelCallback cancelled = nullptr;
@@ -74,24 +111,31 @@ struct FitOptions {
 
 struct FitResult {
   Solver solver = Solver::automatic;
+  Preconditioner preconditioner = Preconditioner::none;  ///< that was used last
   StopReason reason = StopReason::epochs;
   bool converged = false;  ///< gradient_norm <= tolerance at the returned weights
-  double objective = 0;    ///< from one pass over all rows at the returned weights, as are the next two
+  double objective = 0;    ///< from one f64 pass over all rows at the returned weights, as are the next two
   double data_loss = 0;
   double gradient_norm = 0;  ///< largest absolute entry of the objective's gradient, penalty and bias included
-  double learning_rate = 0;  ///< the initial rate that was used
+  double gap_bound = 0;  ///< the objective is at most this far above the optimum; NaN without penalty or for hinge loss
+  double learning_rate = 0;  ///< the initial rate that was used; lbfgs, newton: 0
   std::size_t iterations = 0;
-  double passes = 0;  ///< full-data equivalents of the gradient work, the final pass included
+  double passes = 0;  ///< full-data equivalents of the gradient work, the final passes included
   double seconds = 0;
 };
 
 /// Trains a linear classifier on `data` (labels or target probabilities) into `weights` (C x D) and `bias` (C).
 ///
-/// The rows of each mini-batch come from a Fisher-Yates shuffle per epoch, driven by SplitMix64 from `seed`: equal
-/// inputs give equal bits for any number of threads. Owns its scratch memory; out_of_memory if there is not enough.
+/// lbfgs and newton keep their state in double and run f32 passes until progress is lost in their rounding, then f64
+/// ones. sgd, momentum and adam take the rows of each mini-batch from a Fisher-Yates shuffle per epoch, driven by
+/// SplitMix64 from `seed`. Equal inputs give equal bits for any number of threads. Owns its scratch memory;
+/// out_of_memory if there is not enough.
 /// StatusCode::diverged: a loss or gradient was not finite; `weights` are the last that were good and `result` is set.
 /// Any other error leaves the outputs untouched.
 [[nodiscard]] Status fit(const Batch& data, const FitOptions& options, MatrixView<float> weights, float* bias,
+                         FitResult& result) noexcept;
+/// The same with weights in double, which lbfgs and newton really have.
+[[nodiscard]] Status fit(const Batch& data, const FitOptions& options, MatrixView<double> weights, double* bias,
                          FitResult& result) noexcept;
 
 }  // namespace lanemax

@@ -25,7 +25,8 @@ enum class StatusCode : std::uint8_t {
   no_rows,     ///< nothing is left to average: no rows, or the kept weights sum to 0
   bad_data,    ///< a data file breaks the rules of its format
   // model
-  bad_model,  ///< a model file breaks the rules of its format
+  bad_model,       ///< a model file breaks the rules of its format
+  bad_checkpoint,  ///< a checkpoint is damaged, or of another fit
   // numbers
   overflow,  ///< finite inputs, but a logit, loss or gradient left the range of the scalar type
   diverged,  ///< training produced a non-finite loss or gradient; the weights are the last good ones

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/fit/certificate.hpp"
+
+#include "engine/fit/curvature.hpp"
+#include "engine/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace lanemax {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Newton steps in the bias, with the Hessian of a sample of rows: each takes db down by the sample's error.
+constexpr int kBiasSteps = 3;
+constexpr std::size_t kBiasRows = 8192;
+constexpr double kSmallBias = 1e-13;  // of db: nothing is left to gain
+
+class LowerBound {
+ public:
+  LowerBound(FitProblem& problem, const Vector& x)
+      : problem_(problem), x_(x.size()), gradient_(x.size()), targets_(scores()) {
+    copy(x_, x);
+  }
+
+  Status run(const Vector* improved, double& bound) {
+    Status status = problem_.evaluate(x_, Precision::f64, value_, &gradient_);
+    for (int step = 0; status.ok() && step < kBiasSteps && largest_bias_gradient() > kSmallBias; ++step) {
+      status = newton_step_in_bias();
+    }
+    if (!status.ok()) return status;
+    sum_targets();
+    bound = dual_value();
+    if (improved != nullptr) copy(*improved, x_);
+    return {};
+  }
+
+ private:
+  // Scores of a row's dual variables: a logistic row is one of two classes.
+  [[nodiscard]] std::size_t scores() const { return logistic() ? 2 : problem_.classes(); }
+  [[nodiscard]] bool logistic() const { return problem_.objective().loss == Loss::logistic; }
+  [[nodiscard]] bool is_masked(std::size_t c) const { return std::isinf(x_[problem_.weights() + c]); }
+  [[nodiscard]] double bias_gradient(std::size_t c) const { return gradient_[problem_.weights() + c]; }
+  [[nodiscard]] double largest_bias_gradient() const {
+    double largest = 0;
+    for (std::size_t c = 0; c < problem_.classes(); ++c) largest = std::max(largest, std::abs(bias_gradient(c)));
+    return largest;
+  }
+
+  Status newton_step_in_bias() {
+    std::vector<double> step;
+    if (!bias_newton_step(problem_, x_, gradient_, kBiasRows, step)) return {};
+    Vector trial(x_.size()), trial_gradient(x_.size());
+    copy(trial, x_);
+    for (std::size_t c = 0; c < problem_.classes(); ++c) trial[problem_.weights() + c] += step[c];
+    Value value;
+    const Status status = problem_.evaluate(trial, Precision::f64, value, &trial_gradient);
+    if (!status.ok() || !(value.objective <= value_.objective * (1 + 1e-15))) return {};
+    std::swap(x_, trial);
+    std::swap(gradient_, trial_gradient);
+    value_ = value;
+    return {};
+  }
+
+  // n: column sums of the targets.
+  void sum_targets() {
+    const Batch& data = problem_.data();
+    std::size_t free = 0;
+    for (std::size_t c = 0; c < problem_.classes(); ++c) free += is_masked(c) ? 0 : 1;
+    const double smoothing = problem_.objective().label_smoothing;
+    double all = 0;
+    for (std::size_t i = 0; i < data.rows(); ++i) {
+      const std::size_t row = data.selection == nullptr ? i : data.selection[i];
+      const double weight = data.sample_weights == nullptr ? 1.0 : static_cast<double>(data.sample_weights[row]);
+      if (weight == 0) continue;
+      if (data.labels != nullptr) {
+        const std::int32_t label = data.labels[row];
+        if (label == problem_.objective().ignored_label) continue;
+        targets_[static_cast<std::size_t>(label)] += (1 - smoothing) * weight;
+        all += smoothing * weight;
+        continue;
+      }
+      for (std::size_t c = 0; c < problem_.classes(); ++c) {
+        const double target = static_cast<double>(data.target_probabilities.at(row, c));
+        if (logistic()) targets_[0] += weight * (1 - target);
+        targets_[logistic() ? 1 : c] += weight * target;
+      }
+    }
+    for (std::size_t c = 0; c < scores(); ++c) {
+      if (logistic() || !is_masked(c)) targets_[c] += all / static_cast<double>(free);
+    }
+  }
+
+  [[nodiscard]] double dual_value() const {
+    const double weight = problem_.total_weight();
+    double mass = 0, mixed = 0;  // S_t and e
+    for (const double n : targets_) mass += n;
+    std::vector<double> column(scores());  // q
+    for (std::size_t c = 0; c < scores(); ++c) {
+      const double db = !logistic() ? bias_gradient(c) : c == 1 ? bias_gradient(0) : -bias_gradient(0);
+      column[c] = targets_[c] + weight * db;
+      if (column[c] > 0) mixed = std::max(mixed, 1 - targets_[c] / column[c]);
+    }
+    double entropy = value_.data_loss, norm = 0, steepest = 0;  // steepest: 1 / the least penalty
+    for (std::size_t c = 0; c < problem_.classes(); ++c) {
+      if (!is_masked(c)) entropy -= x_[problem_.weights() + c] * bias_gradient(c);
+      for (std::size_t d = 0; d < problem_.features(); ++d) {
+        const double l2 = problem_.penalty_of(d);
+        const std::size_t at = weight_index(problem_.features(), problem_.classes(), c, d);
+        const double data_gradient = gradient_[at] - l2 * x_[at];
+        entropy -= x_[at] * data_gradient;
+        norm += data_gradient * data_gradient / l2;
+        steepest = std::max(steepest, 1 / l2);
+      }
+    }
+    norm = std::sqrt(norm);
+    if (mixed == 0) return entropy - norm * norm / 2;
+    double rest = 0;  // entropy(r)
+    for (std::size_t c = 0; c < scores(); ++c) {
+      const double r = std::max(0.0, (targets_[c] - (1 - mixed) * column[c]) / (mixed * mass));
+      if (r > 0) rest -= r * std::log(r);
+    }
+    // |(r - t_i)| <= sqrt(2) times the row's mass; logistic: of one score, 1.
+    const double spread = (logistic() ? 1.0 : std::sqrt(2.0)) * std::sqrt(problem_.mean_square_row() * steepest);
+    const double total = (1 - mixed) * norm + mixed * spread;
+    return (1 - mixed) * entropy + mixed * mass / weight * rest - total * total / 2;
+  }
+
+  FitProblem& problem_;
+  Vector x_, gradient_;
+  Value value_;
+  std::vector<double> targets_;
+};
+
+}  // namespace
+
+Status lower_bound(FitProblem& problem, const Vector& x, bool improve, double& bound) {
+  bound = -kInfinity;
+  if (!problem.is_penalised() || problem.objective().loss == Loss::hinge) return {};
+  return LowerBound(problem, x).run(improve ? &x : nullptr, bound);
+}
+
+}  // namespace lanemax

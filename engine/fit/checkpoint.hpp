@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_FIT_CHECKPOINT_HPP
+#define LANEMAX_ENGINE_FIT_CHECKPOINT_HPP
+
+#include <lanemax/fit.hpp>
+
+#include "engine/fit/archive.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lanemax {
+
+/// What must be the same for a fit to go on: (name, value) pairs, in the order in which they are compared. Data is in
+/// it by shape and by checksums of the features, labels, target probabilities, weights and selection.
+using FitIdentity = std::vector<std::pair<std::string, std::string>>;
+
+/// Of a fit with these inputs; `solver` and `preconditioner` are those that were chosen. Options that only say when to
+/// stop (max_iterations, time_limit, tolerance) or who is told (callbacks, threads, checkpoint) are not part of it.
+/// `initial`: the weights and bias of a warm start, else null. Throws std::bad_alloc.
+[[nodiscard]] FitIdentity identity_of(const Batch& data, const FitOptions& options, std::size_t classes,
+                                      const char* isa, const Vector* initial);
+
+/// Writes a checkpoint file, atomically: the identity and the state. Throws std::bad_alloc.
+[[nodiscard]] Status save_checkpoint(const char* path, const FitIdentity& identity, Resumable& state);
+
+/// Reads one. bad_checkpoint if the file is damaged, or not of this identity: `what` names the first thing that
+/// differs. The state is only touched if all is well. Throws std::bad_alloc.
+[[nodiscard]] Status load_checkpoint(const char* path, const FitIdentity& identity, Resumable& state);
+
+}  // namespace lanemax
+
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_FIT_CONTROL_HPP
+#define LANEMAX_ENGINE_FIT_CONTROL_HPP
+
+#include "engine/fit/checkpoint.hpp"
+
+#include <chrono>
+
+namespace lanemax {
+
+/// The clock, the caller's wish to stop, and the checkpoint file.
+class Control {
+ public:
+  Control(const FitOptions& options, FitIdentity identity)
+      : options_(options), identity_(std::move(identity)), started_(now()), kept_(started_) {}
+
+  [[nodiscard]] double seconds() const noexcept { return now() - started_; }
+  [[nodiscard]] bool cancelled() const noexcept {
+    return options_.cancelled != nullptr && options_.cancelled(options_.user);
+  }
+  /// Whether work of this many more seconds would pass the time limit.
+  [[nodiscard]] bool out_of_time(double more = 0) const noexcept {
+    return options_.time_limit > 0 && seconds() + more >= options_.time_limit;
+  }
+
+  /// Takes the state from the checkpoint, if the fit is to go on from one.
+  [[nodiscard]] Status resume(Resumable& state) const {
+    return options_.resume ? load_checkpoint(options_.checkpoint, identity_, state) : Status{};
+  }
+  /// Keeps the state if it is time.
+  [[nodiscard]] Status keep(Resumable& state) {
+    if (options_.checkpoint == nullptr || now() - kept_ < options_.checkpoint_seconds) return {};
+    return finish(state);
+  }
+  /// Keeps the state, if it is to be kept at all.
+  [[nodiscard]] Status finish(Resumable& state) {
+    if (options_.checkpoint == nullptr) return {};
+    const Status status = save_checkpoint(options_.checkpoint, identity_, state);
+    kept_ = now();
+    return status;
+  }
+
+ private:
+  static double now() noexcept {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
+  const FitOptions& options_;
+  FitIdentity identity_;
+  double started_;
+  double kept_;
+};
+
+}  // namespace lanemax
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/fit/curvature.hpp"
+
+#include "engine/fit/sampled_rows.hpp"
+#include "engine/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lanemax {
+namespace {
+
+/// The sample group by group; each tile of each matrix over a whole group.
+template <class T>
+class CurvatureSum {
+ public:
+  CurvatureSum(const FitProblem& problem, const Vector& x, Preconditioner kind, std::size_t rows, Buffer<T>& out)
+      : problem_(problem),
+        kernel_(kernels<T>(problem.table())),
+        kind_(kind),
+        shape_{problem.features() + 1},
+        team_size_(usable_threads(problem.threads(), curvature_flops(kind, rows, problem.features(), problem.classes()),
+                                  problem.table().blocks.serial_flops)),
+        rows_(problem, x, rows, team_size_),
+        out_(out) {
+    tile_ = Buffer<T>(static_cast<std::size_t>(team_size_) * tile_capacity() * SymmetricShape::kGroup);
+    out_ = Buffer<T>(kind == Preconditioner::diagonal ? weight_count(shape_.n, problem.classes())
+                                                      : matrix_count(kind, problem.classes()) * shape_.count());
+  }
+
+  bool run() {
+    const std::size_t matrices = matrix_count(kind_, problem_.classes()), step = rows_.most_group_rows();
+    parallel(team_size_, [&](const Team& team) {
+      for (std::size_t begin = 0; begin < rows_.rows(); begin += step) {
+        const std::size_t count = std::min(step, rows_.rows() - begin);
+        rows_.load_group(team, begin, count);
+        if (kind_ == Preconditioner::diagonal) {
+          team.once([&] { add_diagonal(count, begin > 0); });
+          continue;
+        }
+        if (kind_ == Preconditioner::gram) team.once([&] { weigh_by_mean_curvature(count); });
+        team.for_each(matrices * shape_.groups(), [&](std::size_t item) {
+          add_tile(item / shape_.groups(), item % shape_.groups(), count, begin > 0, team.rank());
+        });
+      }
+    });
+    const T inverse = static_cast<T>(1 / rows_.total_weight());
+    for (std::size_t i = 0; i < out_.size(); ++i) out_[i] *= inverse;
+    return rows_.finite();
+  }
+
+ private:
+  [[nodiscard]] std::size_t tile_capacity() const { return rows_.most_group_rows() + 1; }
+
+  void weigh_by_mean_curvature(std::size_t count) {
+    for (std::size_t n = 0; n < count; ++n) {
+      T sum = 0;
+      for (std::size_t c = 0; c < problem_.classes(); ++c)
+        sum += rows_.probability(n, c) * (T(1) - rows_.probability(n, c));
+      rows_.weight(n) *= sum / static_cast<T>(problem_.classes());
+    }
+  }
+
+  // A group of columns of one matrix += over the rows of the group: the gradient product with weighted rows for
+  // dlogits.
+  void add_tile(std::size_t matrix, std::size_t group, std::size_t count, bool accumulate, std::size_t rank) {
+    const std::size_t begin = shape_.group_begin(group);
+    const std::size_t width = std::min(SymmetricShape::kGroup, shape_.columns() - begin);
+    T* tile = tile_.data() + rank * tile_capacity() * SymmetricShape::kGroup;
+    std::size_t c = matrix, k = matrix;  // the block's classes
+    if (kind_ == Preconditioner::full) {
+      for (c = 0; k >= problem_.classes() - c; ++c) k -= problem_.classes() - c;
+      k += c;
+    }
+    for (std::size_t n = 0; n < count; ++n) {
+      T a = rows_.weight(n);
+      if (kind_ != Preconditioner::gram)
+        a *= rows_.probability(n, c) * ((c == k ? T(1) : T(0)) - rows_.probability(n, k));
+      const T* row = rows_.values() + n * rows_.stride() + begin;
+      for (std::size_t panel = 0; panel < width / kPanel; ++panel) {
+        T* to = tile + (panel * tile_capacity() + n) * kPanel;
+        for (std::size_t lane = 0; lane < kPanel; ++lane) to[lane] = a * row[panel * kPanel + lane];
+      }
+    }
+    GradientArgs<T> args;
+    args.x = {rows_.values(), rows_.stride(), count};
+    args.dlogits = tile;
+    args.capacity = tile_capacity();
+    args.features = shape_.n;
+    args.classes = width;
+    args.feature_begin = begin;
+    args.feature_end = shape_.n;
+    args.panel_end = width / kPanel;
+    args.dweights = out_.data() + matrix * shape_.count() + begin * shape_.n;
+    args.accumulate = accumulate;
+    kernel_.gradient(args);
+  }
+
+  // sum over rows of s p_c (1 - p_c) x'^2, by the gradient product of squared rows.
+  void add_diagonal(std::size_t count, bool accumulate) {
+    for (std::size_t i = 0; i < count * rows_.stride(); ++i) rows_.values()[i] *= rows_.values()[i];
+    for (std::size_t n = 0; n < count; ++n) {
+      for (std::size_t c = 0; c < problem_.classes(); ++c) {
+        T& p = rows_.probability(n, c);
+        p = rows_.weight(n) * p * (T(1) - p);
+      }
+    }
+    GradientArgs<T> args;
+    args.x = {rows_.values(), rows_.stride(), count};
+    args.dlogits = rows_.probabilities();
+    args.capacity = rows_.capacity();
+    args.features = shape_.n;
+    args.classes = problem_.classes();
+    args.feature_end = shape_.n;
+    args.panel_end = panel_count(problem_.classes());
+    args.dweights = out_.data();
+    args.accumulate = accumulate;
+    kernel_.gradient(args);
+  }
+
+  const FitProblem& problem_;
+  const Kernels<T>& kernel_;
+  Preconditioner kind_;
+  SymmetricShape shape_;
+  int team_size_;
+  SampledRows<T> rows_;
+  Buffer<T>& out_;
+  Buffer<T> tile_;
+};
+
+// Solves A x = b in place by Cholesky's factors; false if A is not positive definite.
+bool solve(std::vector<double>& a, std::vector<double>& b) {
+  const std::size_t n = b.size();
+  for (std::size_t j = 0; j < n; ++j) {
+    for (std::size_t k = 0; k < j; ++k) {
+      for (std::size_t i = j; i < n; ++i) a[i * n + j] -= a[i * n + k] * a[j * n + k];
+    }
+    if (!(a[j * n + j] > 0)) return false;
+    const double root = std::sqrt(a[j * n + j]);
+    for (std::size_t i = j; i < n; ++i) a[i * n + j] /= root;
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t k = 0; k < i; ++k) b[i] -= a[i * n + k] * b[k];
+    b[i] /= a[i * n + i];
+  }
+  for (std::size_t i = n; i-- > 0;) {
+    for (std::size_t k = i + 1; k < n; ++k) b[i] -= a[k * n + i] * b[k];
+    b[i] /= a[i * n + i];
+  }
+  return true;
+}
+
+}  // namespace
+
+std::size_t matrix_count(Preconditioner kind, std::size_t classes) noexcept {
+  switch (kind) {
+    case Preconditioner::gram: return 1;
+    case Preconditioner::blocks: return classes;
+    case Preconditioner::full: return classes * (classes + 1) / 2;
+    default: return 0;
+  }
+}
+
+template <class T>
+bool sum_curvature(const FitProblem& problem, const Vector& x, Preconditioner kind, std::size_t rows, Buffer<T>& out) {
+  return CurvatureSum<T>(problem, x, kind, rows, out).run();
+}
+
+double curvature_flops(Preconditioner kind, std::size_t rows, std::size_t features, std::size_t classes) noexcept {
+  const double n = static_cast<double>(rows), d = static_cast<double>(features + 1);
+  const double products = kind == Preconditioner::diagonal ? 2 * static_cast<double>(classes) * d
+                                                           : static_cast<double>(matrix_count(kind, classes)) * d * d;
+  return n * (2 * static_cast<double>(classes) * d + products);
+}
+
+bool bias_newton_step(const FitProblem& problem, const Vector& x, const Vector& gradient, std::size_t rows,
+                      std::vector<double>& step) {
+  // Beyond, classes hardly meet in a row and the diagonal is nearly all there is.
+  constexpr std::size_t kMostCoupled = 128;
+  const std::size_t classes = problem.classes();
+  const bool coupled = classes <= kMostCoupled;
+  SampledRows<double> sample(problem, x, rows, 1);
+  std::vector<double> hessian(coupled ? classes * classes : classes);
+  for (std::size_t begin = 0; begin < sample.rows(); begin += sample.most_group_rows()) {
+    const std::size_t count = std::min(sample.most_group_rows(), sample.rows() - begin);
+    sample.load_group(Team(0, 1), begin, count);
+    for (std::size_t n = 0; n < count; ++n) {
+      for (std::size_t c = 0; c < classes; ++c) {
+        const double p = sample.probability(n, c) * sample.weight(n);
+        hessian[coupled ? c * classes + c : c] += coupled ? p : p * (1 - sample.probability(n, c));
+        for (std::size_t k = 0; coupled && k <= c; ++k) hessian[c * classes + k] -= p * sample.probability(n, k);
+      }
+    }
+  }
+  if (!sample.finite()) return false;
+  step.assign(classes, 0);
+  double mean = 0;
+  for (std::size_t c = 0; c < classes; ++c)
+    mean += hessian[coupled ? c * classes + c : c] / static_cast<double>(classes);
+  if (!(mean > 0)) return false;
+  for (std::size_t c = 0; c < classes; ++c) {
+    step[c] = -gradient[problem.weights() + c] * sample.total_weight();
+    double& diagonal = hessian[coupled ? c * classes + c : c];
+    diagonal = std::max(diagonal, mean * 1e-9);  // a class that the sample does not show, or a masked one
+    // All biases together change nothing: that direction is given the mean curvature.
+    for (std::size_t k = 0; coupled && problem.has_gauge() && k <= c; ++k) {
+      hessian[c * classes + k] += mean / static_cast<double>(classes);
+    }
+  }
+  if (coupled) return solve(hessian, step);
+  for (std::size_t c = 0; c < classes; ++c) step[c] /= hessian[c];
+  return true;
+}
+
+template bool sum_curvature<float>(const FitProblem&, const Vector&, Preconditioner, std::size_t, Buffer<float>&);
+template bool sum_curvature<double>(const FitProblem&, const Vector&, Preconditioner, std::size_t, Buffer<double>&);
+
+}  // namespace lanemax

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_FIT_DESCENT_HPP
+#define LANEMAX_ENGINE_FIT_DESCENT_HPP
+
+#include "engine/fit/control.hpp"
+#include "engine/fit/preconditioner.hpp"
+
+namespace lanemax {
+
+/// Where a solver over all rows stands between two iterations. What the next one does depends on this, on the
+/// direction rule's own memory and on nothing else.
+struct DescentState {
+  Vector x;
+  Vector gradient;
+  Value value;
+  Precision precision = Precision::f32;
+  std::uint64_t iterations = 0;
+  double passes = 0;          ///< over the data, so far
+  std::uint64_t stalled = 0;  ///< iterations in a row that brought neither the objective nor the gradient down
+  double least_norm = 0;      ///< of the gradient, so far
+
+  // Which Hessian the preconditioner is of.
+  Preconditioner kind = Preconditioner::none;
+  Vector anchor;  ///< the point
+  std::uint64_t anchor_rows = 0;
+  double curvature_passes = 0;  ///< what all refreshes have cost, in passes
+  double refresh_cost = 0;      ///< what the last one has cost
+  double passes_at_refresh = 0;
+
+  // Validation.
+  Vector best;
+  double best_loss = 0;
+  std::uint64_t iterations_without_gain = 0;
+};
+
+/// How a solver finds its next direction.
+class DirectionRule : public Resumable {
+ public:
+  /// A direction of descent at the state's point. May run passes; interrupted if the caller says so.
+  virtual Status find(const DescentState& state, const PreconditionerMatrix& preconditioner,
+                      const Vector& direction) = 0;
+  /// A step was taken: x and the gradient changed by so much.
+  virtual void accept(const Vector& step, const Vector& gradient_change) = 0;
+  /// Forgets what steps have told. False if there was nothing.
+  virtual bool forget() = 0;
+  /// Whether the preconditioner must be of the point at hand.
+  [[nodiscard]] virtual bool wants_fresh_curvature() const noexcept { return false; }
+};
+
+/// Descends until the gradient is within the tolerance or another reason to stop appears.
+class Descent final : public Resumable {
+ public:
+  /// `options.validation` weighs `validation_weight`.
+  Descent(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
+          DirectionRule& rule, Preconditioner preconditioner);
+
+  /// Begins at x and leaves it at the point that the fit is to return. Sets the result's reason, preconditioner and
+  /// iterations.
+  Status run(const Vector& x, FitResult& result);
+  void exchange(Archive& archive) override;
+
+ private:
+  Status begin(const Vector& x);
+  Status iterate(StopReason& reason);
+  [[nodiscard]] bool should_stop(StopReason& reason) const noexcept;
+  Status evaluate_here();
+  Status refresh_curvature();
+  Status line_search(double slope);
+  void accept();
+  Status validate(StopReason& reason);
+  [[nodiscard]] bool report(double validation_loss) const;
+  [[nodiscard]] PreconditionerMatrix& matrix() noexcept { return state_.kind == main_.kind() ? main_ : start_; }
+  /// Passes since the last call.
+  double new_passes() noexcept;
+
+  FitProblem& problem_;
+  const FitOptions& options_;
+  double validation_weight_;
+  Control& control_;
+  DirectionRule& rule_;
+  PreconditionerMatrix start_, main_;
+  DescentState state_;
+  double passes_seen_ = 0;
+  double validation_loss_ = 0;
+
+  // The step at hand.
+  Vector direction_, trial_, trial_gradient_, step_, change_;
+  Value trial_value_;
+  double step_length_ = 0;
+};
+
+}  // namespace lanemax
+
+#endif

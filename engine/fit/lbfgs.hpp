@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_FIT_LBFGS_HPP
+#define LANEMAX_ENGINE_FIT_LBFGS_HPP
+
+#include "engine/fit/descent.hpp"
+
+#include <vector>
+
+namespace lanemax {
+
+/// Limited-memory BFGS: the inverse Hessian from the last steps, on top of the preconditioner's.
+class Lbfgs final : public DirectionRule {
+ public:
+  static constexpr std::size_t kPairs = 20;
+
+  explicit Lbfgs(std::size_t parameters);
+  Status find(const DescentState& state, const PreconditionerMatrix& preconditioner, const Vector& direction) override;
+  void accept(const Vector& step, const Vector& gradient_change) override;
+  bool forget() override;
+  void exchange(Archive& archive) override;
+
+ private:
+  [[nodiscard]] std::size_t slot(std::size_t age) const noexcept { return (first_ + age) % kPairs; }
+
+  std::vector<Vector> steps_, changes_;
+  double inverse_products_[kPairs] = {};
+  std::uint64_t first_ = 0, count_ = 0;
+  Vector scratch_, applied_;
+};
+
+}  // namespace lanemax
+
+#endif

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/fit/preconditioner.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <vector>
+
+namespace lanemax {
+namespace {
+
+// A product in f64 costs two of f32, and the inversion's are small.
+constexpr double kInverseCost = 4;
+constexpr double kMostBytes = 512e6;
+
+std::size_t order(const FitProblem& problem) {
+  return problem.features() + 1;
+}
+
+}  // namespace
+
+PreconditionerMatrix::PreconditionerMatrix(const FitProblem& problem, Preconditioner kind)
+    : problem_(problem), kind_(kind) {}
+
+std::size_t PreconditionerMatrix::inverse_order() const noexcept {
+  return kind_ == Preconditioner::full ? order(problem_) * problem_.classes() : order(problem_);
+}
+std::size_t PreconditionerMatrix::inverse_count() const noexcept {
+  return kind_ == Preconditioner::blocks ? problem_.classes() : 1;
+}
+
+double PreconditionerMatrix::cost(std::size_t rows) const noexcept {
+  if (kind_ == Preconditioner::none) return 0;
+  double flops = curvature_flops(kind_, rows, problem_.features(), problem_.classes());
+  if (kind_ == Preconditioner::full) flops *= 2;
+  if (kind_ != Preconditioner::diagonal) {
+    const double n = static_cast<double>(inverse_order());
+    flops += static_cast<double>(inverse_count()) * kInverseCost * n * n * n;
+  }
+  return flops / problem_.pass_flops();
+}
+
+std::size_t PreconditionerMatrix::rows_for(double passes) const noexcept {
+  const std::size_t all = problem_.rows(), fewest = std::min(all, order(problem_));
+  if (cost(all) <= passes) return all;
+  if (cost(fewest) > passes) return 0;
+  const double fixed = cost(0), per_row = (cost(all) - fixed) / static_cast<double>(all);
+  return std::clamp(static_cast<std::size_t>((passes - fixed) / per_row), fewest, all);
+}
+
+void PreconditionerMatrix::refresh(const Vector& x, std::size_t rows) {
+  if (kind_ == Preconditioner::none) return;
+  if (kind_ == Preconditioner::diagonal) return refresh_diagonal(x, rows);
+  if (kind_ == Preconditioner::full) {
+    Buffer<double> inverse;
+    if (refresh_matrices(x, rows, inverse)) wide_ = std::move(inverse), ready_ = true;
+  } else {
+    Buffer<float> inverses;
+    if (refresh_matrices(x, rows, inverses)) narrow_ = std::move(inverses), ready_ = true;
+  }
+}
+
+void PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows) {
+  Buffer<float> sums;
+  if (!sum_curvature(problem_, x, Preconditioner::diagonal, rows, sums)) return;
+  diagonal_ = Buffer<double>(problem_.parameters());
+  const std::size_t features = problem_.features(), classes = problem_.classes();
+  double largest = 0;
+  for (std::size_t i = 0; i < sums.size(); ++i) largest = std::max(largest, static_cast<double>(sums[i]));
+  // A feature that the sample does not show has no curvature of its own: it is given little, not none.
+  const double least = largest * 1e-9;
+  for (std::size_t c = 0; c < classes; ++c) {
+    for (std::size_t d = 0; d <= features; ++d) {
+      double curvature = static_cast<double>(sums[weight_index(features + 1, classes, c, d)]);
+      if (d < features) curvature += problem_.penalty_of(d);
+      const std::size_t at = d < features ? weight_index(features, classes, c, d) : problem_.weights() + c;
+      diagonal_[at] = 1 / std::max(curvature, least);
+    }
+  }
+  ready_ = true;
+}
+
+// The matrix to be inverted: curvature plus penalty, plus a little of its own diagonal where that is not enough.
+template <class T>
+void PreconditionerMatrix::assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, double* to) const {
+  const SymmetricShape part{order(problem_)}, whole{inverse_order()};
+  const std::size_t n = part.n, classes = kind_ == Preconditioner::full ? problem_.classes() : 1;
+  std::fill_n(to, whole.count(), 0.0);
+  const double gauge = problem_.has_gauge() ? 1 / static_cast<double>(classes) : 0;
+  std::size_t block = matrix;
+  for (std::size_t c = 0; c < classes; ++c) {
+    for (std::size_t k = c; k < classes; ++k, ++block) {
+      const T* from = sums.data() + block * part.count();
+      for (std::size_t j = 0; j < n; ++j) {
+        for (std::size_t i = 0; i < n; ++i) {
+          if (c == k && i < j) continue;
+          double entry = static_cast<double>(from[part.kept(i, j)]);
+          if (classes > 1 && problem_.has_gauge()) {
+            // Curvature for the direction that has none, where it cannot disturb the others: the mean of the diagonal
+            // blocks, for all classes together.
+            double mean = 0;
+            std::size_t diagonal = 0;
+            for (std::size_t q = 0; q < classes; diagonal += classes - q, ++q) {
+              mean += static_cast<double>(sums[diagonal * part.count() + part.kept(i, j)]);
+            }
+            entry += gauge * gauge * mean;
+          }
+          if (c == k && i == j) {
+            if (i + 1 < n) entry += problem_.penalty_of(i);
+            entry += ridge * entry;
+            if (entry == 0) entry = 1;  // a feature without a value in the sample, and no penalty
+          }
+          to[whole.kept(k * n + i, c * n + j)] = entry;
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+bool PreconditionerMatrix::refresh_matrices(const Vector& x, std::size_t rows, Buffer<T>& inverses) {
+  Buffer<T> sums;
+  if (!sum_curvature(problem_, x, kind_, rows, sums)) return false;
+  const SymmetricShape shape{inverse_order()};
+  const std::size_t count = inverse_count();
+  const Kernels<double>& kernel = problem_.table().f64;
+  inverses = Buffer<T>(count * shape.count());
+  std::atomic<bool> good{true};
+
+  const auto invert_one = [&](std::size_t matrix, double* work, InverseScratch& scratch, const Team& team) {
+    bool done = false;
+    for (double ridge = 0; !done && ridge < 1; ridge = std::max(ridge * 100, 1e-12)) {
+      team.once([&] { assemble(sums, matrix, ridge, work); });
+      done = invert(kernel, shape, work, scratch, team);
+    }
+    if (!done) return good.store(false);
+    team.once([&] {
+      T* to = inverses.data() + matrix * shape.count();
+      for (std::size_t j = 0; j < shape.n; ++j) {
+        for (std::size_t i = 0; i < shape.n; ++i) to[shape.index(i, j)] = static_cast<T>(work[shape.kept(i, j)]);
+      }
+    });
+  };
+
+  const int threads =
+      usable_threads(problem_.threads(), cost(rows) * problem_.pass_flops(), problem_.table().blocks.serial_flops);
+  if (count == 1) {
+    Buffer<double> work(shape.count());
+    InverseScratch scratch(shape.n);
+    parallel(threads, [&](const Team& team) { invert_one(0, work.data(), scratch, team); });
+  } else {
+    const int team_size = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), count));
+    std::vector<Buffer<double>> work;
+    std::vector<InverseScratch> scratch;
+    for (int i = 0; i < team_size; ++i) {
+      work.emplace_back(shape.count());
+      scratch.emplace_back(shape.n);
+    }
+    parallel(team_size, [&](const Team& team) {
+      team.for_each(count, [&](std::size_t matrix) {
+        invert_one(matrix, work[team.rank()].data(), scratch[team.rank()], Team(0, 1));
+      });
+    });
+  }
+  return good.load();
+}
+
+template <class T>
+void PreconditionerMatrix::multiply(const Buffer<T>& inverses, const Vector& v, const Vector& out) const {
+  const std::size_t features = problem_.features(), classes = problem_.classes(), n = order(problem_);
+  const SymmetricShape shape{inverse_order()};
+  const bool per_class = kind_ == Preconditioner::blocks;
+  const std::size_t lines = kind_ == Preconditioner::full ? 1 : classes;
+  // Lines of numbers, one per class or one for all, times a symmetric matrix: the logits of so many rows.
+  const std::size_t stride = round_up(shape.n, kPanel), items = per_class ? classes : (lines + 15) / 16;
+  const Buffer<T> in(lines * stride), zeros(shape.columns()), result(lines * shape.columns() + items * shape.columns());
+  const auto line_of = [&](std::size_t c) { return kind_ == Preconditioner::full ? c * n : c * stride; };
+  for (std::size_t c = 0; c < classes; ++c) {
+    for (std::size_t d = 0; d < features; ++d)
+      in[line_of(c) + d] = static_cast<T>(v[weight_index(features, classes, c, d)]);
+    in[line_of(c) + features] = static_cast<T>(v[problem_.weights() + c]);
+  }
+  const double flops = 2.0 * static_cast<double>(lines) * static_cast<double>(shape.n) * static_cast<double>(shape.n);
+  parallel(usable_threads(problem_.threads(), flops, problem_.table().blocks.serial_flops), [&](const Team& team) {
+    team.for_each(items, [&](std::size_t item) {
+      const std::size_t first = per_class ? item : item * 16,
+                        count = per_class ? 1 : std::min<std::size_t>(16, lines - first);
+      LogitsArgs<T> product;
+      product.x = {in.data() + first * stride, stride, count};
+      product.features = shape.n;
+      product.classes = shape.columns();
+      product.weights = inverses.data() + (per_class ? item * shape.count() : 0);
+      product.bias = zeros.data();
+      product.logits = result.data() + first * shape.columns();
+      product.capacity = count;
+      product.form = LogitsForm::panel;
+      kernels<T>(problem_.table()).logits(product);
+    });
+  });
+  const auto result_at = [&](std::size_t line, std::size_t j) {
+    const std::size_t first = per_class ? line : line / 16 * 16;
+    const std::size_t count = per_class ? 1 : std::min<std::size_t>(16, lines - first);
+    return static_cast<double>(
+        result[first * shape.columns() + (j / kPanel * count + line - first) * kPanel + j % kPanel]);
+  };
+  std::fill_n(out.data(), out.size(), 0.0);
+  for (std::size_t c = 0; c < classes; ++c) {
+    const std::size_t line = kind_ == Preconditioner::full ? 0 : c, base = kind_ == Preconditioner::full ? c * n : 0;
+    for (std::size_t d = 0; d < features; ++d) out[weight_index(features, classes, c, d)] = result_at(line, base + d);
+    out[problem_.weights() + c] = result_at(line, base + features);
+  }
+}
+
+void PreconditionerMatrix::apply(const Vector& v, const Vector& out) const {
+  if (!ready_) return copy(out, v);
+  const Vector* in = &v;
+  Vector projected;
+  if (problem_.has_gauge()) {
+    projected = Vector(v.size());
+    copy(projected, v);
+    problem_.centre(projected);
+    in = &projected;
+  }
+  if (kind_ == Preconditioner::diagonal) {
+    for (std::size_t i = 0; i < v.size(); ++i) out[i] = diagonal_[i] * (*in)[i];
+  } else if (kind_ == Preconditioner::full) {
+    multiply(wide_, *in, out);
+  } else {
+    multiply(narrow_, *in, out);
+  }
+  if (problem_.has_gauge()) problem_.centre(out);
+}
+
+Preconditioner choose_preconditioner(const FitProblem& problem, Solver solver) noexcept {
+  constexpr std::size_t kMostDirect = 512;
+  if (solver == Solver::newton && order(problem) * problem.classes() <= kMostDirect) return Preconditioner::full;
+  const double n = static_cast<double>(order(problem)), classes = static_cast<double>(problem.classes());
+  const double inverse_bytes = 4 * n * n;
+  // What is in memory at once: sums and inverses, in f32.
+  if (2 * classes * inverse_bytes <= kMostBytes) return Preconditioner::blocks;
+  if (6 * inverse_bytes <= kMostBytes) return Preconditioner::gram;
+  return Preconditioner::diagonal;
+}
+
+}  // namespace lanemax

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_FIT_PRECONDITIONER_HPP
+#define LANEMAX_ENGINE_FIT_PRECONDITIONER_HPP
+
+#include <lanemax/fit.hpp>
+
+#include "engine/fit/curvature.hpp"
+
+namespace lanemax {
+
+/// An approximate inverse of the Hessian: what the classes share or each class has of it, from a sample of the rows,
+/// plus the penalty, inverted.
+///
+/// For softmax it works on vectors whose mean over the classes is 0. To add one vector to the weights of all classes
+/// changes no probability, so the Hessian has next to no curvature that way, and blocks that know nothing of each other
+/// have plenty: without the projection on both sides L-BFGS takes 438 passes to a gap of 1e-7 on Fashion-MNIST with
+/// blocks from all rows, with it 44.
+class PreconditionerMatrix {
+ public:
+  PreconditionerMatrix(const FitProblem& problem, Preconditioner kind);
+
+  [[nodiscard]] Preconditioner kind() const noexcept { return kind_; }
+  [[nodiscard]] bool empty() const noexcept { return !ready_; }
+
+  /// From the Hessian at x over a sample of so many rows. Keeps what it had if the result cannot be inverted.
+  void refresh(const Vector& x, std::size_t rows);
+  /// out = (approximate inverse of the Hessian) v; v itself before the first refresh or without a preconditioner.
+  void apply(const Vector& v, const Vector& out) const;
+
+  /// Cost of a refresh over so many rows, in passes over the data.
+  [[nodiscard]] double cost(std::size_t rows) const noexcept;
+  /// The most rows whose refresh costs no more passes than this; 0 if even D + 1 rows cost more.
+  [[nodiscard]] std::size_t rows_for(double passes) const noexcept;
+
+ private:
+  template <class T>
+  bool refresh_matrices(const Vector& x, std::size_t rows, Buffer<T>& inverses);
+  void refresh_diagonal(const Vector& x, std::size_t rows);
+  template <class T>
+  void assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, double* to) const;
+  template <class T>
+  void multiply(const Buffer<T>& inverses, const Vector& v, const Vector& out) const;
+  [[nodiscard]] std::size_t inverse_order() const noexcept;  // rows of a matrix that is inverted
+  [[nodiscard]] std::size_t inverse_count() const noexcept;
+
+  const FitProblem& problem_;
+  Preconditioner kind_;
+  bool ready_ = false;
+  Buffer<double> diagonal_;
+  Buffer<float> narrow_;  // inverses, symmetric, in panels of 16 columns
+  Buffer<double> wide_;   // kind `full`
+};
+
+/// The kind that `auto` means for this problem: by the operations and the memory of each, a function of the shape.
+[[nodiscard]] Preconditioner choose_preconditioner(const FitProblem& problem, Solver solver) noexcept;
+
+}  // namespace lanemax
+
+#endif

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/fit/problem.hpp"
+
+#include "engine/parallel.hpp"
+#include "engine/row_source.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lanemax {
+
+FitProblem::FitProblem(const Batch& data, const Objective& objective, std::size_t classes, const KernelTable& table,
+                       int threads, const ProblemSize& size, std::vector<double> penalty)
+    : data_(data),
+      objective_(objective),
+      classes_(classes),
+      table_(table),
+      threads_(threads),
+      size_(size),
+      penalty_(std::move(penalty)) {
+  objective_.l2 = 0;
+}
+
+bool FitProblem::is_penalised() const noexcept {
+  return std::all_of(penalty_.begin(), penalty_.end(), [](double l2) { return l2 > 0; });
+}
+
+double FitProblem::pass_flops() const noexcept {
+  return 4.0 * static_cast<double>(size_.rows) * static_cast<double>(features()) * static_cast<double>(classes_);
+}
+
+void FitProblem::set_masked(const Vector& x) {
+  masked_.assign(classes_, 0);
+  bool any = false;
+  for (std::size_t c = 0; c < classes_; ++c) {
+    masked_[c] = std::isinf(x[weights() + c]);
+    any = any || masked_[c] != 0;
+  }
+  if (!any) masked_.clear();
+}
+
+void FitProblem::centre(const Vector& v) const noexcept {
+  double free = 0;
+  for (std::size_t c = 0; c < classes_; ++c) free += masked_.empty() || masked_[c] == 0 ? 1 : 0;
+  if (free == 0) return;
+  const auto centre_at = [&](const auto& index) {
+    double sum = 0;
+    for (std::size_t c = 0; c < classes_; ++c) sum += masked_.empty() || masked_[c] == 0 ? v[index(c)] : 0;
+    const double mean = sum / free;
+    for (std::size_t c = 0; c < classes_; ++c) {
+      if (masked_.empty() || masked_[c] == 0) v[index(c)] -= mean;
+    }
+  };
+  for (std::size_t d = 0; d < features(); ++d) {
+    centre_at([&](std::size_t c) { return weight_index(features(), classes_, c, d); });
+  }
+  centre_at([&](std::size_t c) { return weights() + c; });
+}
+
+template <class T>
+Status FitProblem::run(Runner<T>& runner, const PassNeeds& needs, const Batch& batch, double total_weight,
+                       const Vector& x, const Vector* direction, LossResult& result) {
+  if (runner.memory.empty()) {
+    const auto lay_out = [&](Arena& arena) {
+      runner.weights = arena.take<T>(weights());
+      runner.bias = arena.take<T>(bias_count(classes_));
+      if (needs.curvature) {
+        runner.direction_weights = arena.take<T>(weights());
+        runner.direction_bias = arena.take<T>(bias_count(classes_));
+      }
+      runner.pass.lay_out(arena, make_plan<T>(batch.rows(), features(), classes_), threads_, needs);
+    };
+    Arena measure;
+    lay_out(measure);
+    runner.memory = OwnedWorkspace(measure.bytes());
+    if (measure.bytes() == 0 || runner.memory.empty()) throw std::bad_alloc();
+    Arena arena(runner.memory.view());
+    lay_out(arena);
+  }
+  const auto narrow = [this](const Vector& from, T* to_weights, T* to_bias) {
+    const double* v = from.data();
+    for (std::size_t i = 0; i < weights(); ++i) to_weights[i] = static_cast<T>(v[i]);
+    for (std::size_t i = 0; i < bias_count(classes_); ++i) to_bias[i] = static_cast<T>(v[weights() + i]);
+  };
+  narrow(x, runner.weights, runner.bias);
+  PassInput<T> in;
+  in.table = &table_;
+  in.objective = &objective_;
+  in.batch = &batch;
+  in.weights = runner.weights;
+  in.bias = runner.bias;
+  in.total_weight = total_weight;
+  if (direction != nullptr) {
+    narrow(*direction, runner.direction_weights, runner.direction_bias);
+    in.direction_weights = runner.direction_weights;
+    in.direction_bias = runner.direction_bias;
+  }
+  return run_pass<T>(in, runner.pass, needs, {}, {}, result);
+}
+
+namespace {
+
+PassNeeds needs_of(const Batch& batch, bool gradient, bool curvature) {
+  PassNeeds needs;
+  needs.gradient = gradient;
+  needs.targets = batch.labels == nullptr;
+  needs.probabilities = curvature;
+  needs.curvature = curvature;
+  needs.penalty = false;
+  return needs;
+}
+
+}  // namespace
+
+template <class T>
+Status FitProblem::evaluate_in(const Vector& x, Value& value, const Vector* gradient) {
+  Runner<T>& runner = gradient != nullptr ? runners<T>().gradient : runners<T>().value;
+  LossResult loss;
+  const Status status =
+      run(runner, needs_of(data_, gradient != nullptr, false), data_, size_.total_weight, x, nullptr, loss);
+  passes_ += gradient != nullptr ? 1 : 0.5;
+  if (!status.ok()) return status;
+  value.data_loss = loss.data_loss;
+  value.objective = loss.data_loss + penalty_at(x);
+  if (!std::isfinite(value.objective)) {
+    return fail(StatusCode::overflow, "penalty", "weights whose squares are within the range of double");
+  }
+  if (gradient != nullptr) {
+    for (std::size_t i = 0; i < parameters(); ++i) (*gradient)[i] = static_cast<double>(runner.pass.gradient[i]);
+    add_penalty(x, *gradient);
+  }
+  return {};
+}
+
+Status FitProblem::evaluate(const Vector& x, Precision precision, Value& value, const Vector* gradient) {
+  return precision == Precision::f32 ? evaluate_in<float>(x, value, gradient) : evaluate_in<double>(x, value, gradient);
+}
+
+template <class T>
+Status FitProblem::hessian_product_in(const Vector& x, const Vector& direction, const Vector& out) {
+  Runner<T>& runner = runners<T>().curvature;
+  LossResult loss;
+  const Status status = run(runner, needs_of(data_, true, true), data_, size_.total_weight, x, &direction, loss);
+  passes_ += 1.5;
+  if (!status.ok()) return status;
+  for (std::size_t i = 0; i < parameters(); ++i) out[i] = static_cast<double>(runner.pass.gradient[i]);
+  add_penalty(direction, out);
+  return {};
+}
+
+Status FitProblem::hessian_product(const Vector& x, const Vector& direction, Precision precision, const Vector& out) {
+  return precision == Precision::f32 ? hessian_product_in<float>(x, direction, out)
+                                     : hessian_product_in<double>(x, direction, out);
+}
+
+Status FitProblem::validation_loss(const Vector& x, const Batch& batch, double total_weight, double& loss) {
+  LossResult result;
+  const Status status = run(validation_, needs_of(batch, false, false), batch, total_weight, x, nullptr, result);
+  passes_ += 0.5 * static_cast<double>(batch.rows()) / static_cast<double>(rows());
+  loss = result.data_loss;
+  return status;
+}
+
+double FitProblem::mean_square_row() {
+  if (mean_square_row_ >= 0) return mean_square_row_;
+  const Kernels<float>& kernel = table_.f32;
+  const RowSource<float> source(data_, objective_, kernel);
+  constexpr std::size_t kRows = 64;
+  const std::size_t stride = round_up(features(), kPanel), blocks = (data_.rows() + kRows - 1) / kRows;
+  const auto team_size = static_cast<std::size_t>(threads_);
+  const Buffer<float> values(team_size * kRows * stride), weights(team_size * kRows);
+  const Buffer<std::int32_t> labels(team_size * kRows);
+  const Buffer<std::uint32_t> rows(team_size * kRows), positions(team_size * kRows);
+  const Buffer<double> sums(blocks);
+  parallel(usable_threads(threads_, pass_flops(), table_.blocks.serial_flops), [&](const Team& team) {
+    team.for_each(blocks, [&](std::size_t block) {
+      const std::size_t place = team.rank() * kRows, begin = block * kRows, end = std::min(begin + kRows, data_.rows());
+      const RowBuffers<float> buffers{
+          values.data() + place * stride, stride, labels.data() + place, weights.data() + place, rows.data() + place,
+          positions.data() + place};
+      const RowBlock<float> x = source.load(begin, end, buffers);
+      for (std::size_t n = 0; n < x.count; ++n) {
+        double lanes[8] = {}, mass = 1;
+        const float* row = x.data + n * x.stride;
+        for (std::size_t d = 0; d < features(); ++d)
+          lanes[d % 8] += static_cast<double>(row[d]) * static_cast<double>(row[d]);
+        if (data_.labels == nullptr && has_gauge()) {
+          const std::size_t at = begin + buffers.positions[n];
+          mass = 0;
+          for (std::size_t c = 0; c < classes_; ++c) {
+            mass += static_cast<double>(
+                data_.target_probabilities.at(data_.selection == nullptr ? at : data_.selection[at], c));
+          }
+        }
+        double square = 0;
+        for (const double lane : lanes) square += lane;
+        sums[block] += static_cast<double>(buffers.weights[n]) * mass * mass * square;
+      }
+    });
+  });
+  double sum = 0;
+  for (std::size_t block = 0; block < blocks; ++block) sum += sums[block];
+  constexpr double kRounding = 1 + 1e-6;  // of the rows' values to f32
+  mean_square_row_ = kRounding * sum / size_.total_weight;
+  return mean_square_row_;
+}
+
+// Calls f(index of a weight, its feature's penalty) for every weight, padding included where that is simpler.
+template <class F>
+static void for_each_penalty(const FitProblem& problem, const F& f) {
+  const std::size_t features = problem.features(), classes = problem.classes();
+  const bool class_major = is_class_major(classes);
+  const std::size_t lines = class_major ? classes : panel_count(classes);
+  const std::size_t width = class_major ? 1 : kPanel, stride = class_major ? round_up(features, kPanel) : features;
+  for (std::size_t line = 0; line < lines; ++line) {
+    for (std::size_t d = 0; d < features; ++d) {
+      const double l2 = problem.penalty_of(d);
+      const std::size_t at = (line * stride + d) * width;
+      for (std::size_t i = 0; i < width; ++i) f(at + i, l2);
+    }
+  }
+}
+
+void FitProblem::add_penalty(const Vector& x, const Vector& out) const noexcept {
+  const double* from = x.data();
+  double* to = out.data();
+  for_each_penalty(*this, [&](std::size_t i, double l2) { to[i] += l2 * from[i]; });
+}
+
+double FitProblem::penalty_at(const Vector& x) const noexcept {
+  double sum = 0;
+  const double* from = x.data();
+  for_each_penalty(*this, [&](std::size_t i, double l2) { sum += l2 * from[i] * from[i]; });
+  return 0.5 * sum;
+}
+
+}  // namespace lanemax
