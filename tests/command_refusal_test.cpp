@@ -36,7 +36,12 @@ TEST_F(CommandTest, WrongOptionsAreUsageErrors) {
   for (const char* option : {"--loss", "--solver", "--schedule", "--scale", "--format", "--header"}) {
     expect_refusal(plus(base, {option, "other"}), 2, option);
   }
-  for (const char* solver : {"lbfgs", "newton", "adam"}) expect_refusal(plus(base, {"--solver", solver}), 2, solver);
+  for (const char* solver : {"lbfgs", "newton"}) {
+    expect_refusal(plus(base, {"--solver", solver, "--epochs", "3"}), 2, "--epochs");
+    expect_refusal(plus(base, {"--solver", solver, "--schedule", "step"}), 2, "--schedule");
+    expect_refusal(plus(base, {"--solver", solver, "--loss", "hinge"}), 2, solver);
+  }
+  expect_refusal(plus(base, {"--solver", "sgd", "--preconditioner", "gram"}), 2, "--preconditioner");
   for (const char* later : {"--resume", "--checkpoint", "--report"}) expect_refusal(plus(base, {later, "f"}), 2, later);
   expect_refusal(plus(base, {"--l2", "1", "--l2", "2"}), 2, "--l2");
   expect_refusal(plus(base, {"--quiet", "--quiet"}), 2, "--quiet");

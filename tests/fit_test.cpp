@@ -114,16 +114,18 @@ TEST_P(FitTest, ResultIsThatOfAnIndependentPass) {
   ASSERT_TRUE(fitted.status.ok());
   CallOptions how;
   how.isa = GetParam();
-  const CallOutputs<float> pass =
-      call<float>(o.objective, {{fitted.w.data(), p.classes, p.features}, fitted.b.data()}, arrays.batch, how, true);
-  EXPECT_TRUE(same_bits(fitted.result.objective, pass.result.objective));
+  const std::vector<double> w(fitted.w.begin(), fitted.w.end()), b(fitted.b.begin(), fitted.b.end());
+  const CallOutputs<double> pass =
+      call<double>(o.objective, {{w.data(), p.classes, p.features}, b.data()}, arrays.batch, how, true);
+  EXPECT_DOUBLE_EQ(fitted.result.objective, pass.result.objective);
   EXPECT_TRUE(same_bits(fitted.result.data_loss, pass.result.data_loss));
-  float largest = 0;
-  for (const float g : pass.dweights) largest = std::max(largest, std::abs(g));
-  for (const float g : pass.dbias) largest = std::max(largest, std::abs(g));
-  EXPECT_EQ(fitted.result.gradient_norm, static_cast<double>(largest));
+  double largest = 0;
+  for (const double g : pass.dweights) largest = std::max(largest, std::abs(g));
+  for (const double g : pass.dbias) largest = std::max(largest, std::abs(g));
+  EXPECT_DOUBLE_EQ(fitted.result.gradient_norm, largest);
   EXPECT_EQ(fitted.result.iterations, 4U * 4U);  // 400 rows in batches of 128
-  EXPECT_EQ(fitted.result.passes, 5);            // four epochs and the final pass
+  EXPECT_GE(fitted.result.passes, 6);            // four epochs, and what the certificate takes
+  EXPECT_LE(fitted.result.passes, 12);
   EXPECT_EQ(fitted.result.reason, StopReason::epochs);
   EXPECT_FALSE(fitted.result.converged);
   EXPECT_GT(fitted.result.seconds, 0);
@@ -431,10 +433,8 @@ TEST_P(FitTest, ExtremeScalesGiveFiniteWeightsOrAnError) {
     const Fitted fitted = run_fit(arrays.batch, options(10), p.classes);
     EXPECT_TRUE(fitted.status.ok() || fitted.status.code == StatusCode::diverged) << scale << message(fitted.status);
     for (const float w : fitted.w) ASSERT_TRUE(std::isfinite(w)) << scale;
-    if (scale > 1e36) {  // the gradient overflows at W = 0 already
+    if (scale > 1e36) {  // the gradient overflows at W = 0 already, in f32
       EXPECT_EQ(fitted.status.code, StatusCode::diverged);
-      EXPECT_TRUE(std::isnan(fitted.result.objective));
-      continue;
     }
     EXPECT_TRUE(std::isfinite(fitted.result.objective)) << scale;
     EXPECT_LE(fitted.result.objective, std::log(4.0) + 1e-6) << scale;

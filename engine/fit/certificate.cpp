@@ -17,7 +17,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Newton steps in the bias, with the Hessian of a sample of rows: each takes db down by the sample's error.
 constexpr int kBiasSteps = 3;
 constexpr std::size_t kBiasRows = 8192;
-constexpr double kSmallBias = 1e-13;  // of db: nothing is left to gain
+// What is left of db may add this part to the norm in the bound.
+constexpr double kSmallMixture = 0.01;
 
 class LowerBound {
  public:
@@ -27,13 +28,14 @@ class LowerBound {
   }
 
   Status run(const Vector* improved, double& bound) {
-    Status status = problem_.evaluate(x_, Precision::f64, value_, &gradient_);
-    for (int step = 0; status.ok() && step < kBiasSteps && largest_bias_gradient() > kSmallBias; ++step) {
-      status = newton_step_in_bias();
-    }
+    const Status status = problem_.evaluate(x_, Precision::f64, value_, &gradient_);
     if (!status.ok()) return status;
     sum_targets();
-    bound = dual_value();
+    bool small = false;
+    bound = dual_value(small);
+    for (int step = 0; step < kBiasSteps && !small && newton_step_in_bias(); ++step) {
+      bound = std::max(bound, dual_value(small));
+    }
     if (improved != nullptr) copy(*improved, x_);
     return {};
   }
@@ -44,25 +46,21 @@ class LowerBound {
   [[nodiscard]] bool logistic() const { return problem_.objective().loss == Loss::logistic; }
   [[nodiscard]] bool is_masked(std::size_t c) const { return std::isinf(x_[problem_.weights() + c]); }
   [[nodiscard]] double bias_gradient(std::size_t c) const { return gradient_[problem_.weights() + c]; }
-  [[nodiscard]] double largest_bias_gradient() const {
-    double largest = 0;
-    for (std::size_t c = 0; c < problem_.classes(); ++c) largest = std::max(largest, std::abs(bias_gradient(c)));
-    return largest;
-  }
 
-  Status newton_step_in_bias() {
+  // False if there is no such step, or none that helps.
+  bool newton_step_in_bias() {
     std::vector<double> step;
-    if (!bias_newton_step(problem_, x_, gradient_, kBiasRows, step)) return {};
+    if (!bias_newton_step(problem_, x_, gradient_, kBiasRows, step)) return false;
     Vector trial(x_.size()), trial_gradient(x_.size());
     copy(trial, x_);
     for (std::size_t c = 0; c < problem_.classes(); ++c) trial[problem_.weights() + c] += step[c];
     Value value;
     const Status status = problem_.evaluate(trial, Precision::f64, value, &trial_gradient);
-    if (!status.ok() || !(value.objective <= value_.objective * (1 + 1e-15))) return {};
+    if (!status.ok() || !(value.objective <= value_.objective * (1 + 1e-15))) return false;
     std::swap(x_, trial);
     std::swap(gradient_, trial_gradient);
     value_ = value;
-    return {};
+    return true;
   }
 
   // n: column sums of the targets.
@@ -94,7 +92,8 @@ class LowerBound {
     }
   }
 
-  [[nodiscard]] double dual_value() const {
+  /// `small`: e hardly matters.
+  [[nodiscard]] double dual_value(bool& small) const {
     const double weight = problem_.total_weight();
     double mass = 0, mixed = 0;  // S_t and e
     for (const double n : targets_) mass += n;
@@ -117,6 +116,7 @@ class LowerBound {
       }
     }
     norm = std::sqrt(norm);
+    small = true;
     if (mixed == 0) return entropy - norm * norm / 2;
     double rest = 0;  // entropy(r)
     for (std::size_t c = 0; c < scores(); ++c) {
@@ -125,6 +125,7 @@ class LowerBound {
     }
     // |(r - t_i)| <= sqrt(2) times the row's mass; logistic: of one score, 1.
     const double spread = (logistic() ? 1.0 : std::sqrt(2.0)) * std::sqrt(problem_.mean_square_row() * steepest);
+    small = mixed * spread <= kSmallMixture * norm;
     const double total = (1 - mixed) * norm + mixed * spread;
     return (1 - mixed) * entropy + mixed * mass / weight * rest - total * total / 2;
   }

@@ -113,12 +113,19 @@ Status Descent::evaluate_here() {
   return status;
 }
 
+// With a time limit: whether so many passes, and those of the certificate, are likely to end within it.
+bool Descent::has_time_for(double passes) const noexcept {
+  constexpr double kLastPasses = 12;  // four or five in f64
+  const double per_pass = control_.seconds() / std::max(state_.passes + state_.curvature_passes, 1.0);
+  return !control_.out_of_time(std::min((passes + kLastPasses) * per_pass, options_.time_limit / 2));
+}
+
 bool Descent::should_stop(StopReason& reason) const noexcept {
   if (options_.max_iterations > 0 && state_.iterations >= options_.max_iterations) {
     reason = StopReason::max_iterations;
     return true;
   }
-  if (control_.out_of_time()) {
+  if (!has_time_for(1)) {
     reason = StopReason::time_limit;
     return true;
   }
@@ -181,6 +188,7 @@ Status Descent::refresh_curvature() {
   std::size_t rows = fresh ? problem_.rows() : next.rows_for(budget);
   if (rows == 0 && !first) return {};
   if (rows == 0) rows = std::min(problem_.rows(), problem_.features() + 1);
+  if (!first && !has_time_for(2 * next.cost(rows))) return {};  // nothing would come of it
   next.refresh(state_.x, rows);
   state_.kind = next.kind();
   copy(state_.anchor, state_.x);
@@ -247,7 +255,10 @@ Status Descent::validate(StopReason& reason) {
   if (options_.validation != nullptr) {
     const Status status = problem_.validation_loss(state_.x, *options_.validation, validation_weight_, loss);
     state_.passes += new_passes();
-    if (!status.ok()) return status;
+    if (!status.ok()) {
+      const Status cause = find_bad_feature(*options_.validation, options_.objective.ignored_label);
+      return cause.ok() ? status : cause;
+    }
     const bool gained = loss < state_.best_loss;
     state_.iterations_without_gain = gained ? 0 : state_.iterations_without_gain + 1;
     if (gained) {

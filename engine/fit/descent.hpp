@@ -63,6 +63,7 @@ class Descent final : public Resumable {
   Status begin(const Vector& x);
   Status iterate(StopReason& reason);
   [[nodiscard]] bool should_stop(StopReason& reason) const noexcept;
+  [[nodiscard]] bool has_time_for(double passes) const noexcept;
   Status evaluate_here();
   Status refresh_curvature();
   Status line_search(double slope);

@@ -252,15 +252,15 @@ class MiniBatch final : public Resumable {
     return fail(StatusCode::diverged, "training", "a smaller learning rate or scaled features");
   }
 
-  // The weights so far; if they are no good (rows that a last mini-batch never met, a divergence on the last step),
-  // the best epoch's, and if its last step was the one that went too far, the initial ones.
+  // The weights so far; if they are no good in f32 (rows that a last mini-batch never met, a divergence on the last
+  // step), the best epoch's, and if its last step was the one that went too far, the initial ones.
   Status leave_good_weights(const Vector& x, Status status) {
     result_.iterations = iterations_;
     problem_.count_passes(static_cast<double>(row_visits_) / static_cast<double>(rows_));
     Value value;
     for (int attempt = 0; attempt < 3; ++attempt) {
       get_weights(x);
-      if (problem_.evaluate(x, Precision::f64, value, &gradient()).ok()) return status;
+      if (problem_.evaluate(x, Precision::f32, value, &gradient()).ok()) return status;
       if (status.ok()) status = diverged(data_);
       if (status.code != StatusCode::diverged) return status;
       if (attempt == 0) {

@@ -232,8 +232,13 @@ void PreconditionerMatrix::apply(const Vector& v, const Vector& out) const {
 }
 
 Preconditioner choose_preconditioner(const FitProblem& problem, Solver solver) noexcept {
-  constexpr std::size_t kMostDirect = 512;
-  if (solver == Solver::newton && order(problem) * problem.classes() <= kMostDirect) return Preconditioner::full;
+  // The whole Hessian at every step, if that costs no more than conjugate gradients would.
+  constexpr std::size_t kMostDirect = 1024;
+  constexpr double kMostDirectPasses = 64;
+  if (solver == Solver::newton && order(problem) * problem.classes() <= kMostDirect &&
+      PreconditionerMatrix(problem, Preconditioner::full).cost(problem.rows()) <= kMostDirectPasses) {
+    return Preconditioner::full;
+  }
   const double n = static_cast<double>(order(problem)), classes = static_cast<double>(problem.classes());
   const double inverse_bytes = 4 * n * n;
   // What is in memory at once: sums and inverses, in f32.
