@@ -12,6 +12,7 @@
 namespace lanemax {
 namespace {
 
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // Newton steps in the bias, with the Hessian of a sample of rows: each takes db down by the sample's error.
@@ -27,17 +28,17 @@ class LowerBound {
     copy(x_, x);
   }
 
-  Status run(const Vector* improved, double& bound) {
+  double run(const Vector* improved) {
     const Status status = problem_.evaluate(x_, Precision::f64, value_, &gradient_);
-    if (!status.ok()) return status;
+    if (!status.ok()) return -kInfinity;
     sum_targets();
     bool small = false;
-    bound = dual_value(small);
+    double bound = dual_value(small);
     for (int step = 0; step < kBiasSteps && !small && newton_step_in_bias(); ++step) {
       bound = std::max(bound, dual_value(small));
     }
     if (improved != nullptr) copy(*improved, x_);
-    return {};
+    return bound;
   }
 
  private:
@@ -138,10 +139,24 @@ class LowerBound {
 
 }  // namespace
 
-Status lower_bound(FitProblem& problem, const Vector& x, bool improve, double& bound) {
-  bound = -kInfinity;
-  if (!problem.is_penalised() || problem.objective().loss == Loss::hinge) return {};
-  return LowerBound(problem, x).run(improve ? &x : nullptr, bound);
+double lower_bound(FitProblem& problem, const Vector& x, bool improve) {
+  if (!problem.is_penalised() || problem.objective().loss == Loss::hinge) return -kInfinity;
+  return LowerBound(problem, x).run(improve ? &x : nullptr);
+}
+
+Status measure(FitProblem& problem, const Vector& x, double bound, double tolerance, FitResult& result) {
+  Vector gradient(problem.parameters());
+  Value value;
+  if (!problem.evaluate(x, Precision::f64, value, &gradient).ok()) {
+    result.objective = result.data_loss = result.gradient_norm = result.gap_bound = kNaN;
+    return find_bad_feature(problem.data(), problem.objective().ignored_label);
+  }
+  result.objective = value.objective;
+  result.data_loss = value.data_loss;
+  result.gradient_norm = largest_entry(gradient);
+  result.gap_bound = std::isfinite(bound) ? std::max(value.objective - bound, 0.0) : kNaN;
+  result.converged = tolerance > 0 && result.gradient_norm <= tolerance;
+  return {};
 }
 
 }  // namespace lanemax

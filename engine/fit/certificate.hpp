@@ -2,6 +2,8 @@
 #ifndef LANEMAX_ENGINE_FIT_CERTIFICATE_HPP
 #define LANEMAX_ENGINE_FIT_CERTIFICATE_HPP
 
+#include <lanemax/fit.hpp>
+
 #include "engine/fit/problem.hpp"
 
 namespace lanemax {
@@ -19,8 +21,12 @@ namespace lanemax {
 /// the last term's e-th part, of which the norm is bounded by that of the rows. The bias is free, and its gradient
 /// makes e; so it is first brought to 0 by Newton steps in the bias alone.
 ///
-/// Runs a few f64 passes. Where `improve`, x is left at the better bias.
-[[nodiscard]] Status lower_bound(FitProblem& problem, const Vector& x, bool improve, double& bound);
+/// Runs a few f64 passes. Where `improve`, x is left at the better bias. -infinity, too, where a pass fails.
+[[nodiscard]] double lower_bound(FitProblem& problem, const Vector& x, bool improve);
+
+/// One f64 pass at the weights that are returned: objective, data_loss, gradient_norm, gap_bound and converged of the
+/// result. An objective that is not finite is not an error (the numbers are NaN), a feature that is not finite is.
+[[nodiscard]] Status measure(FitProblem& problem, const Vector& x, double bound, double tolerance, FitResult& result);
 
 }  // namespace lanemax
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/descent.hpp"
 
+#include "engine/fit/lbfgs.hpp"
+#include "engine/fit/newton.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -35,14 +38,14 @@ Preconditioner first_kind(Preconditioner kind) {
 }  // namespace
 
 Descent::Descent(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
-                 DirectionRule& rule, Preconditioner preconditioner)
+                 DirectionRule& rule, PreconditionerMatrix& preconditioner)
     : problem_(problem),
       options_(options),
       validation_weight_(validation_weight),
       control_(control),
       rule_(rule),
-      start_(problem, first_kind(preconditioner)),
-      main_(problem, preconditioner),
+      main_(preconditioner),
+      start_(problem, first_kind(preconditioner.kind())),
       direction_(problem.parameters()),
       trial_(problem.parameters()),
       trial_gradient_(problem.parameters()),
@@ -53,6 +56,16 @@ Descent::Descent(FitProblem& problem, const FitOptions& options, double validati
   state_.anchor = Vector(problem.parameters());
   if (options.validation != nullptr) state_.best = Vector(problem.parameters());
   if (problem.pass_flops() < kF64Flops) state_.precision = Precision::f64;
+  if (!main_.empty()) {
+    state_.kind = main_.kind();
+    state_.refresh_cost = main_.cost(main_.rows());
+  }
+}
+
+std::unique_ptr<DirectionRule> make_rule(FitProblem& problem, Solver solver, const Control& control,
+                                         Preconditioner preconditioner) {
+  if (solver == Solver::lbfgs) return std::make_unique<Lbfgs>(problem.parameters());
+  return std::make_unique<Newton>(problem, control, preconditioner == Preconditioner::full);
 }
 
 void Descent::exchange(Archive& archive) {
@@ -286,6 +299,7 @@ bool Descent::report(double validation_loss) const {
   p.seconds = control_.seconds();
   p.samples_per_second = static_cast<double>(problem_.rows()) * state_.passes / std::max(p.seconds, 1e-9);
   p.seconds_left = kNaN;
+  p.l2 = options_.objective.l2;
   return options_.progress(p, options_.user);
 }
 

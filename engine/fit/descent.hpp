@@ -5,6 +5,8 @@
 #include "engine/fit/control.hpp"
 #include "engine/fit/preconditioner.hpp"
 
+#include <memory>
+
 namespace lanemax {
 
 /// Where a solver over all rows stands between two iterations. What the next one does depends on this, on the
@@ -47,12 +49,17 @@ class DirectionRule : public Resumable {
   [[nodiscard]] virtual bool wants_fresh_curvature() const noexcept { return false; }
 };
 
-/// Descends until the gradient is within the tolerance or another reason to stop appears.
+/// Of the solver, which is lbfgs or newton.
+[[nodiscard]] std::unique_ptr<DirectionRule> make_rule(FitProblem& problem, Solver solver, const Control& control,
+                                                       Preconditioner preconditioner);
+
+/// Descends until the gradient is within the tolerance or another reason to stop appears. Uses the preconditioner as it
+/// is, if it is ready, and makes it anew when that is worth while.
 class Descent final : public Resumable {
  public:
   /// `options.validation` weighs `validation_weight`.
   Descent(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
-          DirectionRule& rule, Preconditioner preconditioner);
+          DirectionRule& rule, PreconditionerMatrix& preconditioner);
 
   /// Begins at x and leaves it at the point that the fit is to return. Sets the result's reason, preconditioner and
   /// iterations.
@@ -79,7 +86,8 @@ class Descent final : public Resumable {
   double validation_weight_;
   Control& control_;
   DirectionRule& rule_;
-  PreconditionerMatrix start_, main_;
+  PreconditionerMatrix& main_;
+  PreconditionerMatrix start_;  // cheaper, while the main one is not ready
   DescentState state_;
   double passes_seen_ = 0;
   double validation_loss_ = 0;

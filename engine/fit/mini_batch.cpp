@@ -282,6 +282,7 @@ class MiniBatch final : public Resumable {
     p.loss = loss;
     p.validation_loss = validation_loss;
     p.objective = p.gradient_norm = kNaN;
+    p.l2 = options_.objective.l2;
     p.learning_rate = step_.learning_rate;
     p.samples_per_second = rows_per_second;
     p.seconds = control_.seconds();

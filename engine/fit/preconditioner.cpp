@@ -19,8 +19,8 @@ std::size_t order(const FitProblem& problem) {
 
 }  // namespace
 
-PreconditionerMatrix::PreconditionerMatrix(const FitProblem& problem, Preconditioner kind)
-    : problem_(problem), kind_(kind) {}
+PreconditionerMatrix::PreconditionerMatrix(const FitProblem& problem, Preconditioner kind, bool keep_curvature)
+    : problem_(problem), kind_(kind), keep_curvature_(keep_curvature) {}
 
 std::size_t PreconditionerMatrix::inverse_order() const noexcept {
   return kind_ == Preconditioner::full ? order(problem_) * problem_.classes() : order(problem_);
@@ -50,14 +50,25 @@ std::size_t PreconditionerMatrix::rows_for(double passes) const noexcept {
 
 void PreconditionerMatrix::refresh(const Vector& x, std::size_t rows) {
   if (kind_ == Preconditioner::none) return;
+  rows_ = rows;
   if (kind_ == Preconditioner::diagonal) return refresh_diagonal(x, rows);
   if (kind_ == Preconditioner::full) {
-    Buffer<double> inverse;
-    if (refresh_matrices(x, rows, inverse)) wide_ = std::move(inverse), ready_ = true;
+    Buffer<double> sums, inverse;
+    if (!sum_curvature(problem_, x, kind_, rows, sums) || !invert_all(sums, inverse)) return;
+    wide_ = std::move(inverse);
   } else {
-    Buffer<float> inverses;
-    if (refresh_matrices(x, rows, inverses)) narrow_ = std::move(inverses), ready_ = true;
+    Buffer<float> sums, inverses;
+    if (!sum_curvature(problem_, x, kind_, rows, sums) || !invert_all(sums, inverses)) return;
+    narrow_ = std::move(inverses);
+    if (keep_curvature_) curvature_ = std::move(sums);
   }
+  ready_ = true;
+}
+
+void PreconditionerMatrix::penalty_changed() {
+  Buffer<float> inverses;
+  ready_ = !curvature_.empty() && invert_all(curvature_, inverses);
+  if (ready_) narrow_ = std::move(inverses);
 }
 
 void PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows) {
@@ -118,9 +129,7 @@ void PreconditionerMatrix::assemble(const Buffer<T>& sums, std::size_t matrix, d
 }
 
 template <class T>
-bool PreconditionerMatrix::refresh_matrices(const Vector& x, std::size_t rows, Buffer<T>& inverses) {
-  Buffer<T> sums;
-  if (!sum_curvature(problem_, x, kind_, rows, sums)) return false;
+bool PreconditionerMatrix::invert_all(const Buffer<T>& sums, Buffer<T>& inverses) const {
   const SymmetricShape shape{inverse_order()};
   const std::size_t count = inverse_count();
   const Kernels<double>& kernel = problem_.table().f64;
@@ -143,7 +152,7 @@ bool PreconditionerMatrix::refresh_matrices(const Vector& x, std::size_t rows, B
   };
 
   const int threads =
-      usable_threads(problem_.threads(), cost(rows) * problem_.pass_flops(), problem_.table().blocks.serial_flops);
+      usable_threads(problem_.threads(), cost(0) * problem_.pass_flops(), problem_.table().blocks.serial_flops);
   if (count == 1) {
     Buffer<double> work(shape.count());
     InverseScratch scratch(shape.n);
@@ -231,11 +240,12 @@ void PreconditionerMatrix::apply(const Vector& v, const Vector& out) const {
   if (problem_.has_gauge()) problem_.centre(out);
 }
 
-Preconditioner choose_preconditioner(const FitProblem& problem, Solver solver) noexcept {
+Preconditioner choose_preconditioner(const FitProblem& problem, const FitOptions& options) noexcept {
+  if (options.preconditioner != Preconditioner::automatic) return options.preconditioner;
   // The whole Hessian at every step, if that costs no more than conjugate gradients would.
   constexpr std::size_t kMostDirect = 1024;
   constexpr double kMostDirectPasses = 64;
-  if (solver == Solver::newton && order(problem) * problem.classes() <= kMostDirect &&
+  if (options.solver == Solver::newton && order(problem) * problem.classes() <= kMostDirect &&
       PreconditionerMatrix(problem, Preconditioner::full).cost(problem.rows()) <= kMostDirectPasses) {
     return Preconditioner::full;
   }

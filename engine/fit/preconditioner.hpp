@@ -17,13 +17,18 @@ namespace lanemax {
 /// blocks from all rows, with it 44.
 class PreconditionerMatrix {
  public:
-  PreconditionerMatrix(const FitProblem& problem, Preconditioner kind);
+  /// `keep_curvature`: penalty_changed() will be called.
+  PreconditionerMatrix(const FitProblem& problem, Preconditioner kind, bool keep_curvature = false);
 
   [[nodiscard]] Preconditioner kind() const noexcept { return kind_; }
   [[nodiscard]] bool empty() const noexcept { return !ready_; }
+  /// Of the sample that it is from.
+  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
 
   /// From the Hessian at x over a sample of so many rows. Keeps what it had if the result cannot be inverted.
   void refresh(const Vector& x, std::size_t rows);
+  /// The problem has another penalty now: the curvature stays, the inverse is made anew.
+  void penalty_changed();
   /// out = (approximate inverse of the Hessian) v; v itself before the first refresh or without a preconditioner.
   void apply(const Vector& v, const Vector& out) const;
 
@@ -34,7 +39,7 @@ class PreconditionerMatrix {
 
  private:
   template <class T>
-  bool refresh_matrices(const Vector& x, std::size_t rows, Buffer<T>& inverses);
+  bool invert_all(const Buffer<T>& sums, Buffer<T>& inverses) const;
   void refresh_diagonal(const Vector& x, std::size_t rows);
   template <class T>
   void assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, double* to) const;
@@ -46,13 +51,17 @@ class PreconditionerMatrix {
   const FitProblem& problem_;
   Preconditioner kind_;
   bool ready_ = false;
+  std::size_t rows_ = 0;
   Buffer<double> diagonal_;
-  Buffer<float> narrow_;  // inverses, symmetric, in panels of 16 columns
-  Buffer<double> wide_;   // kind `full`
+  bool keep_curvature_;
+  Buffer<float> curvature_;  // what narrow_ came from
+  Buffer<float> narrow_;     // inverses, symmetric, in panels of 16 columns
+  Buffer<double> wide_;      // kind `full`
 };
 
-/// The kind that `auto` means for this problem: by the operations and the memory of each, a function of the shape.
-[[nodiscard]] Preconditioner choose_preconditioner(const FitProblem& problem, Solver solver) noexcept;
+/// The kind that was asked for, or what `automatic` means: by the operations and the memory of each, a function of the
+/// shape.
+[[nodiscard]] Preconditioner choose_preconditioner(const FitProblem& problem, const FitOptions& options) noexcept;
 
 }  // namespace lanemax
 

@@ -40,6 +40,7 @@ void FitProblem::set_masked(const Vector& x) {
 }
 
 void FitProblem::centre(const Vector& v) const noexcept {
+  if (!has_gauge()) return;
   double free = 0;
   for (std::size_t c = 0; c < classes_; ++c) free += masked_.empty() || masked_[c] == 0 ? 1 : 0;
   if (free == 0) return;

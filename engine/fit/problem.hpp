@@ -54,7 +54,8 @@ class FitProblem {
   /// The mean data loss over other rows, in f32.
   [[nodiscard]] Status validation_loss(const Vector& x, const Batch& batch, double total_weight, double& loss);
 
-  /// Takes the mean over the classes out of every feature's weights and out of the bias, masked classes apart.
+  /// With a gauge: takes the mean over the classes out of every feature's weights and out of the bias, masked classes
+  /// apart.
   void centre(const Vector& v) const noexcept;
 
   /// Full-data equivalents of the passes so far, products with the Hessian included.
@@ -63,6 +64,7 @@ class FitProblem {
   /// Not less than the mean over the rows of (their targets' sum)^2 |x|^2, hardly more.
   [[nodiscard]] double mean_square_row();
   void set_masked(const Vector& x);
+  void set_penalty(std::vector<double> penalty) { penalty_ = std::move(penalty); }
 
  private:
   template <class T>

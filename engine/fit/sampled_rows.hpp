@@ -23,6 +23,8 @@ class SampledRows {
   [[nodiscard]] std::size_t rows() const noexcept { return selection_.size(); }
   [[nodiscard]] std::size_t most_group_rows() const noexcept { return group_rows_; }
   [[nodiscard]] double total_weight() const noexcept { return total_weight_; }
+  /// Which row of the features is the n-th of the sample.
+  [[nodiscard]] std::size_t source_row(std::size_t n) const noexcept { return selection_[n]; }
   /// Features and a 1 for the bias.
   [[nodiscard]] std::size_t columns() const noexcept { return problem_.features() + 1; }
 

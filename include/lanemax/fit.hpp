@@ -61,6 +61,8 @@ struct FitProgress {
   double samples_per_second = 0;
   double seconds = 0;       ///< since the fit began
   double seconds_left = 0;  ///< estimate for the epochs that remain; NaN where unknown
+  double l2 = 0;            ///< the penalty at work
+  std::size_t fold = 0;     ///< fit_path: from 1; 0: all rows
 };
 /// Called from the fitting thread; returning false ends the fit with StopReason::interrupted. Must not throw.
 using ProgressCallback = bool (*)(const FitProgress& progress, void* user) noexcept;

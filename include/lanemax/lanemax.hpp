@@ -3,6 +3,7 @@
 #define LANEMAX_LANEMAX_HPP
 
 #include <lanemax/fit.hpp>
+#include <lanemax/fit_path.hpp>
 #include <lanemax/isa.hpp>
 #include <lanemax/model.hpp>
 #include <lanemax/objective.hpp>
