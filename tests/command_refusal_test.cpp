@@ -42,7 +42,24 @@ TEST_F(CommandTest, WrongOptionsAreUsageErrors) {
     expect_refusal(plus(base, {"--solver", solver, "--loss", "hinge"}), 2, solver);
   }
   expect_refusal(plus(base, {"--solver", "sgd", "--preconditioner", "gram"}), 2, "--preconditioner");
-  for (const char* later : {"--resume", "--checkpoint", "--report"}) expect_refusal(plus(base, {later, "f"}), 2, later);
+  expect_refusal(plus(base, {"--report", "f"}), 2, "--report");
+  expect_refusal(plus(base, {"--resume"}), 2, "--checkpoint");
+  expect_refusal(plus(base, {"--checkpoint", "@m"}), 2, "--checkpoint");
+  expect_refusal(plus(base, {"--folds", "5"}), 2, "--l2-path");
+  expect_refusal(plus(base, {"--l2-path", "0.1"}), 2, "--folds");
+  expect_refusal(plus(base, {"--l2-path", "0.1,0.1", "--folds", "5"}), 2, "twice");
+  for (const char* list : {"", ",", "0.1,", "0.1,x", "0.1;0.2", "-1", "nan"}) {
+    expect_refusal(plus(base, {"--l2-path", list, "--folds", "5"}), 2, "--l2-path");
+  }
+  for (const char* folds : {"0", "1", "-2", "1.5"}) {
+    expect_refusal(plus(base, {"--l2-path", "0.1", "--folds", folds}), 2, "--folds");
+  }
+  const Words path = plus(base, {"--l2-path", "0.1", "--folds", "5"});
+  expect_refusal(plus(path, {"--validation-fraction", "0.1"}), 2, "--l2-path");
+  expect_refusal(plus(path, {"--l2", "0.1"}), 2, "--l2");
+  expect_refusal(plus(path, {"--loss", "hinge"}), 2, "--l2-path");
+  expect_refusal(plus(path, {"--solver", "adam"}), 2, "--l2-path");
+  expect_refusal(plus(path, {"--checkpoint", "@c"}), 2, "--checkpoint");
   expect_refusal(plus(base, {"--l2", "1", "--l2", "2"}), 2, "--l2");
   expect_refusal(plus(base, {"--quiet", "--quiet"}), 2, "--quiet");
   expect_refusal(plus(base, {"--quiet=no"}), 2, "--quiet");

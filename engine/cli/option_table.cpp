@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -83,6 +84,21 @@ CLI::Option* OptionTable::number(const std::string& name, const std::string& val
     const std::optional<double> value = parse<double>(text);
     if (!value || !contains(range, *value)) refuse(name, text, describe(range));
     store(*value);
+  };
+  return add(name, value_name, checked, help);
+}
+
+CLI::Option* OptionTable::numbers(const std::string& name, const std::string& value_name, NumberRange range,
+                                  std::vector<double>& target, const std::string& help) {
+  const auto checked = [=, &target](const std::string& text) {
+    for (std::size_t begin = 0; begin <= text.size();) {
+      const std::size_t end = std::min(text.find(',', begin), text.size());
+      const std::string word = text.substr(begin, end - begin);
+      const std::optional<double> value = parse<double>(word);
+      if (!value || !contains(range, *value)) refuse(name, word, describe(range));
+      target.push_back(*value);
+      begin = end + 1;
+    }
   };
   return add(name, value_name, checked, help);
 }

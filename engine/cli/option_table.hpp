@@ -37,6 +37,9 @@ class OptionTable {
   CLI::Option* flag(const std::string& name, bool& target, const std::string& help);
   CLI::Option* number(const std::string& name, const std::string& value_name, NumberRange range,
                       const std::function<void(double)>& store, const std::string& help);
+  /// Numbers with commas between them, each in the range.
+  CLI::Option* numbers(const std::string& name, const std::string& value_name, NumberRange range,
+                       std::vector<double>& target, const std::string& help);
   CLI::Option* count(const std::string& name, const std::string& value_name, std::uint64_t low, std::uint64_t high,
                      const std::function<void(std::uint64_t)>& store, const std::string& help);
 

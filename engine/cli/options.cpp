@@ -133,6 +133,12 @@ void add_objective_options(OptionTable& table, TrainOptions& train) {
   table.number(
       "--l2", "LAMBDA", kSizeRange, [&train](double value) { train.l2 = value; },
       "penalty on the mean loss: mean loss + LAMBDA/2 |W|^2, bias free; default: 1/S (conventions below)");
+  table.numbers("--l2-path", "LAMBDA,LAMBDA...", kSizeRange, train.l2_path,
+                "fit every one of these penalties and save the model that does best on rows held out; needs --folds or "
+                "--validation-fraction");
+  table.count(
+      "--folds", "K", 2, kMaxCount, [&train](std::uint64_t n) { train.folds = n; },
+      "with --l2-path: hold out each K-th part of the rows in turn (cross-validation, each class in its share)");
   table
       .number(
           "--label-smoothing", "E", {0, 1}, [&objective](double value) { objective.label_smoothing = value; },
@@ -222,8 +228,13 @@ void add_solver_options(OptionTable& table, TrainOptions& train) {
   table
       .count(
           "--seed", "S", 0, std::numeric_limits<std::uint64_t>::max(), [&fit](std::uint64_t n) { fit.seed = n; },
-          "of the shuffling and of the validation split")
+          "of the shuffling, the validation split and the folds")
       ->default_str("0");
+  table.text("--checkpoint", "FILE", train.checkpoint,
+             "keep the state there every half minute and when the run ends, so that it can go on");
+  table.flag(
+      "--resume", fit.resume,
+      "go on from the checkpoint, to the same bits as without the interruption; refused if data or options differ");
 }
 
 void add_train_options(CLI::App& app, OptionTable& table, TrainOptions& train) {
@@ -319,8 +330,32 @@ void check_solver(TrainOptions& train) {
   if (!train.mini_batch_option.empty() && fit.solver == Solver::automatic) fit.solver = Solver::momentum;
 }
 
+void check_path(const TrainOptions& train) {
+  const FitOptions& fit = train.fit;
+  if (train.l2_path.empty()) {
+    if (train.folds > 0) fail_usage("--folds: given without --l2-path; expected both");
+    return;
+  }
+  if (train.l2) fail_usage("--l2: given with --l2-path; expected one of them");
+  if ((train.folds > 0) == (train.validation_fraction > 0)) {
+    fail_usage("--l2-path: expected either --folds or --validation-fraction, to choose a penalty by");
+  }
+  for (std::size_t i = 0; i < train.l2_path.size(); ++i) {
+    if (std::count(train.l2_path.begin(), train.l2_path.end(), train.l2_path[i]) > 1) {
+      fail_usage("--l2-path: '" + number_text(train.l2_path[i]) + "' is there twice; expected each penalty once");
+    }
+  }
+  if (fit.objective.loss == Loss::hinge || (fit.solver != Solver::automatic && !over_all_rows(fit.solver))) {
+    fail_usage("--l2-path: expected --solver lbfgs or newton, and --loss softmax or logistic");
+  }
+  if (fit.early_stopping > 0) fail_usage("--early-stopping: given with --l2-path; expected one of them");
+  if (!train.checkpoint.empty()) fail_usage("--checkpoint: given with --l2-path; expected one of them");
+}
+
 void check_together(TrainOptions& train) {
   check_solver(train);
+  check_path(train);
+  if (train.fit.resume && train.checkpoint.empty()) fail_usage("--resume: given without --checkpoint; expected both");
   check_input(train.input);
   check_no_stdin("--model", train.model);
   check_no_stdin("--test-data", train.test_data);

@@ -43,6 +43,9 @@ struct TrainOptions {
   Scaling scaling = Scaling::none;
   double validation_fraction = 0;  ///< 0: none
   std::optional<double> l2;        ///< none: 1 / (total sample weight)
+  std::vector<double> l2_path;     ///< empty: one fit
+  std::size_t folds = 0;           ///< 0: none
+  std::string checkpoint;          ///< empty: none
   std::string class_weight;        ///< "balanced", a file, or empty
   std::string sample_weight;       ///< a column, a file, or empty
   std::string mini_batch_option;   ///< one that was given, or empty

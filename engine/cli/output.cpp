@@ -75,10 +75,11 @@ std::string number_text(float value) {
   return shortest(value);
 }
 
-std::string readable(double value) {
+std::string readable(double value, int digits) {
   if (!std::isfinite(value)) return "-";
   std::array<char, 40> text;
-  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 6);
+  const auto [end, error] =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, digits);
   return {text.data(), end};
 }
 

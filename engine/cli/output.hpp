@@ -22,8 +22,8 @@ void say(std::string_view line);
 [[nodiscard]] std::string number_text(double value);
 [[nodiscard]] std::string number_text(float value);
 
-/// For people: up to six significant digits, "-" if not finite.
-[[nodiscard]] std::string readable(double value);
+/// For people: up to so many significant digits, "-" if not finite.
+[[nodiscard]] std::string readable(double value, int digits = 6);
 
 /// A CSV field (RFC 4180): quoted if it holds a comma, a quote or a line break.
 [[nodiscard]] std::string csv_field(std::string_view text);

@@ -47,6 +47,7 @@ std::string line_of(const FitProgress& progress) {
   if (epochs) {
     line += "  loss " + readable(progress.loss);
   } else {
+    if (progress.fold > 0) line = "fold " + std::to_string(progress.fold) + "  " + line;
     line += "  objective " + readable(progress.objective) + "  gradient " + readable(progress.gradient_norm);
   }
   if (std::isfinite(progress.validation_loss)) line += "  validation " + readable(progress.validation_loss);

@@ -51,9 +51,12 @@ void check_outputs(const TrainOptions& options) {
   if (options.class_weight != "balanced") inputs.push_back(options.class_weight);
   if (names_weight_file(options.sample_weight)) inputs.push_back(options.sample_weight);
   check_output_path("--model", options.model, inputs);
-  if (options.history.empty()) return;
   inputs.push_back(options.model);
-  check_output_path("--history", options.history, inputs);
+  if (!options.checkpoint.empty()) {
+    check_output_path("--checkpoint", options.checkpoint, inputs);
+    inputs.push_back(options.checkpoint);
+  }
+  if (!options.history.empty()) check_output_path("--history", options.history, inputs);
 }
 
 // What the solver needs to be true of the data, beyond what reading has checked.
@@ -148,6 +151,34 @@ void scale_to_unit(const Dataset& data, Model& model) {
   model.scaling_factor.assign(data.features, 1.0F / 255.0F);
 }
 
+// Names of classes and features: what the checkpoint's own look at the numbers would not see.
+std::string checkpoint_note(const Dataset& data) {
+  std::string note;
+  for (const auto* names : {&data.class_labels, &data.feature_names}) {
+    for (const std::string& name : *names) note += std::to_string(name.size()) + ":" + name + ",";
+    note += ";";
+  }
+  return note;
+}
+
+Status run_path(const TrainOptions& options, const FitOptions& fit, const Batch& training, MatrixView<float> weights,
+                float* bias, TrainSummary& summary) {
+  PathOptions path;
+  path.fit = fit;
+  path.l2 = options.l2_path.data();
+  path.points = options.l2_path.size();
+  path.folds = options.folds;
+  summary.path.resize(path.points);
+  PathResult result;
+  const Status status = fit_path(training, path, summary.path.data(), weights, bias, result);
+  if (!status.ok()) return status;
+  summary.best = result.best;
+  summary.l2 = options.l2_path[result.best];
+  summary.fit = result.fit;
+  summary.fit.passes = result.passes;
+  return status;
+}
+
 // Fits into a new model, whose weights are for raw features when it returns.
 Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dataset& data, TrainingProgress& progress,
                 TrainSummary& summary) {
@@ -172,12 +203,22 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
     fit_options.centre_used = model.scaling_centre.data();
     fit_options.factor_used = model.scaling_factor.data();
   }
+  const std::string note = checkpoint_note(data);
+  if (!options.checkpoint.empty()) {
+    fit_options.checkpoint = options.checkpoint.c_str();
+    fit_options.checkpoint_note = note.c_str();
+  }
   say_what_was_read(options, data, summary.read_seconds);  // not before: errors so far are the only line
-  summary.status = fit(training, fit_options, weights, model.bias.data(), summary.fit);
+  summary.l2 = fit_options.objective.l2;
+  if (options.l2_path.empty()) {
+    summary.status = fit(training, fit_options, weights, model.bias.data(), summary.fit);
+  } else {
+    summary.status = run_path(options, fit_options, training, weights, model.bias.data(), summary);
+  }
   progress.finish();
+  if (summary.status.code == StatusCode::bad_checkpoint) check(summary.status, options.checkpoint);
   if (summary.status.code != StatusCode::diverged) check(summary.status);
   summary.samples = training.rows();
-  summary.l2 = fit_options.objective.l2;
   model.training = training_record(options, summary);
   return model;
 }

@@ -6,7 +6,9 @@
 #include "engine/cli/output.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 
 namespace lanemax::cli {
 namespace {
@@ -14,6 +16,40 @@ namespace {
 Json test_json(const std::optional<Evaluation>& test) {
   if (!test) return nullptr;
   return {{"samples", test->samples}, {"accuracy", test->accuracy()}, {"log_loss", test->log_loss}};
+}
+
+Json path_json(const TrainSummary& summary, std::size_t folds) {
+  Json points = Json::array();
+  for (const PathPoint& point : summary.path) {
+    if (!point.finished) continue;
+    points.push_back({{"l2", point.l2},
+                      {"objective", point.fit.objective},
+                      {"gap_bound", point.fit.gap_bound},
+                      {"iterations", point.fit.iterations},
+                      {"held_out_log_loss", point.held_out_loss},
+                      {"held_out_log_loss_error", point.held_out_loss_error},
+                      {"held_out_accuracy", point.held_out_accuracy},
+                      {"converged", point.converged}});
+  }
+  return {{"folds", folds}, {"points", points}};
+}
+
+// A table with a line per penalty; the best one is marked.
+std::string path_text(const TrainSummary& summary) {
+  std::string text = "          l2   objective  above optimum   held-out log loss    accuracy  updates\n";
+  for (std::size_t i = 0; i < summary.path.size(); ++i) {
+    const PathPoint& point = summary.path[i];
+    if (!point.finished) continue;
+    const std::string error =
+        std::isfinite(point.held_out_loss_error) ? " +- " + readable(point.held_out_loss_error, 2) : "";
+    std::array<char, 200> line;
+    std::snprintf(line.data(), line.size(), "%12s%12s%15s%20s%12s%9zu%s%s\n", readable(point.l2, 4).c_str(),
+                  readable(point.fit.objective).c_str(), readable(point.fit.gap_bound, 2).c_str(),
+                  (readable(point.held_out_loss) + error).c_str(), readable(point.held_out_accuracy).c_str(),
+                  point.fit.iterations, i == summary.best ? "  best" : "", point.converged ? "" : "  not converged");
+    text += line.data();
+  }
+  return text;
 }
 
 std::string class_weight_kind(const std::string& choice) {
@@ -26,8 +62,7 @@ std::string class_weight_kind(const std::string& choice) {
 std::vector<std::pair<std::string, std::string>> training_record(const TrainOptions& options,
                                                                  const TrainSummary& summary) {
   const FitOptions& fit = options.fit;
-  const std::size_t batch = std::min(fit.batch_size, summary.samples);
-  return {
+  std::vector<std::pair<std::string, std::string>> record = {
       {"l2", number_text(summary.l2)},
       {"label_smoothing", number_text(fit.objective.label_smoothing)},
       {"scale", name_of(options.scaling)},
@@ -35,17 +70,23 @@ std::vector<std::pair<std::string, std::string>> training_record(const TrainOpti
       {"sample_weight", options.sample_weight.empty() ? "no" : "yes"},
       {"samples", std::to_string(summary.samples)},
       {"validation_fraction", number_text(options.validation_fraction)},
+      {"folds", std::to_string(options.folds)},
       {"solver", name_of(summary.fit.solver)},
-      {"epochs", std::to_string(fit.epochs)},
-      {"batch_size", std::to_string(batch)},
-      {"learning_rate", number_text(summary.fit.learning_rate)},
-      {"schedule", name_of(fit.schedule)},
-      {"tolerance", number_text(fit.tolerance)},
-      {"seed", std::to_string(fit.seed)},
-      {"isa", summary.isa},
-      {"reason", name_of(summary.fit.reason)},
-      {"iterations", std::to_string(summary.fit.iterations)},
   };
+  if (summary.fit.solver == Solver::lbfgs || summary.fit.solver == Solver::newton) {
+    record.emplace_back("preconditioner", name_of(summary.fit.preconditioner));
+  } else {
+    record.emplace_back("epochs", std::to_string(fit.epochs));
+    record.emplace_back("batch_size", std::to_string(std::min(fit.batch_size, summary.samples)));
+    record.emplace_back("learning_rate", number_text(summary.fit.learning_rate));
+    record.emplace_back("schedule", name_of(fit.schedule));
+  }
+  record.emplace_back("tolerance", number_text(fit.tolerance));
+  record.emplace_back("seed", std::to_string(fit.seed));
+  record.emplace_back("isa", summary.isa);
+  record.emplace_back("reason", name_of(summary.fit.reason));
+  record.emplace_back("iterations", std::to_string(summary.fit.iterations));
+  return record;
 }
 
 std::string train_json(const TrainOptions& options, const TrainSummary& summary) {
@@ -69,16 +110,18 @@ std::string train_json(const TrainOptions& options, const TrainSummary& summary)
   json["converged"] = fit.converged;
   json["train_accuracy"] = summary.training.accuracy();
   json["test"] = test_json(summary.test);
+  if (!options.l2_path.empty()) json["path"] = path_json(summary, options.folds);
   json["seconds"] = {{"read", summary.read_seconds}, {"fit", summary.fit_seconds}, {"total", summary.total_seconds}};
   return json_text(json);
 }
 
 std::string train_text(const TrainOptions& options, const TrainSummary& summary) {
   const FitResult& fit = summary.fit;
-  std::string text = std::to_string(summary.samples) + " samples, " + std::to_string(summary.features) + " features, " +
-                     std::to_string(summary.classes) + " classes; " + name_of(options.fit.objective.loss) + ", " +
-                     name_of(fit.solver) + ", " + summary.isa + ", " + std::to_string(options.run.threads) +
-                     (options.run.threads == 1 ? " thread\n" : " threads\n");
+  std::string text = options.l2_path.empty() ? "" : path_text(summary);
+  text += std::to_string(summary.samples) + " samples, " + std::to_string(summary.features) + " features, " +
+          std::to_string(summary.classes) + " classes; " + name_of(options.fit.objective.loss) + ", " +
+          name_of(fit.solver) + ", " + summary.isa + ", " + std::to_string(options.run.threads) +
+          (options.run.threads == 1 ? " thread\n" : " threads\n");
   text += std::string("stopped: ") + name_of(fit.reason) + " after " + std::to_string(fit.iterations) + " updates (" +
           readable(fit.passes) + " passes) in " + readable(summary.fit_seconds) + " s; " +
           (fit.converged ? "converged\n" : "not converged\n");

@@ -5,6 +5,8 @@
 #include "engine/cli/evaluation.hpp"
 #include "engine/cli/options.hpp"
 
+#include <lanemax/fit_path.hpp>
+
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,6 +23,8 @@ struct TrainSummary {
   double l2 = 0;
   Status status;  ///< ok or diverged
   FitResult fit;
+  std::vector<PathPoint> path;  ///< with --l2-path
+  std::size_t best = 0;         ///< of them
   Evaluation training;
   std::optional<Evaluation> test;
   double read_seconds = 0;

@@ -83,19 +83,18 @@ class Path {
     for (const std::size_t index : order) {
       PathPoint point;
       point.l2 = l2_[index];
-      bool finished = false;
-      status = fit_point(point, finished);
+      status = fit_point(point);
       if (!status.ok()) return status;
-      if (finished || result.points == 0) points_[index] = point;
-      if (result.points == 0 || (finished && point.held_out_loss < least)) {
-        least = finished ? point.held_out_loss : least;
+      points_[index] = point;
+      const bool first = index == order.front();
+      if (first || (point.finished && point.held_out_loss < least)) {
+        if (point.finished) least = point.held_out_loss;
         result.best = index;
         copy(best_, x_);
         best_bound_ = bound_;
         result.fit = point.fit;
       }
-      if (!finished) break;
-      ++result.points;
+      if (!point.finished) break;
     }
     problem_.set_penalty(caller_.penalties(points_[result.best].l2));
     caller_.round(problem_, best_);
@@ -109,9 +108,8 @@ class Path {
   }
 
  private:
-  /// At the penalty of the point: all rows into x_, then the rows held out. `finished` is false where the caller or the
-  /// clock put an end to it.
-  Status fit_point(PathPoint& point, bool& finished) {
+  /// At the penalty of the point: all rows into x_, then the rows held out.
+  Status fit_point(PathPoint& point) {
     l2_at_work_ = point.l2;
     fold_at_work_ = 0;
     problem_.set_penalty(caller_.penalties(point.l2));
@@ -142,7 +140,7 @@ class Path {
       held.push_back(look_at(batch_of(fold.held_out), size_of_rows(fold.held_out), &start));
     }
     summarise(held, point);
-    finished = true;
+    point.finished = true;
     return {};
   }
 

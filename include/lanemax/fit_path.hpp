@@ -24,13 +24,13 @@ struct PathPoint {
   double held_out_loss_error = 0;  ///< standard error of it over the folds; NaN without folds
   double held_out_accuracy = 0;    ///< by weight; NaN for target probabilities
   bool converged = false;          ///< the fit over all rows and those of all folds
+  bool finished = false;           ///< false: interrupted or out of time before; `held_out...` mean nothing
 };
 
 struct PathResult {
-  std::size_t points = 0;  ///< that were finished: fewer than asked for if the fit was interrupted or out of time
-  std::size_t best = 0;    ///< the point with the least held-out loss; of equal ones, that of the largest penalty
-  FitResult fit;           ///< at the returned weights
-  double passes = 0;       ///< of everything, folds included, in passes over all rows
+  std::size_t best = 0;  ///< the point with the least held-out loss; of equal ones, that of the largest penalty
+  FitResult fit;         ///< at the returned weights
+  double passes = 0;     ///< of everything, folds included, in passes over all rows
   double seconds = 0;
 };
 
