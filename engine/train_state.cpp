@@ -17,7 +17,18 @@ void lay_out_state(Arena& arena, std::size_t features, std::size_t classes, Opti
   const std::size_t weights = weight_count(features, classes), bias = bias_count(classes);
   state.weights_data = arena.take<T>(weights);
   state.bias_data = arena.take<T>(bias);
-  state.velocity_data = optimiser == Optimiser::momentum ? arena.take<T>(weights + bias) : nullptr;
+  const bool adam = optimiser == Optimiser::adam;
+  state.velocity_data = optimiser != Optimiser::gradient_descent ? arena.take<T>(weights + bias) : nullptr;
+  state.squares_data = adam ? arena.take<T>(weights + bias) : nullptr;
+  state.steps_data = adam ? arena.take<std::uint64_t>(1) : nullptr;
+}
+
+template <class T>
+void clear_moments(TrainState<T>& state) {
+  const std::size_t parameters = weight_count(state.features(), state.classes()) + bias_count(state.classes());
+  if (state.velocity_data != nullptr) std::fill_n(state.velocity_data, parameters, T(0));
+  if (state.squares_data != nullptr) std::fill_n(state.squares_data, parameters, T(0));
+  if (state.steps_data != nullptr) *state.steps_data = 0;
 }
 
 template <class T>
@@ -27,6 +38,9 @@ Status check_options(const StepOptions& options, Optimiser optimiser) {
   }
   if (!(options.momentum >= 0 && options.momentum < 1)) {
     return fail(StatusCode::invalid_argument, "momentum", "a number from 0, below 1");
+  }
+  if (!(options.second_moment_decay >= 0 && options.second_moment_decay < 1)) {
+    return fail(StatusCode::invalid_argument, "second_moment_decay", "a number from 0, below 1");
   }
   if (!(options.total_weight >= 0) || !std::isfinite(options.total_weight)) {
     return fail(StatusCode::invalid_argument, "total_weight", "a finite number >= 0");
@@ -71,9 +85,7 @@ Status TrainState<T>::create(std::size_t features, std::size_t classes, Optimise
   std::fill_n(made.weights_data, weight_count(features, classes), T(0));
   std::fill_n(made.bias_data, bias_count(classes), -std::numeric_limits<T>::infinity());
   std::fill_n(made.bias_data, classes, T(0));
-  if (made.velocity_data != nullptr) {
-    std::fill_n(made.velocity_data, weight_count(features, classes) + bias_count(classes), T(0));
-  }
+  clear_moments(made);
   state = made;
   return {};
 }
@@ -84,9 +96,7 @@ Status TrainState<T>::set_weights(const WeightsView<T>& weights) noexcept {
     return fail(StatusCode::shape_mismatch, "weights", "the shape of the state");
   }
   const Status status = import_weights(weights, weights_data, bias_data);
-  if (status.ok() && velocity_data != nullptr) {
-    std::fill_n(velocity_data, weight_count(features_, classes_) + bias_count(classes_), T(0));
-  }
+  if (status.ok()) clear_moments(*this);
   return status;
 }
 

@@ -36,6 +36,28 @@ double largest_feature(const RowBlock<T>& x, std::size_t features) {
   return static_cast<double>(std::bit_cast<T>(largest));
 }
 
+/// What an optimiser step has the same for all parameters.
+template <class T>
+UpdateArgs<T> update_args(const PassUpdate<T>& update) {
+  UpdateArgs<T> args;
+  if (update.state == nullptr) return args;
+  args.learning_rate = static_cast<T>(update.options.learning_rate);
+  args.momentum = static_cast<T>(update.options.momentum);
+  args.nesterov = update.options.nesterov;
+  if (update.state->optimiser() != Optimiser::adam) return args;
+  constexpr T kBelowOne = 1 - std::numeric_limits<T>::epsilon() / 2;
+  args.momentum = std::min(args.momentum, kBelowOne);
+  args.second_moment_decay = std::min(static_cast<T>(update.options.second_moment_decay), kBelowOne);
+  const auto steps = static_cast<double>(*update.state->steps_data + 1);
+  // Of the decays as T has them, so that the weights of the means add up to 1.
+  const auto correction = [&](T decay) {
+    return static_cast<T>(-1 / std::expm1(steps * std::log(static_cast<double>(decay))));
+  };
+  args.first_correction = correction(args.momentum);
+  args.second_correction = correction(args.second_moment_decay);
+  return args;
+}
+
 template <class T>
 class Pass {
  public:
@@ -46,6 +68,7 @@ class Pass {
         plan_(memory.plan),
         needs_(needs),
         update_(update),
+        update_args_(update_args(update)),
         kernel_(kernels<T>(*input.table)),
         source_(*input.batch, *input.objective, kernel_),
         outputs_(input, memory.plan, outputs, kernel_),
@@ -249,15 +272,14 @@ class Pass {
 
   void update(const Chunk& chunk, const T* gradient) {
     TrainState<T>& state = *update_.state;
-    UpdateArgs<T> args;
+    UpdateArgs<T> args = update_args_;
     args.weights = chunk.is_bias ? state.bias_data + (chunk.begin - weights_size()) : state.weights_data + chunk.begin;
     args.velocity = state.velocity_data == nullptr ? nullptr : state.velocity_data + chunk.begin;
     args.gradient = gradient;
     args.count = chunk.count;
-    args.learning_rate = static_cast<T>(update_.options.learning_rate);
-    args.momentum = static_cast<T>(update_.options.momentum);
-    args.nesterov = update_.options.nesterov;
-    kernel_.update(args);
+    if (state.squares_data == nullptr) return kernel_.update(args);
+    args.squares = state.squares_data + chunk.begin;
+    kernel_.adam(args);
   }
 
   // ---- which blocks, and into which gradient ----
@@ -482,6 +504,7 @@ class Pass {
   const PassPlan& plan_;
   const PassNeeds& needs_;
   const PassUpdate<T>& update_;
+  const UpdateArgs<T> update_args_;
   const Kernels<T>& kernel_;
   RowSource<T> source_;
   SampleOutputs<T> outputs_;
@@ -519,6 +542,7 @@ Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const Pa
     status.expected = "logits and sums within the range of the scalar type";
     return status;
   }
+  if (update.state != nullptr && update.state->steps_data != nullptr) ++*update.state->steps_data;
   result.total_weight = input.total_weight;
   result.rows = pass.kept_rows();
   result.data_loss = mean ? pass.loss_sum() / input.total_weight : pass.loss_sum();

@@ -49,6 +49,12 @@ TEST_P(FitRefusalTest, Options) {
   for (const double momentum : {-0.1, 1.0, kNaN<double>}) {
     expect_refused("momentum", argument, "momentum", [=](Batch&, FitOptions& o) { o.momentum = momentum; });
   }
+  for (const double decay : {-0.1, 1.0, kNaN<double>}) {
+    expect_refused("second moment", argument, "second_moment_decay", [=](Batch&, FitOptions& o) {
+      o.solver = Solver::adam;
+      o.second_moment_decay = decay;
+    });
+  }
   for (const double bad : {-1.0, kNaN<double>, kInf<double>}) {
     expect_refused("tolerance", argument, "tolerance", [=](Batch&, FitOptions& o) { o.tolerance = bad; });
     expect_refused("time limit", argument, "time_limit", [=](Batch&, FitOptions& o) { o.time_limit = bad; });

@@ -82,15 +82,44 @@ TEST_P(FitTest, HingeComesDown) {
   EXPECT_LT(fitted.result.objective, 0.8 * 3);  // 3 at W = 0
 }
 
+TEST_P(FitTest, AdamComesDown) {
+  for (const Loss loss : {Loss::softmax, Loss::logistic, Loss::hinge}) {
+    const reference::Problem p = problem(loss);
+    const ProblemArrays<float> arrays(p);
+    FitOptions o = options(60);
+    o.objective = arrays.objective;
+    o.objective.l2 = 0.01;
+    o.solver = Solver::adam;
+    const double start = loss == Loss::softmax ? std::log(4.0) : loss == Loss::logistic ? std::log(2.0) : 3;
+    SCOPED_TRACE(name_of(loss));
+    const Fitted slow = run_fit(arrays.batch, o, p.classes);
+    ASSERT_TRUE(slow.status.ok()) << message(slow.status);
+    EXPECT_EQ(slow.result.solver, Solver::adam);
+    EXPECT_EQ(slow.result.learning_rate, 0.001);
+    EXPECT_LT(slow.result.objective, start);
+    o.learning_rate = 0.05;
+    const Fitted fitted = run_fit(arrays.batch, o, p.classes);
+    ASSERT_TRUE(fitted.status.ok()) << message(fitted.status);
+    EXPECT_EQ(fitted.result.learning_rate, 0.05);
+    EXPECT_LT(fitted.result.objective, slow.result.objective);
+    if (loss == Loss::hinge) continue;
+    const double best = optimum(p, 0.01);
+    EXPECT_GE(fitted.result.objective, best - 1e-6);
+    EXPECT_LE(fitted.result.objective, best + 0.001 * (start - best));
+  }
+}
+
 TEST_P(FitTest, FullBatchDescentIsTheTrainStep) {
   const reference::Problem p = problem();
   const ProblemArrays<float> arrays(p);
-  for (const Rule& rule : {kRules[0], kRules[2]}) {
+  for (const auto& [rule, solver] : {std::pair{kRules[0], Solver::sgd}, std::pair{kRules[2], Solver::momentum},
+                                     std::pair{kRules[3], Solver::adam}}) {
     FitOptions o = options(5, 100000);  // capped at the rows there are
-    o.solver = rule.nesterov ? Solver::momentum : Solver::sgd;
+    o.solver = solver;
     o.schedule = Schedule::constant;
     o.learning_rate = 0.125;
     o.momentum = 0.875;
+    o.second_moment_decay = kSecondMomentDecay;
     o.tolerance = 0;
     const Fitted fitted = run_fit(arrays.batch, o, p.classes);
     ASSERT_TRUE(fitted.status.ok());

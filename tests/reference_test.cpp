@@ -145,6 +145,27 @@ TEST(Reference, OneStepByHand) {
   EXPECT_EQ(static_cast<double>(reference::momentum_step(w, v, g, 0.5L, 0.25L, true, kExact).weight.value), 3.0625);
 }
 
+TEST(Reference, AdamByHand) {
+  EXPECT_EQ(static_cast<double>(reference::adam_correction(0.5L, 3, kExact).value), 8.0 / 7);
+  reference::AdamRule rule;
+  rule.rate = 0.5L;
+  rule.mean_decay = 0.75L;
+  rule.square_decay = 0.5L;
+  rule.mean_correction = reference::adam_correction(0.75L, 1, kExact);
+  rule.square_correction = reference::adam_correction(0.5L, 1, kExact);
+  // The first step is one of the rate, whatever the gradient.
+  const reference::AdamStep first = reference::adam_step({5, 0}, {}, {}, {-4, 0}, rule, kExact);
+  EXPECT_EQ(static_cast<double>(first.mean.value), -1);
+  EXPECT_EQ(static_cast<double>(first.square.value), 8);
+  EXPECT_NEAR(static_cast<double>(first.weight.value), 5.5, 2e-9);
+  rule.mean_correction = rule.square_correction = {1, 0};
+  const reference::AdamStep next = reference::adam_step({5, 0}, {8, 0}, {14, 0}, {2, 0}, rule, kExact);
+  EXPECT_EQ(static_cast<double>(next.mean.value), 6.5);
+  EXPECT_EQ(static_cast<double>(next.square.value), 9);
+  EXPECT_EQ(next.weight.value, 5 - 0.5L * (6.5L / (3 + 1e-8L)));
+  EXPECT_EQ(reference::adam_step({}, {}, {}, {}, rule, kExact).weight.value, 0);
+}
+
 /// A bound holds for a computation in float, and is not much larger than what such a computation does.
 TEST(Reference, BoundsAreTight) {
   Rng rng(99);

@@ -421,7 +421,7 @@ void run_others(const KernelTable& table) {
                {check_bias_gradient<T>, check_feature_gradient<T>, check_gradient_parts<T>, check_gradient_zeros<T>,
                 check_gradient_large<T>});
   catch_all<T>(table, "update", update_faults<T>(),
-               {check_add<T>, check_finish_gradient<T>, check_finish_not_finite<T>, check_update<T>});
+               {check_add<T>, check_finish_gradient<T>, check_finish_not_finite<T>, check_update<T>, check_adam<T>});
   catch_all<T>(table, "load", load_faults<T>(), {check_load_values<T>, check_load_rows<T>});
   catch_all<T>(table, "exp and log1p", simd_faults<T>(), simd_checks<T>());
 }
@@ -459,6 +459,14 @@ TEST(SeededFaultsControl, TheScalarSoftmaxIsRight) {
   expect_ok(check_softmax_tiny<float>(table));
   expect_ok(check_softmax_tiny<double>(table));
   expect_ok(check_softmax_not_finite<float>(table));
+}
+
+TEST(SeededFaultsControl, PlainAdamPasses) {
+  KernelTable table = *table_of(testable_isas().front());
+  table.f32.adam = plain_adam<float, PlainAdam::correct>;
+  table.f64.adam = plain_adam<double, PlainAdam::correct>;
+  expect_ok(check_adam<float>(table));
+  expect_ok(check_adam<double>(table));
 }
 
 TEST(SeededFaultsControl, AKernelOfAnotherVariantIsNoticed) {

@@ -18,18 +18,43 @@ std::vector<double> widen(const std::vector<T>& values) {
   return {values.begin(), values.end()};
 }
 
+/// Adam's steps are as long as the rate, whatever the gradient.
+double rate_of(const Rule& rule) {
+  return rule.optimiser == Optimiser::adam ? kRate / 8 : kRate;
+}
+reference::AdamRule adam_rule(std::size_t steps, const reference::Arithmetic& a) {
+  reference::AdamRule rule;
+  rule.rate = rate_of(kRules[3]);
+  rule.mean_decay = kMomentum;
+  rule.square_decay = kSecondMomentDecay;
+  rule.mean_correction = reference::adam_correction(kMomentum, steps, a);
+  rule.square_correction = reference::adam_correction(kSecondMomentDecay, steps, a);
+  return rule;
+}
+
 /// Gradient descent in the oracle's arithmetic, one full batch per step.
 struct ReferenceDescent {
   reference::Problem p;
   Rule rule;
   std::vector<Real> velocity = std::vector<Real>(p.w.size() + p.b.size());
+  std::vector<Real> square = velocity;
+  std::size_t steps = 0;
   std::vector<Real> w = {p.w.begin(), p.w.end()}, b = {p.b.begin(), p.b.end()};
 
   /// Returns the objective before the step.
   Real step() {
     const reference::Arithmetic a = reference::arithmetic_of<Real>();
     const reference::Solution s = reference::solve(p, a);
-    const auto move = [&](Real& value, Real& speed, Real gradient) {
+    const reference::AdamRule adam = adam_rule(++steps, a);
+    const auto move = [&](Real& value, std::size_t i, Real gradient) {
+      Real& speed = velocity[i];
+      if (rule.optimiser == Optimiser::adam) {
+        const auto m = reference::adam_step({value, 0}, {speed, 0}, {square[i], 0}, {gradient, 0}, adam, a);
+        value = m.weight.value;
+        speed = m.mean.value;
+        square[i] = m.square.value;
+        return;
+      }
       if (rule.optimiser == Optimiser::gradient_descent) {
         value = reference::descent_step({value, 0}, {gradient, 0}, kRate, a).value;
         return;
@@ -39,8 +64,8 @@ struct ReferenceDescent {
       value = m.weight.value;
       speed = m.velocity.value;
     };
-    for (std::size_t i = 0; i < w.size(); ++i) move(w[i], velocity[i], s.dweights[i].value);
-    for (std::size_t c = 0; c < b.size(); ++c) move(b[c], velocity[w.size() + c], s.dbias[c].value);
+    for (std::size_t i = 0; i < w.size(); ++i) move(w[i], i, s.dweights[i].value);
+    for (std::size_t c = 0; c < b.size(); ++c) move(b[c], w.size() + c, s.dbias[c].value);
     for (std::size_t i = 0; i < w.size(); ++i) p.w[i] = static_cast<double>(w[i]);
     for (std::size_t c = 0; c < b.size(); ++c) p.b[c] = static_cast<double>(b[c]);
     return s.objective.value;
@@ -51,7 +76,7 @@ class TrainStepTest : public IsaTest {
  protected:
   [[nodiscard]] Execution execution(int threads = 1) const { return {threads, GetParam()}; }
 
-  // Before each step the oracle is given the engine's own weights and velocities.
+  // Before each step the oracle is given the engine's own weights and moments.
   template <class T>
   void each_step() {
     constexpr Real kMax = std::numeric_limits<T>::max();
@@ -72,19 +97,23 @@ class TrainStepTest : public IsaTest {
         for (int step = 0; step < 10 && judge.ok(); ++step) {
           p.w = widen(owned.weights());
           p.b = widen(owned.bias());
-          const auto velocity_at = [&](std::size_t i) -> Real {
-            if (owned.state.velocity_data == nullptr) return 0;
+          const auto moment_at = [&](const T* moments, std::size_t i) -> Real {
+            if (moments == nullptr) return 0;
             const std::size_t weights = weight_count(shape.features, shape.classes), classes = shape.classes;
-            return i < p.w.size() ? owned.state.velocity_data[weight_index(shape.features, classes, i / shape.features,
-                                                                           i % shape.features)]
-                                  : owned.state.velocity_data[weights + (i - p.w.size())];
+            return i < p.w.size()
+                       ? moments[weight_index(shape.features, classes, i / shape.features, i % shape.features)]
+                       : moments[weights + (i - p.w.size())];
           };
-          std::vector<Real> velocity;
+          const auto velocity_at = [&](std::size_t i) { return moment_at(owned.state.velocity_data, i); };
+          const auto square_at = [&](std::size_t i) { return moment_at(owned.state.squares_data, i); };
+          std::vector<Real> velocity, square;
           for (std::size_t i = 0; i < p.w.size() + p.b.size(); ++i) velocity.push_back(velocity_at(i));
+          for (std::size_t i = 0; i < p.w.size() + p.b.size(); ++i) square.push_back(square_at(i));
+          const reference::AdamRule adam = adam_rule(static_cast<std::size_t>(step) + 1, a);
           const reference::Solution want = reference::solve(p, a);
           LossResult result;
-          const Status status =
-              owned.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), execution(), result);
+          const Status status = owned.step(arrays.objective, arrays.batch, step_options(rule, rate_of(rule), kMomentum),
+                                           execution(), result);
           const auto where = [&] { return text(describe(shape, o), " ", rule.name, " step ", step); };
           judge.require(status.ok(), [&] { return text(where(), ": ", message(status)); });
           // The result is the loss before the update.
@@ -100,6 +129,11 @@ class TrainStepTest : public IsaTest {
             Estimate after;
             if (rule.optimiser == Optimiser::gradient_descent) {
               after = reference::descent_step(before, gradient, kRate, a);
+            } else if (rule.optimiser == Optimiser::adam) {
+              const auto m = reference::adam_step(before, {velocity[i], 0}, {square[i], 0}, gradient, adam, a);
+              after = m.weight;
+              judge.close(velocity_at(i), m.mean, kMax, [&] { return text(where(), ": mean ", i); });
+              judge.close(square_at(i), m.square, kMax, [&] { return text(where(), ": square ", i); });
             } else {
               const auto m =
                   reference::momentum_step(before, {velocity[i], 0}, gradient, kRate, kMomentum, rule.nesterov, a);
@@ -119,26 +153,30 @@ class TrainStepTest : public IsaTest {
   void ten_epochs(double tolerance) {
     Rng rng(32);
     for (const Shape shape : {Shape{200, 6, 4}, Shape{150, 9, 18}, Shape{150, 12, 24}}) {
+      reference::Problem p = make_learnable(rng, shape);
+      for (double& x : p.x) x /= 4;  // exact
+      p.l2 = 0.03125;
+      // From W = 0 some gradients would be nothing but rounding, of which Adam would make whole steps.
+      for (double& w : p.w) w = static_cast<float>(rng.between(-0.125, 0.125));
       for (const Rule& rule : kRules) {
-        reference::Problem p = make_learnable(rng, shape);
-        for (double& x : p.x) x /= 4;  // exact
-        p.l2 = 0.03125;
         ReferenceDescent reference{p, rule};
         const ProblemArrays<T> arrays(p);
         OwnedState<T> owned(shape.features, shape.classes, rule.optimiser);
+        ASSERT_TRUE(owned.state.set_weights(arrays.weights).ok());
         Real first = 0, last = 0;
         for (int epoch = 0; epoch < 10; ++epoch) {
           const Real want = reference.step();
           LossResult result;
-          ASSERT_TRUE(
-              owned.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), execution(), result)
-                  .ok());
+          ASSERT_TRUE(owned
+                          .step(arrays.objective, arrays.batch, step_options(rule, rate_of(rule), kMomentum),
+                                execution(), result)
+                          .ok());
           EXPECT_NEAR(result.objective, static_cast<double>(want), tolerance * static_cast<double>(want))
               << rule.name << ", epoch " << epoch;
           if (epoch == 0) first = want;
           last = want;
         }
-        EXPECT_LT(last, 0.95L * first) << "the problem should be learned a little";
+        EXPECT_LT(last, 0.95L * first) << rule.name << ": the problem should be learned a little";
         const std::vector<T> w = owned.weights();
         for (std::size_t i = 0; i < w.size(); ++i) {
           ASSERT_NEAR(static_cast<double>(w[i]), reference.p.w[i], tolerance * 10) << rule.name << ", weight " << i;
@@ -296,17 +334,56 @@ TEST(TrainState, RoundTripF64) {
   round_trip<double>();
 }
 
-TEST(TrainState, SettingWeightsClearsVelocities) {
+TEST(TrainState, SettingWeightsClearsMomentsAndSteps) {
   Rng rng(38);
   const reference::Problem p = make_problem<float>(rng, {20, 5, 4}, {});
   const ProblemArrays<float> arrays(p);
-  OwnedState<float> fresh(5, 4, Optimiser::momentum), used(5, 4, Optimiser::momentum);
+  for (const Rule& rule : {kRules[1], kRules[3]}) {
+    OwnedState<float> fresh(5, 4, rule.optimiser), used(5, 4, rule.optimiser);
+    LossResult result;
+    ASSERT_TRUE(used.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), {}, result).ok());
+    EXPECT_NE(fresh.memory(), used.memory());
+    ASSERT_TRUE(fresh.state.set_weights(arrays.weights).ok());
+    ASSERT_TRUE(used.state.set_weights(arrays.weights).ok());
+    EXPECT_EQ(fresh.memory(), used.memory()) << rule.name;
+  }
+}
+
+// A handle that was copied before the first step goes on where another one has got to.
+TEST(TrainState, CopiesOfTheHandleCountTheSameSteps) {
+  Rng rng(43);
+  const reference::Problem p = make_problem<float>(rng, {20, 5, 4}, {});
+  const ProblemArrays<float> arrays(p);
+  OwnedState<float> one(5, 4, Optimiser::adam), shared(5, 4, Optimiser::adam);
+  const StepOptions options = step_options(kRules[3], kRate, kMomentum);
+  const TrainState<float> copy = shared.state;
   LossResult result;
-  ASSERT_TRUE(used.step(arrays.objective, arrays.batch, step_options(kRules[1], kRate, kMomentum), {}, result).ok());
-  EXPECT_NE(fresh.memory(), used.memory());
-  ASSERT_TRUE(fresh.state.set_weights(arrays.weights).ok());
-  ASSERT_TRUE(used.state.set_weights(arrays.weights).ok());
-  EXPECT_EQ(fresh.memory(), used.memory());
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(one.step(arrays.objective, arrays.batch, options, {}, result).ok());
+    shared.state = copy;
+    ASSERT_TRUE(shared.step(arrays.objective, arrays.batch, options, {}, result).ok());
+    EXPECT_EQ(*copy.steps_data, static_cast<std::uint64_t>(i) + 1);
+  }
+  EXPECT_EQ(one.memory(), shared.memory());
+}
+
+// Decays next to 1, which f32 has not, and of 0: every weight still moves, by no more than the rate at first.
+TEST(TrainState, ExtremeDecaysOfAdam) {
+  Rng rng(44);
+  const reference::Problem p = make_problem<float>(rng, {20, 5, 4}, {});
+  const ProblemArrays<float> arrays(p);
+  for (const double mean_decay : {0.0, 1 - 1e-16}) {
+    for (const double square_decay : {0.0, 1 - 1e-16}) {
+      OwnedState<float> owned(5, 4, Optimiser::adam);
+      StepOptions options = step_options(kRules[3], kRate, mean_decay);
+      options.second_moment_decay = square_decay;
+      LossResult result;
+      ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, options, {}, result).ok());
+      for (const float w : owned.weights()) EXPECT_NEAR(std::abs(w), kRate, 1e-4) << mean_decay << ' ' << square_decay;
+      for (int i = 0; i < 20; ++i) ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, options, {}, result).ok());
+      for (const float w : owned.weights()) EXPECT_TRUE(std::isfinite(w)) << mean_decay << ' ' << square_decay;
+    }
+  }
 }
 
 TEST(TrainState, Refusals) {
@@ -407,6 +484,10 @@ TEST_P(TrainStepRefusalTest, LeavesTheStateAsItWas) {
     expect_refused<float>("momentum", argument,
                           [=](Batch&, Objective&, StepOptions& s, Execution&, F&) { s.momentum = momentum; });
   }
+  for (const double decay : {-0.1, 1.0, 2.0, kNaN<double>}) {
+    expect_refused<float>("second moment", argument,
+                          [=](Batch&, Objective&, StepOptions& s, Execution&, F&) { s.second_moment_decay = decay; });
+  }
   for (const double total : {-1.0, kNaN<double>, kInf<double>}) {
     expect_refused<float>("total weight", argument,
                           [=](Batch&, Objective&, StepOptions& s, Execution&, F&) { s.total_weight = total; });
@@ -414,6 +495,11 @@ TEST_P(TrainStepRefusalTest, LeavesTheStateAsItWas) {
   expect_refused<float>("the other optimiser", argument, [](Batch&, Objective&, StepOptions& s, Execution&, F&) {
     s.optimiser = s.optimiser == Optimiser::momentum ? Optimiser::gradient_descent : Optimiser::momentum;
   });
+  expect_refused<float>("adam for others, descent for adam", argument,
+                        [](Batch&, Objective&, StepOptions& s, Execution&, F&) {
+                          const bool is_adam = s.optimiser == Optimiser::adam;
+                          s.optimiser = is_adam ? Optimiser::gradient_descent : Optimiser::adam;
+                        });
   expect_refused<float>("target probabilities and labels", argument,
                         [](Batch& b, Objective&, StepOptions&, Execution&, F&) {
                           static const float targets[160] = {};
@@ -441,16 +527,19 @@ TEST_P(TrainStepRefusalTest, GradientThatOverflows) {
         if (!with_labels) batch.target_probabilities = {t.data(), kRows, classes};
         Objective objective;
         objective.l2 = l2;
-        for (const int threads : {1, 2}) {
-          OwnedState<float> owned(kFeatures, classes, Optimiser::momentum);
-          const std::vector<unsigned char> before = owned.memory();
-          Execution how = execution();
-          how.threads = threads;
-          LossResult result{kUntouched, kUntouched, kUntouched, 54321};
-          const Status status = owned.step(objective, batch, step_options(kRules[1], kRate, kMomentum), how, result);
-          EXPECT_EQ(name_of(status.code), std::string(name_of(StatusCode::overflow))) << classes;
-          EXPECT_EQ(owned.memory(), before) << classes << " classes, labels " << with_labels << ", l2 " << l2;
-          EXPECT_EQ(result.rows, 54321U);
+        for (const Rule& rule : {kRules[1], kRules[3]}) {
+          for (const int threads : {1, 2}) {
+            OwnedState<float> owned(kFeatures, classes, rule.optimiser);
+            const std::vector<unsigned char> before = owned.memory();
+            Execution how = execution();
+            how.threads = threads;
+            LossResult result{kUntouched, kUntouched, kUntouched, 54321};
+            const Status status = owned.step(objective, batch, step_options(rule, kRate, kMomentum), how, result);
+            EXPECT_EQ(name_of(status.code), std::string(name_of(StatusCode::overflow))) << classes;
+            EXPECT_EQ(owned.memory(), before)
+                << classes << " classes, labels " << with_labels << ", l2 " << l2 << ", " << rule.name;
+            EXPECT_EQ(result.rows, 54321U);
+          }
         }
       }
     }

@@ -32,6 +32,12 @@ TEST_P(UpdateTest, UpdateF32) {
 TEST_P(UpdateTest, UpdateF64) {
   expect_ok(check_update<double>(table()));
 }
+TEST_P(UpdateTest, AdamF32) {
+  expect_ok(check_adam<float>(table()));
+}
+TEST_P(UpdateTest, AdamF64) {
+  expect_ok(check_adam<double>(table()));
+}
 
 }  // namespace
 }  // namespace lanemax::checks

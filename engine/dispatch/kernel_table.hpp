@@ -131,7 +131,7 @@ struct FinishArgs {
   T l2 = 0;
 };
 
-/// One optimiser step over `count` parameters; see StepOptions. `velocity` is null for plain gradient descent.
+/// One optimiser step over `count` parameters; see Optimiser. `velocity` is null for plain gradient descent.
 template <class T>
 struct UpdateArgs {
   T* weights = nullptr;
@@ -141,6 +141,11 @@ struct UpdateArgs {
   T learning_rate = 0;
   T momentum = 0;
   bool nesterov = false;
+  // adam, whose first moment is `velocity`; decays are below 1 in T
+  T* squares = nullptr;
+  T second_moment_decay = 0;
+  T first_correction = 1;  ///< 1 / (1 - decay^steps), with this step
+  T second_correction = 1;
 };
 
 /// Converts rows of any feature type: out[r][d] = (value - centre[d]) * factor[d].
@@ -173,6 +178,7 @@ struct Kernels {
   void (*add)(T* sum, const T* term, std::size_t count);  ///< sum += term; count a multiple of 16
   bool (*finish_gradient)(const FinishArgs<T>&);          ///< false if an entry is not finite
   void (*update)(const UpdateArgs<T>&);
+  void (*adam)(const UpdateArgs<T>&);
   void (*exp)(const T* x, T* y,
               std::size_t count);  ///< x <= 0; the exp of the loss, cut where a result would be subnormal
   void (*log1p)(const T* x, T* y, std::size_t count);  ///< x >= 0

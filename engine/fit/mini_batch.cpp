@@ -27,8 +27,11 @@ class MiniBatch final : public Resumable {
         result_(result),
         rows_(problem.rows()),
         random_(options.seed) {
-    step_.optimiser = options.solver == Solver::sgd ? Optimiser::gradient_descent : Optimiser::momentum;
+    step_.optimiser = options.solver == Solver::sgd    ? Optimiser::gradient_descent
+                      : options.solver == Solver::adam ? Optimiser::adam
+                                                       : Optimiser::momentum;
     step_.momentum = options.momentum;
+    step_.second_moment_decay = options.second_moment_decay;
     step_.nesterov = step_.optimiser == Optimiser::momentum;
   }
 
@@ -53,6 +56,8 @@ class MiniBatch final : public Resumable {
     archive.array("weights", state_.weights_data, problem_.weights());
     archive.array("bias", state_.bias_data, bias_count(problem_.classes()));
     if (state_.velocity_data != nullptr) archive.array("velocity", state_.velocity_data, problem_.parameters());
+    if (state_.squares_data != nullptr) archive.array("squares", state_.squares_data, problem_.parameters());
+    if (state_.steps_data != nullptr) archive.count("steps", *state_.steps_data);
     archive.array("best", best_.data(), best_.size());
     archive.number("best_measure", best_measure_);
     archive.number("last_loss", last_loss_);
@@ -128,7 +133,9 @@ class MiniBatch final : public Resumable {
 
   Status choose_learning_rate() {
     rate_ = options_.learning_rate;
-    if (rate_ == 0) {
+    if (rate_ == 0 && options_.solver == Solver::adam) {
+      rate_ = 0.001;
+    } else if (rate_ == 0) {
       rate_ = estimate_learning_rate(data_, options_.objective, problem_.classes(), problem_.table().f32,
                                      logits_form<float>(problem_.table(), problem_.features(), 1));
       if (rate_ == 0) throw std::bad_alloc();

@@ -41,6 +41,8 @@ struct Avx2Fma {
 
   static F madd(F a, F b, F c) { return F(_mm256_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm256_fmadd_pd(a, b, c)); }
+  static F sqrt(F a) { return F(_mm256_sqrt_ps(a)); }
+  static D sqrt(D a) { return D(_mm256_sqrt_pd(a)); }
 
   static F widen_halves(const std::uint16_t* p) {
     return F(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));

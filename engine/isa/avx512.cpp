@@ -43,6 +43,8 @@ struct Avx512 {
 
   static F madd(F a, F b, F c) { return F(_mm512_fmadd_ps(a, b, c)); }
   static D madd(D a, D b, D c) { return D(_mm512_fmadd_pd(a, b, c)); }
+  static F sqrt(F a) { return F(_mm512_sqrt_ps(a)); }
+  static D sqrt(D a) { return D(_mm512_sqrt_pd(a)); }
 
   static F widen_halves(const std::uint16_t* p) {
     return F(_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));

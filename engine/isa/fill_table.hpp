@@ -33,6 +33,7 @@ constexpr Kernels<T> make_kernels() {
       .add = add<Arch, T>,
       .finish_gradient = finish_gradient<Arch, T>,
       .update = update<Arch, T>,
+      .adam = adam<Arch, T>,
       .exp = exp_array<Arch, T>,
       .log1p = log1p_array<Arch, T>,
   };

@@ -37,6 +37,8 @@ struct Neon {
 
   static F madd(F a, F b, F c) { return F(vfmaq_f32(c, a, b)); }
   static D madd(D a, D b, D c) { return D(vfmaq_f64(c, a, b)); }
+  static F sqrt(F a) { return F(vsqrtq_f32(a)); }
+  static D sqrt(D a) { return D(vsqrtq_f64(a)); }
 
   static F widen_halves(const std::uint16_t* p) { return F(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))); }
 

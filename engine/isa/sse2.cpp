@@ -47,6 +47,8 @@ struct Sse2 {
 
   static F madd(F a, F b, F c) { return a * b + c; }
   static D madd(D a, D b, D c) { return a * b + c; }
+  static F sqrt(F a) { return F(_mm_sqrt_ps(a)); }
+  static D sqrt(D a) { return D(_mm_sqrt_pd(a)); }
 
   // Not through memory: four stores and a load of all of them stall (D = 17, dot form: 2.4 times as long).
   static F load_partial(const float* p, std::size_t n) {

@@ -6,10 +6,11 @@
 // then has its own symbols and the linker cannot give one variant another's code.
 //
 // xsimd is used as a value type: load, store, + - *, comparisons, select, integer shifts. What 8.1 lacks or gets wrong
-// on some instruction set (fused multiply-add on AVX-512, horizontal sums, masked loads, `!=`, rounding) is a static
-// member of the variant's own struct, the `Arch` parameter of every kernel:
+// on some instruction set (fused multiply-add on AVX-512, square roots on NEON, horizontal sums, masked loads, `!=`,
+// rounding) is a static member of the variant's own struct, the `Arch` parameter of every kernel:
 //   Simd                         the xsimd architecture
 //   madd(a, b, c)                a * b + c, fused where the set has it
+//   sqrt(a)                      correctly rounded
 //   load_partial(p, n)           n lanes from p, then zeros; reads nothing past p[n-1]; 0 < n < lanes
 //   store_sums(a, b, c, d, out)  out[0..3] = sums over the lanes of each, by one fixed tree
 //   load_quads(row, at, quad)    lane i of quad[q] = row[i][at + q], q = 0..3 (f32 only)

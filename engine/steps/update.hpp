@@ -49,6 +49,34 @@ void update(const UpdateArgs<T>& args) {
   }
 }
 
+/// Largest |g| that adam squares: sums of its decayed squares stay finite, also where they are rounded up.
+template <class T>
+inline constexpr T kMostSquared = static_cast<T>(sizeof(T) == sizeof(float) ? 0x1p63 : 0x1p511);
+
+/// Limit in cache: the divider, which the root needs too; 2 to 4 times as long as momentum's, in memory 1.2 to 1.6
+/// times.
+template <class Arch, class T>
+void adam(const UpdateArgs<T>& args) {
+  using V = Vec<Arch, T>;
+  const V minus_rate(-args.learning_rate), epsilon(T(1e-8));
+  const V most(kMostSquared<T>), least(-kMostSquared<T>);
+  const V first_decay(args.momentum), first_share(T(1) - args.momentum), first_correction(args.first_correction);
+  const V second_decay(args.second_moment_decay), second_share(T(1) - args.second_moment_decay);
+  const V second_correction(args.second_correction);
+  for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
+    const V gradient = xsimd::min(xsimd::max(load<Arch>(args.gradient + i), least), most);
+    const V mean =
+        Arch::madd(first_decay, load<Arch>(static_cast<const T*>(args.velocity + i)), first_share * gradient);
+    const V square = Arch::madd(second_decay, load<Arch>(static_cast<const T*>(args.squares + i)),
+                                second_share * (gradient * gradient));
+    store<Arch>(args.velocity + i, mean);
+    store<Arch>(args.squares + i, square);
+    const V direction = (first_correction * mean) / (Arch::sqrt(second_correction * square) + epsilon);
+    store<Arch>(args.weights + i,
+                Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i))));
+  }
+}
+
 }  // namespace
 }  // namespace lanemax
 

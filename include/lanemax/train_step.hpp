@@ -10,15 +10,20 @@ namespace lanemax {
 enum class Optimiser : std::uint8_t {
   gradient_descent,  ///< w <- w - rate * dw
   momentum,          ///< v <- momentum * v + dw;  w <- w - rate * v   (or Nesterov's form)
+  /// Kingma & Ba, 2015: m and s, the decaying means of dw and dw^2 (both from 0, hence divided by 1 - decay^steps),
+  /// give w <- w - rate * m / (sqrt(s) + 1e-8). A |dw| beyond half the root of the scalar type's largest number (f32:
+  /// 9e18) counts as that, so that its square is finite.
+  adam,
 };
 
 struct StepOptions {
   Optimiser optimiser = Optimiser::gradient_descent;
-  double learning_rate = 0.01;  ///< finite, > 0
-  double momentum = 0.9;        ///< in [0, 1)
-  bool nesterov = false;        ///< w <- w - rate * (dw + momentum * v)
-  double total_weight = 0;      ///< divides the sum over the batch; 0: the batch's own sum of weights. A mini-batch of
-                                ///< n rows of weighted data passes n * (mean weight of the data).
+  double learning_rate = 0.01;         ///< finite, > 0
+  double momentum = 0.9;               ///< in [0, 1); adam: the decay of m
+  double second_moment_decay = 0.999;  ///< in [0, 1); adam: the decay of s
+  bool nesterov = false;               ///< momentum: w <- w - rate * (dw + momentum * v)
+  double total_weight = 0;  ///< divides the sum over the batch; 0: the batch's own sum of weights. A mini-batch of
+                            ///< n rows of weighted data passes n * (mean weight of the data).
 };
 
 /// Weights, bias and optimiser memory of a model in training, in the engine's own layout, inside memory the caller
@@ -29,11 +34,12 @@ class TrainState {
   /// Bytes of memory needed; 0 if the shape overflows.
   [[nodiscard]] static std::size_t bytes(std::size_t features, std::size_t classes, Optimiser optimiser) noexcept;
 
-  /// Lays the state out in `memory` (aligned like a workspace) and sets weights, bias and velocities to 0.
+  /// Lays the state out in `memory` (aligned like a workspace) and sets weights, bias, moments and the count of steps
+  /// to 0.
   [[nodiscard]] static Status create(std::size_t features, std::size_t classes, Optimiser optimiser,
                                      const Workspace& memory, TrainState& state) noexcept;
 
-  /// Copies in C x D weights and C biases (null: 0) and clears the velocities. Checked as WeightsView says.
+  /// Copies in C x D weights and C biases (null: 0) and clears moments and steps. Checked as WeightsView says.
   [[nodiscard]] Status set_weights(const WeightsView<T>& weights) noexcept;
 
   /// Copies out. `weights` is C x D in any strides; `bias` may be null.
@@ -46,7 +52,9 @@ class TrainState {
   /// Engine layout (engine/layout.hpp). For the engine's own use.
   T* weights_data = nullptr;
   T* bias_data = nullptr;
-  T* velocity_data = nullptr;  ///< weights' velocities, then the bias's; null without momentum
+  T* velocity_data = nullptr;           ///< v or m: the weights', then the bias's; null for gradient descent
+  T* squares_data = nullptr;            ///< s, likewise; null but for adam
+  std::uint64_t* steps_data = nullptr;  ///< successful steps so far; null but for adam
 
  private:
   std::size_t features_ = 0;

@@ -354,4 +354,41 @@ MomentumStep momentum_step(const Estimate& w, const Estimate& velocity, const Es
   return step;
 }
 
+Estimate adam_correction(Real decay, std::size_t steps, const Arithmetic& a) {
+  const Real value = 1 / (1 - std::pow(decay, static_cast<Real>(steps)));
+  return {value, (a.u + 8 * 0x1p-53L) * value};  // log, expm1 and a division in double
+}
+
+AdamStep adam_step(const Estimate& w, const Estimate& mean, const Estimate& square, const Estimate& gradient,
+                   const AdamRule& rule, const Arithmetic& a) {
+  constexpr Real kEpsilon = 1e-8L;
+  constexpr Real kDivision = 4;  // NEON divides by Newton's steps
+  const Real tiny = a.min_normal * a.u * 4, most = std::sqrt(a.max) / 2;
+  const Estimate g{std::clamp(gradient.value, -most, most), gradient.bound};
+  const Estimate g2{g.value * g.value, (2 * std::fabs(g.value) + g.bound) * g.bound + a.u * g.value * g.value};
+  const auto decayed = [&](const Estimate& old, const Estimate& add, Real decay) -> Estimate {
+    const Real kept = decay * old.value, added = (1 - decay) * add.value, value = kept + added;
+    return {value, kSecondOrder * (decay * old.bound + (1 - decay) * add.bound +
+                                   a.u * (std::fabs(kept) + std::fabs(added) + std::fabs(value))) +
+                       tiny};
+  };
+  const auto corrected = [&](const Estimate& moment, const Estimate& factor) -> Estimate {
+    const Real value = factor.value * moment.value;
+    return {value, kSecondOrder * (factor.value * moment.bound + factor.bound * std::fabs(moment.value) +
+                                   a.u * std::fabs(value)) +
+                       tiny};
+  };
+  AdamStep step;
+  step.mean = decayed(mean, g, rule.mean_decay);
+  step.square = decayed(square, g2, rule.square_decay);
+  const Estimate m = corrected(step.mean, rule.mean_correction), s = corrected(step.square, rule.square_correction);
+  const Real root = std::sqrt(s.value), below = root + kEpsilon, quotient = m.value / below;
+  const Real root_bound = root > 0 ? std::min(std::sqrt(s.bound), s.bound / root) : std::sqrt(s.bound);
+  const Real below_bound = root_bound + a.u * (root + below + kEpsilon);
+  const Real least = std::max(below - below_bound, kEpsilon * (1 - 4 * a.u));
+  const Real error = (m.bound + std::fabs(quotient) * below_bound) / least + kDivision * a.u * std::fabs(quotient);
+  step.weight = descent_step(w, {quotient, kSecondOrder * error + tiny}, rule.rate, a);
+  return step;
+}
+
 }  // namespace lanemax::reference

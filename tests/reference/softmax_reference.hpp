@@ -107,6 +107,22 @@ struct MomentumStep {
 [[nodiscard]] MomentumStep momentum_step(const Estimate& w, const Estimate& velocity, const Estimate& gradient,
                                          Real rate, Real momentum, bool nesterov, const Arithmetic& a);
 
+struct AdamRule {
+  Real rate = 0, mean_decay = 0, square_decay = 0;  ///< numbers of the arithmetic
+  Estimate mean_correction{1, 0}, square_correction{1, 0};
+};
+/// 1 / (1 - decay^steps), computed in double and rounded to the arithmetic.
+[[nodiscard]] Estimate adam_correction(Real decay, std::size_t steps, const Arithmetic& a);
+
+struct AdamStep {
+  Estimate mean;    ///< decay * mean + (1 - decay) * gradient
+  Estimate square;  ///< decay * square + (1 - decay) * gradient^2
+  Estimate weight;  ///< w - rate * corrected mean / (sqrt(corrected square) + 1e-8)
+};
+/// A gradient beyond half the root of the largest number counts as that.
+[[nodiscard]] AdamStep adam_step(const Estimate& w, const Estimate& mean, const Estimate& square,
+                                 const Estimate& gradient, const AdamRule& rule, const Arithmetic& a);
+
 }  // namespace lanemax::reference
 
 #endif

@@ -100,6 +100,8 @@ template <class T>
 Verdict check_finish_not_finite(const KernelTable& table);
 template <class T>
 Verdict check_update(const KernelTable& table);
+template <class T>
+Verdict check_adam(const KernelTable& table);
 
 // ---- load_checks.cpp ----
 /// Every value of the small types, and many of the large ones, converted exactly.

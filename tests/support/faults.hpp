@@ -234,6 +234,24 @@ std::vector<Fault<T>> gradient_faults() {
   };
 }
 
+enum class PlainAdam { correct, not_cut, no_epsilon, epsilon_in_root, no_root };
+template <class T, PlainAdam fault>
+void plain_adam(const UpdateArgs<T>& a) {
+  const T most =
+      fault == PlainAdam::not_cut ? std::numeric_limits<T>::max() : std::sqrt(std::numeric_limits<T>::max()) / 2;
+  const T epsilon = fault == PlainAdam::no_epsilon ? T(0) : T(1e-8);
+  for (std::size_t i = 0; i < a.count; ++i) {
+    const T g = std::clamp(a.gradient[i], -most, most);
+    a.velocity[i] = a.momentum * a.velocity[i] + (1 - a.momentum) * g;
+    a.squares[i] = a.second_moment_decay * a.squares[i] + (1 - a.second_moment_decay) * (g * g);
+    const T square = a.second_correction * a.squares[i];
+    const T below = fault == PlainAdam::no_root           ? square + epsilon
+                    : fault == PlainAdam::epsilon_in_root ? std::sqrt(square + epsilon)
+                                                          : std::sqrt(square) + epsilon;
+    a.weights[i] -= a.learning_rate * (a.first_correction * a.velocity[i] / below);
+  }
+}
+
 template <class T>
 std::vector<Fault<T>> update_faults() {
   using A = UpdateArgs<T>;
@@ -345,6 +363,72 @@ std::vector<Fault<T>> update_faults() {
            if (a.velocity != nullptr) a.velocity[a.count / 2] *= a.learning_rate * T(0.999);
          };
        }},
+      {"adam uphill",
+       [](Kernels<T>& k) {
+         k.adam = [](const A& a) {
+           A b = a;
+           b.learning_rate = -a.learning_rate;
+           real<T>.adam(b);
+         };
+       }},
+      {"adam's decays exchanged",
+       [](Kernels<T>& k) {
+         k.adam = [](const A& a) {
+           A b = a;
+           std::swap(b.momentum, b.second_moment_decay);
+           real<T>.adam(b);
+         };
+       }},
+      {"adam's mean not corrected",
+       [](Kernels<T>& k) {
+         k.adam = [](const A& a) {
+           A b = a;
+           b.first_correction = 1;
+           real<T>.adam(b);
+         };
+       }},
+      {"adam's square not corrected",
+       [](Kernels<T>& k) {
+         k.adam = [](const A& a) {
+           A b = a;
+           b.second_correction = 1;
+           real<T>.adam(b);
+         };
+       }},
+      {"adam stops 16 short",
+       [](Kernels<T>& k) {
+         k.adam = [](const A& a) {
+           A b = a;
+           b.count = a.count - 16;
+           real<T>.adam(b);
+         };
+       }},
+      {"adam's squares not kept",
+       [](Kernels<T>& k) {
+         k.adam = [](const A& a) {
+           A b = a;
+           static GuardedBuffer buffer;
+           b.squares = buffer.ending_at_guard<T>(a.count, T(0));
+           std::copy(a.squares, a.squares + a.count, b.squares);
+           real<T>.adam(b);
+         };
+       }},
+      {"adam's gradient cut too early",
+       [](Kernels<T>& k) {
+         k.adam = [](const A& a) {
+           A b = a;
+           static GuardedBuffer buffer;
+           T* cut = buffer.ending_at_guard<T>(a.count, T(0));
+           const T most = std::sqrt(std::numeric_limits<T>::max()) / 8;
+           for (std::size_t i = 0; i < a.count; ++i) cut[i] = std::clamp(a.gradient[i], -most, most);
+           b.gradient = cut;
+           real<T>.adam(b);
+         };
+       }},
+      {"adam's gradient not cut", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::not_cut>; }},
+      {"adam without epsilon", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::no_epsilon>; }},
+      {"adam's epsilon under the root", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::epsilon_in_root>; }},
+      {"adam's squares without their root", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::no_root>; }},
   };
 }
 

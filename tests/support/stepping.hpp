@@ -19,7 +19,7 @@ class OwnedState {
     memory_ = buffer_.ending_at_guard<unsigned char>(bytes_, 0x5a);
     created = TrainState<T>::create(features, classes, optimiser, {memory_, bytes_}, state);
   }
-  /// Weights, bias and velocities, bit for bit, padding included.
+  /// Weights, bias, moments and the count of steps, bit for bit, padding included.
   [[nodiscard]] std::vector<unsigned char> memory() const { return {memory_, memory_ + bytes_}; }
   [[nodiscard]] std::vector<T> weights() const {
     std::vector<T> w(state.features() * state.classes());
@@ -55,12 +55,15 @@ struct Rule {
 };
 inline constexpr Rule kRules[] = {{"gradient descent", Optimiser::gradient_descent, false},
                                   {"momentum", Optimiser::momentum, false},
-                                  {"nesterov", Optimiser::momentum, true}};
+                                  {"nesterov", Optimiser::momentum, true},
+                                  {"adam", Optimiser::adam, false}};
+inline constexpr double kSecondMomentDecay = 0.96875;
 [[nodiscard]] inline StepOptions step_options(const Rule& rule, double rate, double momentum) {
   StepOptions options;
   options.optimiser = rule.optimiser;
   options.learning_rate = rate;
   options.momentum = momentum;
+  options.second_moment_decay = kSecondMomentDecay;
   options.nesterov = rule.nesterov;
   return options;
 }

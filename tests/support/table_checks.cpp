@@ -26,6 +26,7 @@ void collect(const Kernels<T>& k, std::vector<Address>& out) {
   add(k.add);
   add(k.finish_gradient);
   add(k.update);
+  add(k.adam);
   add(k.exp);
   add(k.log1p);
 }
@@ -36,8 +37,8 @@ std::vector<Address> slots(const KernelTable& table) {
   collect(table.f64, out);
   return out;
 }
-constexpr std::size_t kSlots = 32;
-static_assert(sizeof(Kernels<float>) == 15 * sizeof(Address), "a new slot: collect it above");
+constexpr std::size_t kSlots = 34;
+static_assert(sizeof(Kernels<float>) == 16 * sizeof(Address), "a new slot: collect it above");
 
 }  // namespace
 

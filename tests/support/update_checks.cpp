@@ -156,6 +156,66 @@ Verdict check_update(const KernelTable& table) {
   return judge.finish(0.8);
 }
 
+template <class T>
+Verdict check_adam(const KernelTable& table) {
+  const reference::Arithmetic a = reference::arithmetic_of<T>();
+  const double largest = std::numeric_limits<T>::max(), root = std::sqrt(largest);
+  Judge judge;
+  Rng rng(64);
+  GuardedBuffer weights, means, squares, gradients;
+  for (const std::size_t count : kCounts) {
+    for (const double scale : {1.0, 1e-6, 1e-12, root / 4, root * 8, largest / 16}) {  // of the gradient
+      for (const T correction : {T(1), T(8)}) {
+        std::vector<double> w = make_values<T>(rng, count, Values::ordinary),
+                            m = make_values<T>(rng, count, Values::ordinary),
+                            s = make_values<T>(rng, count, Values::ordinary),
+                            g = make_values<T>(rng, count, Values::ordinary);
+        const double held = std::min(scale, root / 8);  // the moments have seen such gradients
+        for (std::size_t i = 0; i < count; ++i) {
+          const bool padding = i + 5 >= count;
+          if (padding) w[i] = 0;
+          m[i] = padding ? 0 : static_cast<T>(m[i] * held / 8);
+          s[i] = padding ? 0 : static_cast<T>(s[i] * held / 8 * (s[i] * held / 8));
+          g[i] = padding ? 0 : static_cast<T>(std::clamp(g[i] * scale, -largest, largest));
+        }
+        UpdateArgs<T> args;
+        args.weights = place<T>(weights, w);
+        args.velocity = place<T>(means, m);
+        args.squares = place<T>(squares, s);
+        args.gradient = place<T>(gradients, g);
+        args.count = count;
+        args.learning_rate = T(0.1f);
+        args.momentum = T(0.9f);
+        args.second_moment_decay = T(0.99f);
+        args.first_correction = correction;
+        args.second_correction = correction == T(1) ? T(1) : T(64);
+        kernels<T>(table).adam(args);
+        reference::AdamRule rule;
+        rule.rate = static_cast<Real>(args.learning_rate);
+        rule.mean_decay = static_cast<Real>(args.momentum);
+        rule.square_decay = static_cast<Real>(args.second_moment_decay);
+        rule.mean_correction.value = static_cast<Real>(args.first_correction);
+        rule.square_correction.value = static_cast<Real>(args.second_correction);
+        for (std::size_t i = 0; i < count; ++i) {
+          const auto about = [&] {
+            return text("adam, gradients of ", scale, ", correction ", correction, ": parameter ", i, " of ", count);
+          };
+          const auto exactly = [](double value) { return Estimate{static_cast<Real>(value), 0}; };
+          const reference::AdamStep step =
+              reference::adam_step(exactly(w[i]), exactly(m[i]), exactly(s[i]), exactly(g[i]), rule, a);
+          judge.close(static_cast<Real>(args.velocity[i]), step.mean, a.max, [&] { return about() + " (mean)"; });
+          judge.close(static_cast<Real>(args.squares[i]), step.square, a.max, [&] { return about() + " (square)"; });
+          judge.close(static_cast<Real>(args.weights[i]), step.weight, a.max, about);
+          judge.require(args.gradient[i] == static_cast<T>(g[i]), [&] { return about() + ": changed the gradient"; });
+          judge.require(g[i] != 0 || m[i] != 0 || args.weights[i] == static_cast<T>(w[i]),
+                        [&] { return about() + ": what nothing pulls at has moved"; });
+        }
+      }
+    }
+  }
+  return judge.finish(0.8);
+}
+
 template Verdict check_add<float>(const KernelTable&);
 template Verdict check_add<double>(const KernelTable&);
 template Verdict check_finish_gradient<float>(const KernelTable&);
@@ -164,5 +224,7 @@ template Verdict check_finish_not_finite<float>(const KernelTable&);
 template Verdict check_finish_not_finite<double>(const KernelTable&);
 template Verdict check_update<float>(const KernelTable&);
 template Verdict check_update<double>(const KernelTable&);
+template Verdict check_adam<float>(const KernelTable&);
+template Verdict check_adam<double>(const KernelTable&);
 
 }  // namespace lanemax::checks
