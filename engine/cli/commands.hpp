@@ -11,6 +11,7 @@ namespace lanemax::cli {
 [[nodiscard]] int run(const EvaluateOptions& options);
 [[nodiscard]] int run(const PredictOptions& options);
 [[nodiscard]] int run(const InfoOptions& options);
+[[nodiscard]] int run(const SelfcheckOptions& options);
 [[nodiscard]] int run(const PrintText& text);
 
 }  // namespace lanemax::cli

@@ -72,12 +72,17 @@ struct InfoOptions {
   RunOptions run;
 };
 
+struct SelfcheckOptions {
+  RunOptions run;
+  std::string data;  ///< directory of data files; empty: only what is embedded
+};
+
 /// Text asked for with --help or --version.
 struct PrintText {
   std::string text;
 };
 
-using Command = std::variant<TrainOptions, EvaluateOptions, PredictOptions, InfoOptions, PrintText>;
+using Command = std::variant<TrainOptions, EvaluateOptions, PredictOptions, InfoOptions, SelfcheckOptions, PrintText>;
 
 /// Reads and range-checks the command line. Throws CommandError with exit code 2 and a one-line text.
 [[nodiscard]] Command parse_command_line(int argc, char** argv);

@@ -90,7 +90,6 @@ class Descent final : public Resumable {
   PreconditionerMatrix start_;  // cheaper, while the main one is not ready
   DescentState state_;
   double passes_seen_ = 0;
-  double validation_loss_ = 0;
 
   // The step at hand.
   Vector direction_, trial_, trial_gradient_, step_, change_;
