@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// fit_path(): every point is the fit it says it is, and what is held out has not been seen.
+#include <lanemax/fit_path.hpp>
+
+#include "tests/support/fitting.hpp"
+#include "tests/support/testing.hpp"
+
+#include <cmath>
+#include <functional>
+
+namespace lanemax::checks {
+namespace {
+
+constexpr double kPenalties[] = {0.01, 1.0, 0.1};
+
+struct PathRun {
+  Status status;
+  std::vector<PathPoint> points{3};
+  std::vector<float> w, b;
+  PathResult result;
+};
+
+class PathTest : public IsaTest {
+ protected:
+  PathTest() : problem_(make()), arrays_(problem_) {}
+  static reference::Problem make() {
+    Rng rng(181);
+    reference::Problem p = make_learnable(rng, {203, 6, 3});
+    for (double& x : p.x) x = (x - 5) / 4;
+    for (int& label : p.labels) {
+      if (rng.below(4) == 0) label = static_cast<int>(rng.below(3));
+    }
+    return p;
+  }
+  [[nodiscard]] PathOptions options(std::size_t folds) const {
+    PathOptions o;
+    o.fit.tolerance = 1e-8;
+    o.fit.execution.isa = GetParam();
+    o.l2 = kPenalties;
+    o.points = 3;
+    o.folds = folds;
+    return o;
+  }
+  [[nodiscard]] PathRun run(const PathOptions& o, const Batch& data) const {
+    PathRun r;
+    r.w.assign(3 * 6, -7);
+    r.b.assign(3, -7);
+    r.status = fit_path(data, o, r.points.data(), {r.w.data(), 3, 6}, r.b.data(), r.result);
+    return r;
+  }
+
+  reference::Problem problem_;
+  ProblemArrays<float> arrays_;
+};
+INSTANTIATE_PER_ISA(PathTest);
+
+TEST_P(PathTest, PointsAreTheFitsOfTheirPenalties) {
+  for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
+    PathOptions o = options(4);
+    o.fit.solver = solver;
+    const PathRun r = run(o, arrays_.batch);
+    ASSERT_TRUE(r.status.ok()) << message(r.status);
+    for (std::size_t i = 0; i < 3; ++i) {
+      FitOptions alone = o.fit;
+      alone.objective.l2 = kPenalties[i];
+      const Fitted f = run_fit(arrays_.batch, alone, 3);
+      EXPECT_EQ(r.points[i].l2, kPenalties[i]);
+      EXPECT_NEAR(r.points[i].fit.objective, f.result.objective, 1e-12);
+      EXPECT_TRUE(r.points[i].finished);
+      EXPECT_TRUE(r.points[i].converged);
+      EXPECT_LE(r.points[i].fit.gap_bound, 1e-8);
+      EXPECT_GE(r.points[i].held_out_loss, r.points[r.result.best].held_out_loss);
+      if (i != r.result.best) continue;
+      EXPECT_NEAR(r.result.fit.objective, f.result.objective, 1e-9);
+      for (std::size_t k = 0; k < r.w.size(); ++k) EXPECT_NEAR(r.w[k], f.w[k], 1e-5);
+      for (std::size_t k = 0; k < r.b.size(); ++k) EXPECT_NEAR(r.b[k], f.b[k], 1e-5);
+    }
+  }
+}
+
+// Leaving one row out: every fold is known whatever the seed, and its fit can be made by hand.
+TEST_P(PathTest, HeldOutRowsWereNotSeen) {
+  std::vector<std::uint32_t> few;
+  for (std::uint32_t i = 0; i < 24; ++i) few.push_back(i * 7);
+  Batch data = arrays_.batch;
+  data.selection = few.data();
+  data.selected = few.size();
+  const PathRun r = run(options(few.size()), data);
+  ASSERT_TRUE(r.status.ok()) << message(r.status);
+  for (std::size_t i = 0; i < 3; ++i) {
+    double loss = 0, correct = 0;
+    std::vector<double> losses;
+    for (std::size_t out = 0; out < few.size(); ++out) {
+      std::vector<std::uint32_t> rest = few;
+      rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(out));
+      Batch training = data, held = data;
+      training.selection = rest.data();
+      training.selected = rest.size();
+      held.selection = &few[out];
+      held.selected = 1;
+      FitOptions o = options(0).fit;
+      o.objective.l2 = kPenalties[i];
+      const Fitted f = run_fit(training, o, 3);
+      CallOptions how;
+      how.isa = GetParam();
+      const CallOutputs<float> pass = call<float>({}, {{f.w.data(), 3, 6}, f.b.data()}, held, how, false);
+      losses.push_back(pass.result.data_loss);
+      loss += pass.result.data_loss / static_cast<double>(few.size());
+      double z[3];
+      for (std::size_t c = 0; c < 3; ++c) {
+        z[c] = static_cast<double>(f.b[c]);
+        for (std::size_t d = 0; d < 6; ++d) z[c] += static_cast<double>(f.w[c * 6 + d]) * problem_.x[few[out] * 6 + d];
+      }
+      const auto label = static_cast<std::size_t>(problem_.labels[few[out]]);
+      if (z[label] >= std::max({z[0], z[1], z[2]})) correct += 1;
+    }
+    double squares = 0;
+    for (const double l : losses) squares += (l - loss) * (l - loss);
+    EXPECT_NEAR(r.points[i].held_out_loss, loss, 1e-5);
+    EXPECT_NEAR(r.points[i].held_out_loss_error, std::sqrt(squares / 23 / 24), 1e-5);
+    EXPECT_NEAR(r.points[i].held_out_accuracy, correct / 24, 1e-12);
+  }
+}
+
+TEST_P(PathTest, ValidationRowsInPlaceOfFolds) {
+  Rng rng(182);
+  const ProblemArrays<float> unseen(make());
+  PathOptions o = options(0);
+  o.fit.validation = &unseen.batch;  // the same rows: the held-out loss is then the training loss
+  const PathRun r = run(o, arrays_.batch);
+  ASSERT_TRUE(r.status.ok()) << message(r.status);
+  for (const PathPoint& point : r.points) {
+    EXPECT_NEAR(point.held_out_loss, point.fit.data_loss, 1e-6);
+    EXPECT_TRUE(std::isnan(point.held_out_loss_error));
+  }
+  EXPECT_EQ(r.result.best, 0U);
+}
+
+TEST_P(PathTest, SameBitsForAnyThreadsAndSeedsDiffer) {
+  const PathRun first = run(options(3), arrays_.batch);
+  for (const int threads : {2, 4}) {
+    PathOptions o = options(3);
+    o.fit.execution.threads = threads;
+    const PathRun r = run(o, arrays_.batch);
+    EXPECT_TRUE(same_bits(r.w, first.w));
+    for (std::size_t i = 0; i < 3; ++i)
+      EXPECT_TRUE(same_bits(r.points[i].held_out_loss, first.points[i].held_out_loss));
+  }
+  PathOptions o = options(3);
+  o.fit.seed = 9;
+  EXPECT_NE(run(o, arrays_.batch).points[0].held_out_loss, first.points[0].held_out_loss);
+}
+
+TEST_P(PathTest, InterruptedItKeepsWhatIsFinished) {
+  for (const std::size_t after : {1U, 10U, 60U, 150U}) {
+    PathOptions o = options(3);
+    std::size_t calls[2] = {0, after};
+    o.fit.user = calls;
+    o.fit.cancelled = [](void* user) noexcept {
+      auto* count = static_cast<std::size_t*>(user);
+      return ++count[0] > count[1];
+    };
+    const PathRun r = run(o, arrays_.batch);
+    ASSERT_TRUE(r.status.ok()) << message(r.status);
+    for (const float w : r.w) EXPECT_TRUE(std::isfinite(w) && w != -7);
+    EXPECT_FALSE(r.points[0].finished);  // the smallest penalty comes last
+    EXPECT_TRUE(std::isfinite(r.result.fit.objective));
+    if (r.points[2].finished) {
+      EXPECT_TRUE(r.points[1].finished);
+    }
+  }
+}
+
+TEST_P(PathTest, ProgressTellsPenaltyAndFold) {
+  PathOptions o = options(3);
+  Recorder recorder;
+  recorder.watch(o.fit);
+  ASSERT_TRUE(run(o, arrays_.batch).status.ok());
+  std::size_t most = 0;
+  double last = 2;
+  for (const FitProgress& seen : recorder.seen) {
+    EXPECT_LE(seen.l2, last);
+    last = seen.l2;
+    most = std::max(most, seen.fold);
+  }
+  EXPECT_EQ(last, 0.01);
+  EXPECT_EQ(most, 3U);
+}
+
+TEST_P(PathTest, Refusals) {
+  const auto refused = [&](const char* what, const std::function<void(PathOptions&, Batch&)>& change) {
+    PathOptions o = options(3);
+    Batch data = arrays_.batch;
+    change(o, data);
+    const PathRun r = run(o, data);
+    EXPECT_EQ(r.status.code, StatusCode::invalid_argument) << what;
+    EXPECT_EQ(std::string(r.status.what), what);
+    EXPECT_EQ(r.w[0], -7);
+    EXPECT_FALSE(r.points[0].finished);
+  };
+  const double twice[] = {0.1, 0.2, 0.1}, negative[] = {0.1, -1, 2}, nan[] = {0.1, kNaN<double>, 2};
+  for (const double* list : {twice, negative, nan, static_cast<const double*>(nullptr)}) {
+    refused("l2_path", [&](PathOptions& o, Batch&) { o.l2 = list; });
+  }
+  refused("l2_path", [](PathOptions& o, Batch&) { o.points = 0; });
+  for (const std::size_t folds : {0U, 1U, 204U}) refused("folds", [&](PathOptions& o, Batch&) { o.folds = folds; });
+  refused("folds", [&](PathOptions& o, Batch&) { o.fit.validation = &arrays_.batch; });
+  refused("solver", [](PathOptions& o, Batch&) { o.fit.solver = Solver::sgd; });
+  refused("solver", [](PathOptions& o, Batch&) { o.fit.objective.loss = Loss::hinge; });
+  refused("checkpoint", [](PathOptions& o, Batch&) { o.fit.checkpoint = "f"; });
+  refused("threads", [](PathOptions& o, Batch&) { o.fit.execution.threads = 0; });
+}
+
+}  // namespace
+}  // namespace lanemax::checks
