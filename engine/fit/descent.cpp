@@ -60,14 +60,14 @@ void Descent::exchange(Archive& archive) {
   archive.array("gradient", state_.gradient);
   archive.number("objective", state_.value.objective);
   archive.number("data_loss", state_.value.data_loss);
-  archive.choice("precision", state_.precision);
+  archive.choice("precision", state_.precision, Precision::f64);
   archive.count("iterations", state_.iterations);
   archive.number("passes", state_.passes);
   archive.count("stalled", state_.stalled);
   archive.number("least_norm", state_.least_norm);
-  archive.choice("preconditioner", state_.kind);
+  archive.choice("preconditioner", state_.kind, Preconditioner::full);
   archive.array("anchor", state_.anchor);
-  archive.count("anchor_rows", state_.anchor_rows);
+  archive.count("anchor_rows", state_.anchor_rows, problem_.rows());
   archive.number("curvature_passes", state_.curvature_passes);
   archive.number("refresh_cost", state_.refresh_cost);
   archive.number("passes_at_refresh", state_.passes_at_refresh);

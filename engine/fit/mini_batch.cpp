@@ -57,8 +57,8 @@ class MiniBatch final : public Resumable {
     archive.number("best_measure", best_measure_);
     archive.number("last_loss", last_loss_);
     archive.number("loss_sum", loss_sum_);
-    archive.count("epoch", epoch_);
-    archive.count("batch", batch_);
+    archive.count("epoch", epoch_, options_.epochs);
+    archive.count("batch", batch_, steps_per_epoch());
     archive.count("seen", seen_);
     archive.count("epochs_without_gain", epochs_without_gain_);
     archive.count("iterations", iterations_);
