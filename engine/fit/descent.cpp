@@ -82,7 +82,7 @@ void Descent::exchange(Archive& archive) {
 Status Descent::run(const Vector& x, FitResult& result) {
   Status status = begin(x);
   if (status.ok()) status = iterate(result.reason);
-  if (status.ok()) status = control_.finish(*this);
+  if (status.ok()) status = control_.finish(*this, result.reason);
   copy(x, result.reason == StopReason::early_stopping ? state_.best : state_.x);
   result.preconditioner = state_.kind;
   result.iterations = state_.iterations;
@@ -96,20 +96,14 @@ Status Descent::begin(const Vector& x) {
     const Status status = control_.resume(*this);
     if (status.ok() && state_.kind != Preconditioner::none) matrix().refresh(state_.anchor, state_.anchor_rows);
     problem_.count_passes(state_.passes);
-    passes_seen_ = problem_.passes();
     return status;
   }
   return evaluate_here();
 }
 
-double Descent::new_passes() noexcept {
-  const double before = std::exchange(passes_seen_, problem_.passes());
-  return passes_seen_ - before;
-}
-
 Status Descent::evaluate_here() {
   const Status status = problem_.evaluate(state_.x, state_.precision, state_.value, &state_.gradient);
-  state_.passes += new_passes();
+  state_.passes = problem_.passes();
   return status;
 }
 
@@ -176,18 +170,19 @@ Status Descent::refresh_curvature() {
   const bool first = state_.kind == Preconditioner::none, fresh = rule_.wants_fresh_curvature();
   const double since = state_.passes - state_.passes_at_refresh;
   if (!first && !fresh && since < std::max(kFewestPasses, kPatience * state_.refresh_cost)) return {};
-  PreconditionerMatrix& next = first ? start_ : main_;
+  PreconditionerMatrix& next = first && start_.kind() != main_.kind() ? start_ : main_;
   const double budget = first ? kFirstPasses : kGenerosity * (state_.passes + state_.curvature_passes);
   std::size_t rows = fresh ? problem_.rows() : next.rows_for(budget);
   if (rows == 0 && !first) return {};
   if (rows == 0) rows = std::min(problem_.rows(), problem_.features() + 1);
-  next.refresh(state_.x, rows);
-  state_.kind = next.kind();
-  copy(state_.anchor, state_.x);
-  state_.anchor_rows = rows;
+  const bool done = next.refresh(state_.x, rows);
   state_.refresh_cost = next.cost(rows);
   state_.curvature_passes += state_.refresh_cost;
   state_.passes_at_refresh = state_.passes;
+  if (!done) return {};
+  state_.kind = next.kind();
+  copy(state_.anchor, state_.x);
+  state_.anchor_rows = rows;
   rule_.forget();
   return {};
 }
@@ -237,7 +232,7 @@ void Descent::accept() {
   copy(state_.x, trial_);
   copy(state_.gradient, trial_gradient_);
   state_.value = trial_value_;
-  state_.passes += new_passes();
+  state_.passes = problem_.passes();
   ++state_.iterations;
 }
 
@@ -246,7 +241,7 @@ Status Descent::validate(StopReason& reason) {
   double loss = kNaN;
   if (options_.validation != nullptr) {
     const Status status = problem_.validation_loss(state_.x, *options_.validation, validation_weight_, loss);
-    state_.passes += new_passes();
+    state_.passes = problem_.passes();
     if (!status.ok()) return status;
     const bool gained = loss < state_.best_loss;
     state_.iterations_without_gain = gained ? 0 : state_.iterations_without_gain + 1;

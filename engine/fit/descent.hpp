@@ -70,8 +70,6 @@ class Descent final : public Resumable {
   Status validate(StopReason& reason);
   [[nodiscard]] bool report(double validation_loss) const;
   [[nodiscard]] PreconditionerMatrix& matrix() noexcept { return state_.kind == main_.kind() ? main_ : start_; }
-  /// Passes since the last call.
-  double new_passes() noexcept;
 
   FitProblem& problem_;
   const FitOptions& options_;
@@ -80,7 +78,6 @@ class Descent final : public Resumable {
   DirectionRule& rule_;
   PreconditionerMatrix start_, main_;
   DescentState state_;
-  double passes_seen_ = 0;
   double validation_loss_ = 0;
 
   // The step at hand.

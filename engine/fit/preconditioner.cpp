@@ -48,21 +48,21 @@ std::size_t PreconditionerMatrix::rows_for(double passes) const noexcept {
   return std::clamp(static_cast<std::size_t>((passes - fixed) / per_row), fewest, all);
 }
 
-void PreconditionerMatrix::refresh(const Vector& x, std::size_t rows) {
-  if (kind_ == Preconditioner::none) return;
+bool PreconditionerMatrix::refresh(const Vector& x, std::size_t rows) {
+  if (kind_ == Preconditioner::none) return false;
   if (kind_ == Preconditioner::diagonal) return refresh_diagonal(x, rows);
-  if (kind_ == Preconditioner::full) {
-    Buffer<double> inverse;
-    if (refresh_matrices(x, rows, inverse)) wide_ = std::move(inverse), ready_ = true;
-  } else {
-    Buffer<float> inverses;
-    if (refresh_matrices(x, rows, inverses)) narrow_ = std::move(inverses), ready_ = true;
-  }
+  const auto refresh_in = [&](auto& kept) {
+    std::remove_reference_t<decltype(kept)> inverses;
+    if (!refresh_matrices(x, rows, inverses)) return false;
+    kept = std::move(inverses);
+    return ready_ = true;
+  };
+  return kind_ == Preconditioner::full ? refresh_in(wide_) : refresh_in(narrow_);
 }
 
-void PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows) {
+bool PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows) {
   Buffer<float> sums;
-  if (!sum_curvature(problem_, x, Preconditioner::diagonal, rows, sums)) return;
+  if (!sum_curvature(problem_, x, Preconditioner::diagonal, rows, sums)) return false;
   diagonal_ = Buffer<double>(problem_.parameters());
   const std::size_t features = problem_.features(), classes = problem_.classes();
   double largest = 0;
@@ -77,7 +77,7 @@ void PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows) {
       diagonal_[at] = 1 / std::max(curvature, least);
     }
   }
-  ready_ = true;
+  return ready_ = true;
 }
 
 // The matrix to be inverted: curvature plus penalty, plus a little of its own diagonal where that is not enough.

@@ -22,8 +22,8 @@ class PreconditionerMatrix {
   [[nodiscard]] Preconditioner kind() const noexcept { return kind_; }
   [[nodiscard]] bool empty() const noexcept { return !ready_; }
 
-  /// From the Hessian at x over a sample of so many rows. Keeps what it had if the result cannot be inverted.
-  void refresh(const Vector& x, std::size_t rows);
+  /// From the Hessian at x over a sample of so many rows. False, keeping what it had, if the result cannot be inverted.
+  bool refresh(const Vector& x, std::size_t rows);
   /// out = (approximate inverse of the Hessian) v; v itself before the first refresh or without a preconditioner.
   void apply(const Vector& v, const Vector& out) const;
 
@@ -35,7 +35,7 @@ class PreconditionerMatrix {
  private:
   template <class T>
   bool refresh_matrices(const Vector& x, std::size_t rows, Buffer<T>& inverses);
-  void refresh_diagonal(const Vector& x, std::size_t rows);
+  bool refresh_diagonal(const Vector& x, std::size_t rows);
   template <class T>
   void assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, double* to) const;
   template <class T>
