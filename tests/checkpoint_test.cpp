@@ -202,7 +202,7 @@ TEST_F(CheckpointTest, WhatDiffersIsNamed) {
   EXPECT_STREQ(refused({kIdentity[0]}).what, "metadata");
   // Of numbers that are prefixes of each other, too.
   now = kIdentity;
-  now[1].second = "0.10";
+  now[1].second = "0.";
   EXPECT_STREQ(refused(now).what, "learning_rate");
 }
 
@@ -311,6 +311,15 @@ TEST_F(CheckpointTest, NeverWritesWhatItCannotRead) {
   many.arrays = 129;
   EXPECT_EQ(save_checkpoint(path_.c_str(), kIdentity, many).code, StatusCode::invalid_argument);
   EXPECT_EQ(bytes(), before);
+}
+
+struct Huge final : Resumable {
+  double value = 0;
+  void exchange(Archive& archive) override { archive.array("huge", &value, std::size_t{1} << 60); }
+};
+TEST_F(CheckpointTest, ASizeThatCannotBeAskedForIsMemoryThatIsNotThere) {
+  Huge huge;
+  EXPECT_THROW(static_cast<void>(save_checkpoint(path_.c_str(), kIdentity, huge)), std::bad_alloc);
 }
 
 TEST_F(CheckpointTest, WithoutMemoryNothingIsHalfDone) {

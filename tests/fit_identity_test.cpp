@@ -159,6 +159,20 @@ TEST(FitIdentityTest, EveryPieceOfTheValidationBatch) {
   expect_named("validation probabilities", soft, [](Case& c) { c.targets[2] = 7; });
 }
 
+// The file's metadata is UTF-8 and not the place for long texts.
+TEST(FitIdentityTest, NotesAreKeptWhereTheyCanBe) {
+  const auto kept = [](const char* note) {
+    Case c;
+    c.options.checkpoint_note = note;
+    return c.identity().back().second;
+  };
+  EXPECT_EQ(kept("dogs, cats"), "dogs, cats");
+  EXPECT_EQ(kept("Kätzchen"), "Kätzchen");
+  EXPECT_EQ(kept(nullptr), "");
+  EXPECT_TRUE(is_checksum(kept("\xff")));
+  EXPECT_TRUE(is_checksum(kept(std::string(101, 'a').c_str())));
+}
+
 TEST(FitIdentityTest, WhatDoesNotMatter) {
   Case before, after;
   for (Case* c : {&before, &after}) {

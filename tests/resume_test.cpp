@@ -11,15 +11,20 @@
 namespace lanemax::checks {
 namespace {
 
-/// Stops a fit at its n-th question whether to.
+/// Stops a fit at its n-th question whether to, and keeps its last report.
 struct Stop {
   std::size_t asked = 0, at = 0;  ///< 0: never
+  FitProgress last = {};
 
   void watch(FitOptions& options) {
     options.user = this;
     options.cancelled = [](void* user) noexcept {
       auto& self = *static_cast<Stop*>(user);
       return ++self.asked == self.at;
+    };
+    options.progress = [](const FitProgress& progress, void* user) noexcept {
+      static_cast<Stop*>(user)->last = progress;
+      return true;
     };
   }
 };
@@ -28,6 +33,7 @@ struct Outcome {
   Status status;
   std::vector<double> weights, bias;
   FitResult result;
+  FitProgress last;  ///< report
 };
 
 class ResumeTest : public IsaTest {
@@ -83,6 +89,7 @@ class ResumeTest : public IsaTest {
     if (o.cancelled == nullptr) stop.watch(o);
     r.status = fit(data_, o, {r.weights.data(), p_.classes, p_.features}, r.bias.data(), r.result);
     EXPECT_TRUE(r.status.ok()) << message(r.status);
+    r.last = stop.last;
     return r;
   }
   static void expect_same(const Outcome& a, const Outcome& b) {
@@ -98,6 +105,11 @@ class ResumeTest : public IsaTest {
     EXPECT_EQ(a.result.preconditioner, b.result.preconditioner);
     EXPECT_EQ(a.result.iterations, b.result.iterations);
     EXPECT_EQ(a.result.passes, b.result.passes);
+    if (a.last.iterations == 0 || b.last.iterations == 0) return;  // nothing was left to report
+    EXPECT_EQ(a.last.loss, b.last.loss);
+    EXPECT_EQ(a.last.epoch, b.last.epoch);
+    EXPECT_EQ(a.last.passes, b.last.passes);
+    EXPECT_EQ(a.last.learning_rate, b.last.learning_rate);
   }
   /// How often a whole fit asks whether to stop.
   std::size_t questions(const FitOptions& options, Outcome& whole) const {
@@ -105,6 +117,7 @@ class ResumeTest : public IsaTest {
     FitOptions o = options;
     stop.watch(o);
     whole = run(o);
+    whole.last = stop.last;
     EXPECT_FALSE(std::filesystem::exists(path_)) << "a fit that came to its end leaves no checkpoint";
     return stop.asked;
   }
@@ -116,7 +129,7 @@ class ResumeTest : public IsaTest {
     ASSERT_GT(most, 4U);
     Rng rng(17);
     for (std::size_t i = 0; i < points; ++i) {
-      const std::size_t at = i == 0 ? 1 : 1 + rng.below(most);
+      const std::size_t at = i == 0 ? 1 : i == 1 ? most : 1 + rng.below(most);
       SCOPED_TRACE(text("question ", at, " of ", most));
       ASSERT_EQ(run(options, {0, at}).result.reason, StopReason::interrupted);
       FitOptions again = options;
@@ -142,10 +155,28 @@ TEST_P(ResumeTest, AtAnyPoint) {
   for (const Solver solver : kAll) check(options(solver));
 }
 
-// Passes in f32 first, and a second preconditioner.
+// Passes in f32 first, and a second preconditioner from as many rows as what has been spent allows.
 TEST_P(ResumeTest, OnMoreData) {
-  make_data({6000, 70, 16});
-  for (const Solver solver : {Solver::lbfgs, Solver::newton}) check(options(solver), 5);
+  make_data({3000, 160, 16});
+  for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
+    FitOptions o = options(solver);
+    o.tolerance = 1e-8;
+    o.objective.l2 = 1e-4;
+    o.preconditioner = Preconditioner::blocks;
+    check(o, 4);
+  }
+}
+
+TEST_P(ResumeTest, UntilNoProgressIsLeft) {
+  for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
+    for (const Preconditioner kind : {Preconditioner::none, Preconditioner::blocks}) {
+      FitOptions o = options(solver);
+      o.tolerance = 0;
+      o.preconditioner = kind;
+      o.max_iterations = 2000;
+      check(o);
+    }
+  }
 }
 
 TEST_P(ResumeTest, WithEveryPreconditioner) {
@@ -175,9 +206,11 @@ TEST_P(ResumeTest, WithValidation) {
 
 TEST_P(ResumeTest, WithTheFullGradientLookedAt) {
   FitOptions o = options(Solver::momentum);
-  o.epochs = 40;
-  o.batch_size = 200;
-  o.tolerance = 1e-6;
+  o.epochs = 60;
+  o.batch_size = 50;
+  Outcome whole;
+  questions(o, whole);
+  EXPECT_GT(whole.result.passes, 65);  // some of them only for that
   check(o);
 }
 

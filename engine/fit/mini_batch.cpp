@@ -57,6 +57,7 @@ class MiniBatch final : public Resumable {
     archive.number("best_measure", best_measure_);
     archive.number("last_loss", last_loss_);
     archive.number("loss_sum", loss_sum_);
+    archive.number("step_rate", step_.learning_rate);
     archive.count("epoch", epoch_, options_.epochs);
     archive.count("batch", batch_, steps_per_epoch());
     archive.count("seen", seen_);
