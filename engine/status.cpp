@@ -52,7 +52,8 @@ const char* complaint(StatusCode code) {
 
 std::string message(const Status& status) {
   if (status.ok()) return "ok";
-  std::string text = status.what[0] != '\0' ? status.what : name_of(status.code);
+  std::string text = status.code == StatusCode::bad_checkpoint ? "checkpoint: " : "";
+  text += status.what[0] != '\0' ? status.what : name_of(status.code);
   if (const char* more = complaint(status.code); more[0] != '\0') text.append(": ").append(more);
   if (status.found[0] != '\0') {
     text += " '";

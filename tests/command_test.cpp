@@ -206,7 +206,9 @@ TEST_F(CommandTest, HistoryHasALinePerEpoch) {
   train(plus(csv_, {"--history", "@h.csv", "--epochs", "5", "--tolerance", "0", "--validation-fraction", "0.1"}));
   const std::vector<std::string> lines = split_lines(read_text(path("h.csv")));
   ASSERT_EQ(lines.size(), 6U);
-  EXPECT_EQ(lines[0], "epoch,iteration,passes,loss,validation_loss,objective,gradient_norm,learning_rate,seconds,samples_per_second");
+  EXPECT_EQ(
+      lines[0],
+      "epoch,iteration,passes,loss,validation_loss,objective,gradient_norm,learning_rate,seconds,samples_per_second");
   EXPECT_EQ(lines[5].rfind("5,", 0), 0U);
   EXPECT_EQ(std::count(lines[5].begin(), lines[5].end(), ','), 9);
   EXPECT_NE(lines[5].find(",,,"), std::string::npos) << lines[5];  // what an epoch does not know

@@ -160,13 +160,13 @@ TEST(ModelRefusal, TensorsThatAreNotAModel) {
   const Pieces extra{.more = R"(,"fc2.weight":{"dtype":"F32","shape":[1],"data_offsets":[24,28]})", .data = 7};
   expect_refused(foreign(extra), "tensor", "no tensor but weight and bias", "fc2.weight");
   std::string many = "{";
-  for (int i = 0; i < 65; ++i) {
+  for (int i = 0; i < 129; ++i) {
     const std::string offset = std::to_string(4 * i);
     many += "\"t" + std::to_string(i) + R"(":{"dtype":"F32","shape":[1],"data_offsets":[)" + offset + "," +
             std::to_string(4 * i + 4) + "]},";
   }
   many.back() = '}';
-  expect_refused(file_of(many, Bytes(65 * 4)), "tensors", "at most 64", "t64");
+  expect_refused(file_of(many, Bytes(129 * 4)), "tensors", "at most 128", "t128");
 }
 
 TEST(ModelRefusal, NumbersThatAreNone) {

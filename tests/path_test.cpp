@@ -69,7 +69,7 @@ TEST_P(PathTest, PointsAreTheFitsOfTheirPenalties) {
       EXPECT_NEAR(r.points[i].fit.objective, f.result.objective, 1e-12);
       EXPECT_TRUE(r.points[i].finished);
       EXPECT_TRUE(r.points[i].converged);
-      EXPECT_LE(r.points[i].fit.gap_bound, 1e-8);
+      EXPECT_LE(r.points[i].fit.gap_bound, 1e-7);
       EXPECT_GE(r.points[i].held_out_loss, r.points[r.result.best].held_out_loss);
       if (i != r.result.best) continue;
       EXPECT_NEAR(r.result.fit.objective, f.result.objective, 1e-9);
@@ -153,7 +153,7 @@ TEST_P(PathTest, SameBitsForAnyThreadsAndSeedsDiffer) {
 }
 
 TEST_P(PathTest, InterruptedItKeepsWhatIsFinished) {
-  for (const std::size_t after : {1U, 10U, 60U, 150U}) {
+  for (const std::size_t after : {1U, 10U, 25U, 40U}) {
     PathOptions o = options(3);
     std::size_t calls[2] = {0, after};
     o.fit.user = calls;

@@ -16,15 +16,17 @@ class Archive {
  public:
   virtual ~Archive() = default;
   virtual void number(const char* name, double& value) = 0;
-  virtual void count(const char* name, std::uint64_t& value) = 0;
+  /// A file with a number above `most` is refused.
+  virtual void count(const char* name, std::uint64_t& value, std::uint64_t most) = 0;
   virtual void array(const char* name, double* values, std::size_t size) = 0;
   virtual void array(const char* name, float* values, std::size_t size) = 0;
 
+  void count(const char* name, std::uint64_t& value) { count(name, value, ~std::uint64_t{0}); }
   void array(const char* name, const Vector& vector) { array(name, vector.data(), vector.size()); }
   template <class Enum>
-  void choice(const char* name, Enum& value) {
+  void choice(const char* name, Enum& value, Enum last) {
     auto number_of = static_cast<std::uint64_t>(value);
-    count(name, number_of);
+    count(name, number_of, static_cast<std::uint64_t>(last));
     value = static_cast<Enum>(number_of);
   }
 };

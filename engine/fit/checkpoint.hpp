@@ -16,8 +16,8 @@ namespace lanemax {
 /// it by shape and by checksums of the features, labels, target probabilities, weights and selection.
 using FitIdentity = std::vector<std::pair<std::string, std::string>>;
 
-/// Of a fit with these inputs; `solver` and `preconditioner` are those that were chosen. Options that only say when to
-/// stop (max_iterations, time_limit, tolerance) or who is told (callbacks, threads, checkpoint) are not part of it.
+/// Of a fit with these inputs; `options.solver` is the one that was chosen. Options that only say when to stop
+/// (max_iterations, time_limit, tolerance) or who is told (callbacks, threads, checkpoint) are not part of it.
 /// `initial`: the weights and bias of a warm start, else null. Throws std::bad_alloc.
 [[nodiscard]] FitIdentity identity_of(const Batch& data, const FitOptions& options, std::size_t classes,
                                       const char* isa, const Vector* initial);

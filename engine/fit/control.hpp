@@ -29,18 +29,21 @@ class Control {
   }
   /// Keeps the state if it is time.
   [[nodiscard]] Status keep(Resumable& state) {
-    if (options_.checkpoint == nullptr || now() - kept_ < options_.checkpoint_seconds) return {};
-    return finish(state);
+    return options_.checkpoint != nullptr && now() - kept_ >= options_.checkpoint_seconds ? save(state) : Status{};
   }
-  /// Keeps the state, if it is to be kept at all.
-  [[nodiscard]] Status finish(Resumable& state) {
-    if (options_.checkpoint == nullptr) return {};
+  /// Keeps the state of a fit that ends for this reason, if that is before its time.
+  [[nodiscard]] Status finish(Resumable& state, StopReason reason) {
+    const bool early =
+        reason == StopReason::interrupted || reason == StopReason::time_limit || reason == StopReason::max_iterations;
+    return options_.checkpoint != nullptr && early ? save(state) : Status{};
+  }
+
+ private:
+  Status save(Resumable& state) {
     const Status status = save_checkpoint(options_.checkpoint, identity_, state);
     kept_ = now();
     return status;
   }
-
- private:
   static double now() noexcept {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }

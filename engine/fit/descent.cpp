@@ -22,12 +22,12 @@ constexpr double kFirstPasses = 5, kFewestPasses = 10, kPatience = 3, kGenerosit
 constexpr double kF64Flops = 2e7;
 
 constexpr int kMostTrials = 25;
-constexpr std::uint64_t kMostStalled = 8;
+constexpr std::uint64_t kMostStalled = 30;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Rounding in the loss: how far a step may seem to go up.
 double noise(Precision precision, double objective) {
-  return (precision == Precision::f32 ? 5e-8 : 1e-15) * std::abs(objective);
+  return (precision == Precision::f32 ? 5e-8 : 2e-14) * std::abs(objective);
 }
 
 Preconditioner first_kind(Preconditioner kind) {
@@ -73,14 +73,15 @@ void Descent::exchange(Archive& archive) {
   archive.array("gradient", state_.gradient);
   archive.number("objective", state_.value.objective);
   archive.number("data_loss", state_.value.data_loss);
-  archive.choice("precision", state_.precision);
+  archive.choice("precision", state_.precision, Precision::f64);
   archive.count("iterations", state_.iterations);
   archive.number("passes", state_.passes);
   archive.count("stalled", state_.stalled);
+  archive.number("lowest", state_.lowest);
   archive.number("least_norm", state_.least_norm);
-  archive.choice("preconditioner", state_.kind);
+  archive.choice("preconditioner", state_.kind, Preconditioner::full);
   archive.array("anchor", state_.anchor);
-  archive.count("anchor_rows", state_.anchor_rows);
+  archive.count("anchor_rows", state_.anchor_rows, problem_.rows());
   archive.number("curvature_passes", state_.curvature_passes);
   archive.number("refresh_cost", state_.refresh_cost);
   archive.number("passes_at_refresh", state_.passes_at_refresh);
@@ -95,7 +96,7 @@ void Descent::exchange(Archive& archive) {
 Status Descent::run(const Vector& x, FitResult& result) {
   Status status = begin(x);
   if (status.ok()) status = iterate(result.reason);
-  if (status.ok()) status = control_.finish(*this);
+  if (status.ok()) status = control_.finish(*this, result.reason);
   copy(x, result.reason == StopReason::early_stopping ? state_.best : state_.x);
   result.preconditioner = state_.kind;
   result.iterations = state_.iterations;
@@ -104,25 +105,20 @@ Status Descent::run(const Vector& x, FitResult& result) {
 
 Status Descent::begin(const Vector& x) {
   copy(state_.x, x);
+  passes_before_ = problem_.passes();
   state_.best_loss = std::numeric_limits<double>::infinity();
   if (options_.resume) {
     const Status status = control_.resume(*this);
     if (status.ok() && state_.kind != Preconditioner::none) matrix().refresh(state_.anchor, state_.anchor_rows);
     problem_.count_passes(state_.passes);
-    passes_seen_ = problem_.passes();
     return status;
   }
   return evaluate_here();
 }
 
-double Descent::new_passes() noexcept {
-  const double before = std::exchange(passes_seen_, problem_.passes());
-  return passes_seen_ - before;
-}
-
 Status Descent::evaluate_here() {
   const Status status = problem_.evaluate(state_.x, state_.precision, state_.value, &state_.gradient);
-  state_.passes += new_passes();
+  state_.passes = problem_.passes() - passes_before_;
   return status;
 }
 
@@ -195,20 +191,22 @@ Status Descent::refresh_curvature() {
   if (main_.kind() == Preconditioner::none) return {};
   const bool first = state_.kind == Preconditioner::none, fresh = rule_.wants_fresh_curvature();
   const double since = state_.passes - state_.passes_at_refresh;
-  if (!first && !fresh && since < std::max(kFewestPasses, kPatience * state_.refresh_cost)) return {};
-  PreconditionerMatrix& next = first ? start_ : main_;
+  const bool tried = !first || state_.refresh_cost > 0;
+  if (tried && !fresh && since < std::max(kFewestPasses, kPatience * state_.refresh_cost)) return {};
+  PreconditionerMatrix& next = first && start_.kind() != main_.kind() ? start_ : main_;
   const double budget = first ? kFirstPasses : kGenerosity * (state_.passes + state_.curvature_passes);
   std::size_t rows = fresh ? problem_.rows() : next.rows_for(budget);
   if (rows == 0 && !first) return {};
   if (rows == 0) rows = std::min(problem_.rows(), problem_.features() + 1);
   if (!first && !has_time_for(2 * next.cost(rows))) return {};  // nothing would come of it
-  next.refresh(state_.x, rows);
-  state_.kind = next.kind();
-  copy(state_.anchor, state_.x);
-  state_.anchor_rows = rows;
+  const bool done = next.refresh(state_.x, rows);
   state_.refresh_cost = next.cost(rows);
   state_.curvature_passes += state_.refresh_cost;
   state_.passes_at_refresh = state_.passes;
+  if (!done) return {};
+  state_.kind = next.kind();
+  copy(state_.anchor, state_.x);
+  state_.anchor_rows = rows;
   rule_.forget();
   return {};
 }
@@ -250,15 +248,19 @@ void Descent::accept() {
     change_[i] = trial_gradient_[i] - state_.gradient[i];
   }
   rule_.accept(step_, change_);
-  const double norm = largest_entry(trial_gradient_), before = state_.value.objective;
-  const bool lower = trial_value_.objective < before - noise(state_.precision, before);
-  const bool flatter = state_.least_norm == 0 || norm < 0.9 * state_.least_norm;
-  if (flatter) state_.least_norm = norm;
-  state_.stalled = lower || flatter ? 0 : state_.stalled + 1;
+  const double norm = largest_entry(trial_gradient_), objective = trial_value_.objective;
+  const bool first = state_.iterations == 0;
+  if (first || objective < state_.lowest - noise(state_.precision, objective) || norm < 0.9 * state_.least_norm) {
+    state_.lowest = objective;
+    state_.least_norm = first ? norm : std::min(norm, state_.least_norm);
+    state_.stalled = 0;
+  } else {
+    ++state_.stalled;
+  }
   copy(state_.x, trial_);
   copy(state_.gradient, trial_gradient_);
   state_.value = trial_value_;
-  state_.passes += new_passes();
+  state_.passes = problem_.passes() - passes_before_;
   ++state_.iterations;
 }
 
@@ -267,7 +269,7 @@ Status Descent::validate(StopReason& reason) {
   double loss = kNaN;
   if (options_.validation != nullptr) {
     const Status status = problem_.validation_loss(state_.x, *options_.validation, validation_weight_, loss);
-    state_.passes += new_passes();
+    state_.passes = problem_.passes() - passes_before_;
     if (!status.ok()) {
       const Status cause = find_bad_feature(*options_.validation, options_.objective.ignored_label);
       return cause.ok() ? status : cause;

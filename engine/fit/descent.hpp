@@ -17,9 +17,11 @@ struct DescentState {
   Value value;
   Precision precision = Precision::f32;
   std::uint64_t iterations = 0;
-  double passes = 0;          ///< over the data, so far
-  std::uint64_t stalled = 0;  ///< iterations in a row that brought neither the objective nor the gradient down
-  double least_norm = 0;      ///< of the gradient, so far
+  double passes = 0;  ///< over the data, so far
+  // When there was last progress to speak of: the objective and the least gradient then, and iterations since.
+  double lowest = 0;
+  double least_norm = 0;
+  std::uint64_t stalled = 0;
 
   // Which Hessian the preconditioner is of.
   Preconditioner kind = Preconditioner::none;
@@ -78,8 +80,6 @@ class Descent final : public Resumable {
   Status validate(StopReason& reason);
   [[nodiscard]] bool report(double validation_loss) const;
   [[nodiscard]] PreconditionerMatrix& matrix() noexcept { return state_.kind == main_.kind() ? main_ : start_; }
-  /// Passes since the last call.
-  double new_passes() noexcept;
 
   FitProblem& problem_;
   const FitOptions& options_;
@@ -89,7 +89,7 @@ class Descent final : public Resumable {
   PreconditionerMatrix& main_;
   PreconditionerMatrix start_;  // cheaper, while the main one is not ready
   DescentState state_;
-  double passes_seen_ = 0;
+  double passes_before_ = 0;  // of the problem, before this descent
 
   // The step at hand.
   Vector direction_, trial_, trial_gradient_, step_, change_;

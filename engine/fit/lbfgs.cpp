@@ -55,8 +55,8 @@ void Lbfgs::accept(const Vector& step, const Vector& change) {
 }
 
 void Lbfgs::exchange(Archive& archive) {
-  archive.count("pairs", count_);
-  archive.count("first_pair", first_);
+  archive.count("pairs", count_, kPairs);
+  archive.count("first_pair", first_, kPairs - 1);
   archive.array("inverse_products", inverse_products_, kPairs);
   for (std::size_t i = 0; i < kPairs; ++i) {
     const std::string number = std::to_string(i);

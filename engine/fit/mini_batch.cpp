@@ -45,8 +45,8 @@ class MiniBatch final : public Resumable {
     status = choose_learning_rate();
     if (status.ok()) status = control_.resume(*this);
     if (status.ok()) replay_shuffles();
-    if (status.ok()) status = epochs();
-    if (status.ok()) status = control_.finish(*this);
+    if (status.ok() && !has_reached_most()) status = epochs();
+    if (status.ok()) status = control_.finish(*this, result_.reason);
     if (!status.ok() && status.code != StatusCode::diverged) return status;
     if (result_.reason == StopReason::early_stopping || result_.reason == StopReason::diverged) restore_best();
     return leave_good_weights(x, status);
@@ -62,12 +62,16 @@ class MiniBatch final : public Resumable {
     archive.number("best_measure", best_measure_);
     archive.number("last_loss", last_loss_);
     archive.number("loss_sum", loss_sum_);
-    archive.count("epoch", epoch_);
-    archive.count("batch", batch_);
+    archive.number("step_rate", step_.learning_rate);
+    archive.count("epoch", epoch_, options_.epochs);
+    archive.count("batch", batch_, steps_per_epoch());
     archive.count("seen", seen_);
     archive.count("epochs_without_gain", epochs_without_gain_);
     archive.count("iterations", iterations_);
     archive.count("row_visits", row_visits_);
+    double passes = problem_.passes();
+    archive.number("passes", passes);
+    problem_.count_passes(passes - problem_.passes());
   }
 
  private:
@@ -210,10 +214,7 @@ class MiniBatch final : public Resumable {
       const Status status = one_step(first, count, epoch_ * steps + batch_);
       if (!status.ok()) return status;
       ++batch_;
-      if (options_.max_iterations > 0 && iterations_ >= options_.max_iterations) {
-        result_.reason = StopReason::max_iterations;
-        return {};
-      }
+      if (has_reached_most()) return {};
       if (control_.out_of_time()) {
         result_.reason = StopReason::time_limit;
         return {};
@@ -222,6 +223,12 @@ class MiniBatch final : public Resumable {
       if (!kept.ok()) return kept;
     }
     return {};
+  }
+
+  bool has_reached_most() {
+    const bool reached = options_.max_iterations > 0 && iterations_ >= options_.max_iterations;
+    if (reached) result_.reason = StopReason::max_iterations;
+    return reached;
   }
 
   Status one_step(std::size_t first, std::size_t count, std::size_t step) {

@@ -48,21 +48,22 @@ std::size_t PreconditionerMatrix::rows_for(double passes) const noexcept {
   return std::clamp(static_cast<std::size_t>((passes - fixed) / per_row), fewest, all);
 }
 
-void PreconditionerMatrix::refresh(const Vector& x, std::size_t rows) {
-  if (kind_ == Preconditioner::none) return;
-  rows_ = rows;
-  if (kind_ == Preconditioner::diagonal) return refresh_diagonal(x, rows);
-  if (kind_ == Preconditioner::full) {
+bool PreconditionerMatrix::refresh(const Vector& x, std::size_t rows) {
+  if (kind_ == Preconditioner::none) return false;
+  if (kind_ == Preconditioner::diagonal) {
+    if (!refresh_diagonal(x, rows)) return false;
+  } else if (kind_ == Preconditioner::full) {
     Buffer<double> sums, inverse;
-    if (!sum_curvature(problem_, x, kind_, rows, sums) || !invert_all(sums, inverse)) return;
+    if (!sum_curvature(problem_, x, kind_, rows, sums) || !invert_all(sums, inverse)) return false;
     wide_ = std::move(inverse);
   } else {
     Buffer<float> sums, inverses;
-    if (!sum_curvature(problem_, x, kind_, rows, sums) || !invert_all(sums, inverses)) return;
+    if (!sum_curvature(problem_, x, kind_, rows, sums) || !invert_all(sums, inverses)) return false;
     narrow_ = std::move(inverses);
     if (keep_curvature_) curvature_ = std::move(sums);
   }
-  ready_ = true;
+  rows_ = rows;
+  return ready_ = true;
 }
 
 void PreconditionerMatrix::penalty_changed() {
@@ -71,9 +72,9 @@ void PreconditionerMatrix::penalty_changed() {
   if (ready_) narrow_ = std::move(inverses);
 }
 
-void PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows) {
+bool PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows) {
   Buffer<float> sums;
-  if (!sum_curvature(problem_, x, Preconditioner::diagonal, rows, sums)) return;
+  if (!sum_curvature(problem_, x, Preconditioner::diagonal, rows, sums)) return false;
   diagonal_ = Buffer<double>(problem_.parameters());
   const std::size_t features = problem_.features(), classes = problem_.classes();
   double largest = 0;
@@ -88,7 +89,7 @@ void PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows) {
       diagonal_[at] = 1 / std::max(curvature, least);
     }
   }
-  ready_ = true;
+  return ready_ = true;
 }
 
 // The matrix to be inverted: curvature plus penalty, plus a little of its own diagonal where that is not enough.

@@ -2,10 +2,9 @@
 #include <lanemax/model.hpp>
 
 #include "engine/model/atomic_file.hpp"
-#include "engine/model/checksum.hpp"
 #include "engine/model/json_text.hpp"
 #include "engine/model/refuse.hpp"
-#include "engine/model/safetensors.hpp"
+#include "engine/model/sealed_file.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -19,24 +18,22 @@
 namespace lanemax {
 namespace {
 
+using safetensors::find_entry;
+using safetensors::kChecksumKey;
+
 static_assert(std::endian::native == std::endian::little, "the file's numbers are copied as they are");
 static_assert(std::numeric_limits<float>::is_iec559 && sizeof(float) == 4);
 
 // ---- what the metadata is called ----
 
-constexpr std::string_view kFormatKey = "lanemax_format";
+constexpr std::string_view kFormatKey = safetensors::kModelKey;
 constexpr std::string_view kFormatVersion = "1";
-constexpr std::string_view kChecksumKey = "checksum";
 constexpr std::string_view kLossKey = "loss";
 constexpr std::string_view kClassLabelsKey = "class_labels";
 constexpr std::string_view kFeatureNamesKey = "feature_names";
 constexpr std::string_view kScalingCentreKey = "scaling_centre";
 constexpr std::string_view kScalingFactorKey = "scaling_factor";
 constexpr std::string_view kTrainingPrefix = "training.";
-
-constexpr std::size_t kChecksumDigits = 16;
-constexpr std::string_view kChecksumZeros = "0000000000000000";
-constexpr std::string_view kChecksumIntro = "\"checksum\":\"";  // in the raw header, the digits follow
 
 constexpr const char* name_of_loss(Loss loss) {
   switch (loss) {
@@ -77,42 +74,7 @@ Status read_numbers(std::string_view json, const char* field, std::size_t count,
   return numbers.size() == count ? Status{} : bad;
 }
 
-// ---- checksum ----
-
-std::string to_hex(std::uint64_t value) {
-  std::string digits(kChecksumDigits, '0');
-  for (std::size_t i = kChecksumDigits; i-- > 0; value >>= 4) digits[i] = "0123456789abcdef"[value & 15];
-  return digits;
-}
-
-// The checksum of a whole file whose own digits begin at `digits`.
-std::string checksum_of(std::span<const std::uint8_t> file, std::size_t digits) {
-  Crc64 crc;
-  crc.update(file.data(), digits);
-  for (const char zero : kChecksumZeros) {
-    const auto byte = static_cast<std::uint8_t>(zero);
-    crc.update(&byte, 1);
-  }
-  crc.update(file.data() + digits + kChecksumDigits, file.size() - digits - kChecksumDigits);
-  return to_hex(crc.value());
-}
-
-// Where the digits begin in a header that has a checksum written as write_header() writes it; 0 otherwise. An unescaped
-// quotation mark ends a string, so the text searched for cannot be part of one.
-std::size_t find_checksum(std::string_view header) {
-  const std::size_t found = header.find(kChecksumIntro);
-  if (found == std::string_view::npos) return 0;
-  const std::size_t digits = found + kChecksumIntro.size();
-  return header.size() - digits > kChecksumDigits ? digits : 0;
-}
-
 // ---- a file's header to a model ----
-
-const std::string* find_entry(const safetensors::Metadata& metadata, std::string_view key) {
-  const auto found =
-      std::ranges::find(metadata, key, [](const auto& entry) -> std::string_view { return entry.first; });
-  return found == metadata.end() ? nullptr : &found->second;
-}
 
 bool is_own_key(std::string_view key) {
   return key == kFormatKey || key == kChecksumKey || key == kLossKey || key == kClassLabelsKey ||
@@ -122,31 +84,18 @@ bool is_own_key(std::string_view key) {
 
 // Ok for format 1 and for a file without any of our metadata.
 Status check_version(const safetensors::Metadata& metadata) {
+  if (find_entry(metadata, safetensors::kCheckpointKey) != nullptr) {
+    return refuse(StatusCode::bad_model, "file", "a model; this looks like the checkpoint of a fit");
+  }
   const std::string* version = find_entry(metadata, kFormatKey);
   if (version != nullptr && *version == kFormatVersion) return {};
   if (version != nullptr) {
-    const bool number = !version->empty() && version->size() < 10 && version->front() != '0' &&
-                        version->find_first_not_of("0123456789") == std::string::npos;
-    return refuse(StatusCode::bad_model, "lanemax_format", number ? "1: this file was written by a newer lanemax" : "1",
-                  *version);
+    return refuse(StatusCode::bad_model, "lanemax_format",
+                  safetensors::is_version(*version) ? "1: this file was written by a newer lanemax" : "1", *version);
   }
   const auto ours = std::ranges::find_if(metadata, [](const auto& entry) { return is_own_key(entry.first); });
   if (ours == metadata.end()) return {};
   return refuse(StatusCode::bad_model, "lanemax_format", "present where other metadata of lanemax is", ours->first);
-}
-
-Status check_checksum(std::span<const std::uint8_t> file, const safetensors::Header& header) {
-  const std::string* stated = find_entry(header.metadata, kChecksumKey);
-  const std::string_view raw{reinterpret_cast<const char*>(file.data()), header.data_begin};
-  const std::size_t digits = find_checksum(raw);
-  if (stated == nullptr || digits == 0 || *stated != raw.substr(digits, kChecksumDigits)) {
-    return refuse(StatusCode::bad_model, "checksum", "16 hexadecimal digits as lanemax writes them",
-                  stated == nullptr ? std::string_view{} : *stated);
-  }
-  const std::string computed = checksum_of(file, digits);
-  if (*stated == computed) return {};
-  return refuse(StatusCode::bad_model, "checksum", "that of the file's bytes: the file is damaged or was edited",
-                *stated);
 }
 
 // The two tensors of a model; the shapes they must have towards each other.
@@ -240,16 +189,17 @@ Status as_bad_model(Status status, const safetensors::Header& header, std::size_
 
 Status from_bytes(std::span<const std::uint8_t> file, Model& model) {
   safetensors::Header header;
-  const Status read = safetensors::read_header(file, header);
+  const Status read = safetensors::read_header(file, safetensors::Accepted::f32, header);
   // First of all: what a newer version wrote may well break today's rules, and its number says why.
   if (const Status status = check_version(header.metadata); !status.ok()) {
     const std::string* version = find_entry(header.metadata, kFormatKey);
-    if (read.ok() || (version != nullptr && !version->empty())) return status;
+    const bool checkpoint = find_entry(header.metadata, safetensors::kCheckpointKey) != nullptr;
+    if (read.ok() || checkpoint || (version != nullptr && !version->empty())) return status;
   }
   if (!read.ok()) return read;
   const bool own = find_entry(header.metadata, kFormatKey) != nullptr;
   if (own) {
-    if (const Status status = check_checksum(file, header); !status.ok()) return status;
+    if (const Status status = safetensors::check_checksum(file, header); !status.ok()) return status;
   }
   Model result;
   if (const Status status = take_tensors(file, header, result); !status.ok()) return status;
@@ -268,7 +218,7 @@ Status from_bytes(std::span<const std::uint8_t> file, Model& model) {
 safetensors::Metadata metadata_of(const Model& model) {
   safetensors::Metadata metadata;
   metadata.emplace_back(kFormatKey, kFormatVersion);
-  metadata.emplace_back(kChecksumKey, kChecksumZeros);
+  metadata.emplace_back(kChecksumKey, safetensors::kNoChecksum);
   metadata.emplace_back(kLossKey, name_of_loss(model.loss));
   metadata.emplace_back(kClassLabelsKey, write_string_list(model.class_labels));
   if (!model.feature_names.empty()) {
@@ -287,16 +237,13 @@ Status to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) {
   const std::vector<safetensors::Tensor> tensors{
       {"bias", {model.rows()}, 0, bias_bytes},
       {"weight", {model.rows(), model.features}, bias_bytes, bias_bytes + weight_bytes}};
-  std::string header;
-  if (const Status status = safetensors::write_header(metadata_of(model), tensors, header); !status.ok()) return status;
-
-  std::vector<std::uint8_t> file(header.size() + bias_bytes + weight_bytes);
-  std::memcpy(file.data(), header.data(), header.size());
-  std::memcpy(file.data() + header.size(), model.bias.data(), bias_bytes);
-  std::memcpy(file.data() + header.size() + bias_bytes, model.weight.data(), weight_bytes);
-  const std::size_t digits = find_checksum(header);
-  const std::string checksum = checksum_of(file, digits);
-  std::memcpy(file.data() + digits, checksum.data(), checksum.size());
+  std::vector<std::uint8_t> file;
+  std::size_t data = 0;
+  const Status status = safetensors::begin_file(metadata_of(model), tensors, file, data);
+  if (!status.ok()) return status;
+  std::memcpy(file.data() + data, model.bias.data(), bias_bytes);
+  std::memcpy(file.data() + data + bias_bytes, model.weight.data(), weight_bytes);
+  safetensors::write_checksum(file, data);
   bytes.swap(file);
   return {};
 }

@@ -20,7 +20,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
-constexpr std::uint64_t kElementBytes = 4;  // F32
+constexpr std::string_view kDtypeNames[] = {"F32", "F64", "U64"};  // in the order of Dtype
 constexpr const char* kMetadataKey = "__metadata__";
 
 // ---- JSON in: events of the parser, all of them refused unless a reader below expects them ----
@@ -105,7 +105,7 @@ class Reader : public nlohmann::json_sax<Json> {
 
 class HeaderReader final : public Reader {
  public:
-  explicit HeaderReader(Header& header) : header_(header) {}
+  HeaderReader(Accepted accepted, Header& header) : accepted_(accepted), header_(header) {}
 
   bool start_object(std::size_t) override {
     switch (place_) {
@@ -132,11 +132,7 @@ class HeaderReader final : public Reader {
       place_ = Place::metadata_key;
       return true;
     }
-    if (place_ == Place::dtype && value == "F32") {
-      place_ = Place::field;
-      return true;
-    }
-    return unexpected(value);
+    return place_ == Place::dtype ? tensor_dtype(value) : unexpected(value);
   }
 
   bool start_array(std::size_t) override {
@@ -199,7 +195,7 @@ class HeaderReader final : public Reader {
       case Place::metadata_value: return {"metadata value", "a string", header_.metadata.back().first};
       case Place::tensor_object: return {"tensor", "an object", name};
       case Place::field: return {"tensor field", "dtype, shape and data_offsets, each once", name};
-      case Place::dtype: return {"tensor dtype", "F32", name};
+      case Place::dtype: return {"tensor dtype", accepted_ == Accepted::f32 ? "F32" : "F32, F64 or U64", name};
       case Place::shape:
       case Place::dimension: return {"tensor shape", "a list of whole numbers", name};
       case Place::offsets:
@@ -220,7 +216,7 @@ class HeaderReader final : public Reader {
   bool tensor_key(string_t& name) {
     const auto same = [&](const Tensor& other) { return other.name == name; };
     if (std::ranges::any_of(header_.tensors, same)) return fail("tensor name", "every name once", name);
-    if (header_.tensors.size() == kMaxTensors) return fail("tensors", "at most 64; a model has two", name);
+    if (header_.tensors.size() == kMaxTensors) return fail("tensors", "at most 128; a model has two", name);
     header_.tensors.emplace_back().name = std::move(name);
     seen_fields_ = offsets_ = 0;
     place_ = Place::tensor_object;
@@ -244,10 +240,20 @@ class HeaderReader final : public Reader {
     return true;
   }
 
+  bool tensor_dtype(const string_t& name) {
+    const auto* const found = std::ranges::find(kDtypeNames, name);
+    if (found == std::end(kDtypeNames)) return unexpected(name);
+    const auto dtype = static_cast<Dtype>(found - std::begin(kDtypeNames));
+    if (accepted_ == Accepted::f32 && dtype != Dtype::f32) return unexpected(name);
+    tensor().dtype = dtype;
+    place_ = Place::field;
+    return true;
+  }
+
   bool tensor_is_complete() {
     if (seen_fields_ != 7) return unexpected("}");
     const Tensor& t = tensor();
-    std::uint64_t bytes = kElementBytes;
+    std::uint64_t bytes = size_of(t.dtype);
     for (const std::uint64_t n : t.shape) {
       if (n == 0) return fail("tensor shape", "no dimension of size 0", t.name);
       if (__builtin_mul_overflow(bytes, n, &bytes)) return fail("tensor shape", "a size below 2^64 bytes", t.name);
@@ -257,6 +263,7 @@ class HeaderReader final : public Reader {
     return true;
   }
 
+  Accepted accepted_;
   Header& header_;
   Place place_ = Place::start;
   bool seen_metadata_ = false;
@@ -348,7 +355,7 @@ Status check_beginning(std::span<const std::uint8_t> beginning, std::uint64_t fi
   return {};
 }
 
-Status read_header(std::span<const std::uint8_t> file, Header& header) {
+Status read_header(std::span<const std::uint8_t> file, Accepted accepted, Header& header) {
   if (const Status status = check_beginning(file.first(std::min<std::size_t>(file.size(), 16)), file.size());
       !status.ok()) {
     return status;
@@ -363,7 +370,7 @@ Status read_header(std::span<const std::uint8_t> file, Header& header) {
     status.byte = static_cast<std::int64_t>(nul);
   } else {
     text = text.substr(0, text.find_last_not_of(' ') + 1);
-    status = text.ends_with('}') ? HeaderReader{header}.read(text)
+    status = text.ends_with('}') ? HeaderReader{accepted, header}.read(text)
                                  : refuse(StatusCode::bad_model, "header", "a JSON object padded with spaces only");
     if (!text.ends_with('}')) status.byte = static_cast<std::int64_t>(text.size() - 1);
   }
@@ -377,6 +384,9 @@ Status read_header(std::span<const std::uint8_t> file, Header& header) {
 }
 
 Status write_header(const Metadata& metadata, const std::vector<Tensor>& tensors, std::string& text) {
+  if (tensors.size() > kMaxTensors || metadata.size() > kMaxMetadata) {
+    return refuse(StatusCode::invalid_argument, "tensors and metadata", "at most 128 and 1024 in a safetensors header");
+  }
   std::string json = "{";
   append_json_string(json, kMetadataKey);
   json += ":{";
@@ -390,7 +400,9 @@ Status write_header(const Metadata& metadata, const std::vector<Tensor>& tensors
   for (const Tensor& tensor : tensors) {
     json += ',';
     append_json_string(json, tensor.name);
-    json += ":{\"dtype\":\"F32\",\"shape\":[";
+    json += ":{\"dtype\":\"";
+    json += kDtypeNames[static_cast<std::size_t>(tensor.dtype)];
+    json += "\",\"shape\":[";
     for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
       if (i > 0) json += ',';
       json += std::to_string(tensor.shape[i]);

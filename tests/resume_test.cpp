@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A fit that was interrupted and goes on gives the same bits as one that was not.
+#include "tests/support/fitting.hpp"
+#include "tests/support/testing.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+
+namespace lanemax::checks {
+namespace {
+
+/// Stops a fit at its n-th question whether to, and keeps its last report.
+struct Stop {
+  std::size_t asked = 0, at = 0;  ///< 0: never
+  FitProgress last = {};
+
+  void watch(FitOptions& options) {
+    options.user = this;
+    options.cancelled = [](void* user) noexcept {
+      auto& self = *static_cast<Stop*>(user);
+      return ++self.asked == self.at;
+    };
+    options.progress = [](const FitProgress& progress, void* user) noexcept {
+      static_cast<Stop*>(user)->last = progress;
+      return true;
+    };
+  }
+};
+
+struct Outcome {
+  Status status;
+  std::vector<double> weights, bias;
+  FitResult result;
+  FitProgress last;  ///< report
+};
+
+class ResumeTest : public IsaTest {
+ protected:
+  void SetUp() override {
+    IsaTest::SetUp();
+    std::string pattern = (std::filesystem::temp_directory_path() / "lanemax-resume-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    path_ = directory_ / "state";
+
+    make_data({300, 7, 4});
+  }
+  /// Overlapping classes and features of very different size. Every third row is for validation.
+  void make_data(const Shape& shape) {
+    Rng rng(5);
+    p_ = make_learnable(rng, shape, false);
+    for (int& label : p_.labels) {
+      if (rng.below(4) == 0) label = static_cast<int>(rng.below(p_.classes));
+    }
+    for (std::size_t i = 0; i < p_.x.size(); ++i) p_.x[i] *= std::pow(0.5, static_cast<double>(i % p_.features % 7));
+    arrays_ = std::make_unique<ProblemArrays<float>>(p_);
+    used_.clear();
+    held_.clear();
+    for (std::uint32_t i = 0; i < p_.rows; ++i) (i % 3 == 0 ? held_ : used_).push_back(i);
+    data_ = validation_ = arrays_->batch;
+    data_.selection = used_.data();
+    data_.selected = used_.size();
+    validation_.selection = held_.data();
+    validation_.selected = held_.size();
+  }
+  void TearDown() override {
+    if (!directory_.empty()) std::filesystem::remove_all(directory_);
+  }
+
+  [[nodiscard]] FitOptions options(Solver solver) const {
+    FitOptions o;
+    o.objective.l2 = 1e-6;
+    o.solver = solver;
+    o.epochs = 6;
+    o.batch_size = 32;
+    o.seed = 3;
+    o.tolerance = 1e-9;
+    o.execution.isa = GetParam();
+    o.checkpoint = path_.c_str();
+    o.checkpoint_seconds = 1e9;
+    return o;
+  }
+  [[nodiscard]] Outcome run(FitOptions o, Stop stop = {}) const {
+    Outcome r;
+    r.weights.resize(p_.classes * p_.features);
+    r.bias.resize(p_.classes);
+    if (o.cancelled == nullptr) stop.watch(o);
+    r.status = fit(data_, o, {r.weights.data(), p_.classes, p_.features}, r.bias.data(), r.result);
+    EXPECT_TRUE(r.status.ok()) << message(r.status);
+    r.last = stop.last;
+    return r;
+  }
+  static void expect_same(const Outcome& a, const Outcome& b) {
+    const auto same = [](const std::vector<double>& x, const std::vector<double>& y) {
+      return std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0;
+    };
+    EXPECT_TRUE(same(a.weights, b.weights));
+    EXPECT_TRUE(same(a.bias, b.bias));
+    EXPECT_EQ(a.result.reason, b.result.reason) << name_of(a.result.reason) << ' ' << name_of(b.result.reason);
+    EXPECT_EQ(a.result.objective, b.result.objective);
+    EXPECT_EQ(a.result.gradient_norm, b.result.gradient_norm);
+    EXPECT_EQ(a.result.learning_rate, b.result.learning_rate);
+    EXPECT_EQ(a.result.preconditioner, b.result.preconditioner);
+    EXPECT_EQ(a.result.iterations, b.result.iterations);
+    EXPECT_EQ(a.result.passes, b.result.passes);
+    if (a.last.iterations == 0 || b.last.iterations == 0) return;  // nothing was left to report
+    EXPECT_EQ(a.last.loss, b.last.loss);
+    EXPECT_EQ(a.last.epoch, b.last.epoch);
+    EXPECT_EQ(a.last.passes, b.last.passes);
+    EXPECT_EQ(a.last.learning_rate, b.last.learning_rate);
+  }
+  /// How often a whole fit asks whether to stop.
+  std::size_t questions(const FitOptions& options, Outcome& whole) const {
+    Stop stop;
+    FitOptions o = options;
+    stop.watch(o);
+    whole = run(o);
+    whole.last = stop.last;
+    EXPECT_FALSE(std::filesystem::exists(path_)) << "a fit that came to its end leaves no checkpoint";
+    return stop.asked;
+  }
+  /// Interrupted where the fit is asked for the n-th time, at pseudo-random points, and resumed.
+  void check(const FitOptions& options, std::size_t points = 20) const {
+    SCOPED_TRACE(text(name_of(options.solver), " ", name_of(options.preconditioner)));
+    Outcome whole;
+    const std::size_t most = questions(options, whole);
+    ASSERT_GT(most, 4U);
+    Rng rng(17);
+    for (std::size_t i = 0; i < points; ++i) {
+      const std::size_t at = i == 0 ? 1 : i == 1 ? most : 1 + rng.below(most);
+      SCOPED_TRACE(text("question ", at, " of ", most));
+      ASSERT_EQ(run(options, {0, at}).result.reason, StopReason::interrupted);
+      FitOptions again = options;
+      again.resume = true;
+      again.execution.threads = 1 + static_cast<int>(i % 4);
+      expect_same(run(again), whole);
+      std::filesystem::remove(path_);
+      if (HasFailure()) return;
+    }
+  }
+
+  std::filesystem::path directory_, path_;
+  reference::Problem p_;
+  std::unique_ptr<ProblemArrays<float>> arrays_;
+  std::vector<std::uint32_t> used_, held_;
+  Batch data_, validation_;
+};
+INSTANTIATE_PER_ISA(ResumeTest);
+
+constexpr Solver kAll[] = {Solver::lbfgs, Solver::newton, Solver::momentum, Solver::sgd};
+
+TEST_P(ResumeTest, AtAnyPoint) {
+  for (const Solver solver : kAll) check(options(solver));
+}
+
+// Passes in f32 first, and a second preconditioner from as many rows as what has been spent allows.
+TEST_P(ResumeTest, OnMoreData) {
+  make_data({3000, 160, 16});
+  for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
+    FitOptions o = options(solver);
+    o.tolerance = 1e-8;
+    o.objective.l2 = 1e-4;
+    o.preconditioner = Preconditioner::blocks;
+    check(o, 4);
+  }
+}
+
+TEST_P(ResumeTest, UntilNoProgressIsLeft) {
+  for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
+    for (const Preconditioner kind : {Preconditioner::none, Preconditioner::blocks}) {
+      FitOptions o = options(solver);
+      o.tolerance = 0;
+      o.preconditioner = kind;
+      o.max_iterations = 2000;
+      check(o);
+    }
+  }
+}
+
+TEST_P(ResumeTest, WithEveryPreconditioner) {
+  for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
+    for (const Preconditioner kind : {Preconditioner::none, Preconditioner::diagonal, Preconditioner::gram,
+                                      Preconditioner::blocks, Preconditioner::full}) {
+      FitOptions o = options(solver);
+      o.preconditioner = kind;
+      check(o, 8);
+    }
+  }
+}
+
+TEST_P(ResumeTest, WithValidation) {
+  for (const Solver solver : kAll) {
+    for (const std::size_t patience : {0, 2}) {
+      FitOptions o = options(solver);
+      o.objective.l2 = 0;
+      o.epochs = 12;
+      o.preconditioner = Preconditioner::none;
+      o.validation = &validation_;
+      o.early_stopping = patience;
+      check(o, 10);
+    }
+  }
+}
+
+TEST_P(ResumeTest, WithTheFullGradientLookedAt) {
+  FitOptions o = options(Solver::momentum);
+  o.epochs = 60;
+  o.batch_size = 50;
+  Outcome whole;
+  questions(o, whole);
+  EXPECT_GT(whole.result.passes, 65);  // some of them only for that
+  check(o);
+}
+
+TEST_P(ResumeTest, StandardisedWarmAndWeighted) {
+  std::vector<float> weights(300);
+  Rng rng(8);
+  for (float& w : weights) w = static_cast<float>(rng.below(4));
+  data_.sample_weights = weights.data();
+  for (const Solver solver : kAll) {
+    FitOptions o = options(solver);
+    o.standardise = o.warm_start = true;  // from weights 0
+    o.schedule = Schedule::step;
+    check(o, 5);
+  }
+}
+
+TEST_P(ResumeTest, ManyTimesInARow) {
+  for (const Solver solver : kAll) {
+    SCOPED_TRACE(name_of(solver));
+    FitOptions o = options(solver);
+    o.preconditioner = Preconditioner::none;
+    Outcome whole;
+    const std::size_t most = questions(o, whole);
+    std::size_t stops = 0;
+    Rng rng(23);
+    Outcome last;
+    do {
+      // Newton's longest iteration must fit in now and then.
+      last = run(o, {0, 2 + rng.below(most / 2)});
+      o.resume = true;
+      o.execution.threads = 1 + static_cast<int>(rng.below(4));
+    } while (last.result.reason == StopReason::interrupted && ++stops < 100);
+    EXPECT_GT(stops, 1U);
+    EXPECT_LT(stops, 100U);
+    expect_same(last, whole);
+    std::filesystem::remove(path_);
+  }
+}
+
+TEST_P(ResumeTest, AfterTheMostIterations) {
+  for (const Solver solver : kAll) {
+    FitOptions o = options(solver);
+    Outcome whole;
+    questions(o, whole);
+    for (const std::size_t most : {1, 2, 5, 7, 8}) {
+      SCOPED_TRACE(text(name_of(solver), " ", most));
+      if (most >= whole.result.iterations) continue;
+      FitOptions limited = o;
+      limited.max_iterations = most;
+      const Outcome part = run(limited);
+      ASSERT_EQ(part.result.reason, StopReason::max_iterations);
+      ASSERT_EQ(part.result.iterations, most);
+      // Nothing is left to do, and nothing is done.
+      limited.resume = true;
+      expect_same(run(limited), part);
+      limited.max_iterations = 0;
+      expect_same(run(limited), whole);
+      std::filesystem::remove(path_);
+    }
+  }
+}
+
+TEST_P(ResumeTest, FromAReportThatEndsTheFit) {
+  for (const Solver solver : kAll) {
+    SCOPED_TRACE(name_of(solver));
+    const FitOptions o = options(solver);
+    Outcome whole;
+    questions(o, whole);
+    for (const std::size_t reports : {1, 3, 6}) {
+      FitOptions watched = o;
+      Recorder recorder;
+      recorder.stop_after = reports;
+      recorder.watch(watched);
+      watched.cancelled = [](void*) noexcept { return false; };
+      if (run(watched).result.reason != StopReason::interrupted) continue;
+      FitOptions again = o;
+      again.resume = true;
+      expect_same(run(again), whole);
+      std::filesystem::remove(path_);
+    }
+  }
+}
+
+// What is written on the way is as good as what is written at the end.
+TEST_P(ResumeTest, FromTheLastOfManyCheckpoints) {
+  for (const Solver solver : kAll) {
+    SCOPED_TRACE(name_of(solver));
+    FitOptions o = options(solver);
+    Outcome whole;
+    questions(o, whole);
+    o.checkpoint_seconds = 0;
+    expect_same(run(o), whole);
+    ASSERT_TRUE(std::filesystem::exists(path_));
+    o.resume = true;
+    expect_same(run(o), whole);
+    std::filesystem::remove(path_);
+  }
+}
+
+TEST_P(ResumeTest, RefusalsLeaveTheOutputsAlone) {
+  FitOptions o = options(Solver::lbfgs);
+  ASSERT_EQ(run(o, {0, 4}).result.reason, StopReason::interrupted);
+  o.resume = true;
+  const auto refused = [&](const FitOptions& options, const Batch& data) {
+    const Fitted f = run_fit(data, options, 4);
+    EXPECT_TRUE(untouched(f));
+    return f.status;
+  };
+  FitOptions other = o;
+  other.objective.l2 = 0.5;
+  Status status = refused(other, data_);
+  EXPECT_EQ(status.code, StatusCode::bad_checkpoint);
+  EXPECT_EQ(message(status), "checkpoint: l2 '1e-06'; expected the same as when the checkpoint was written");
+  for (const Solver solver : {Solver::newton, Solver::sgd, Solver::momentum}) {
+    other = o;
+    other.solver = solver;
+    EXPECT_STREQ(refused(other, data_).what, "solver");
+  }
+  Batch fewer = data_;
+  fewer.selected -= 1;
+  EXPECT_STREQ(refused(o, fewer).what, "rows");
+  std::filesystem::resize_file(path_, std::filesystem::file_size(path_) - 1);
+  EXPECT_STREQ(refused(o, data_).what, "file size");
+  std::filesystem::remove(path_);
+  for (const Solver solver : kAll) {
+    other = o;
+    other.solver = solver;
+    EXPECT_EQ(refused(other, data_).code, StatusCode::missing_file);
+  }
+  o.resume = false;
+  o.max_iterations = 2;
+  const std::string nowhere = (directory_ / "none" / "state").string();
+  o.checkpoint = nowhere.c_str();
+  EXPECT_EQ(refused(o, data_).code, StatusCode::io_error);
+}
+
+}  // namespace
+}  // namespace lanemax::checks
