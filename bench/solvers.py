@@ -149,6 +149,7 @@ def main():
     parser.add_argument("--sets", help="comma between; default: all that are there")
     parser.add_argument("--seconds", type=float, default=60, help="limit per solver and set")
     parser.add_argument("--their-seconds", type=float, default=300)
+    parser.add_argument("--their-solvers", default=",".join(THEIRS), help="default: %(default)s")
     parser.add_argument("--json", help="write the numbers there")
     options = parser.parse_args()
     sets = options.sets.split(",") if options.sets else [
@@ -156,7 +157,7 @@ def main():
         if os.path.exists(f"{options.data}/{name}.csv")] + ["mnist", "fashion"]
     try:
         import sklearn
-        theirs = THEIRS
+        theirs = options.their_solvers.split(",")
         peer = "scikit-learn " + sklearn.__version__
     except ImportError:
         print("scikit-learn: skipped, not installed", file=sys.stderr)

@@ -65,6 +65,23 @@ struct PassPlan {
     return slots == 1 && blocks <= group_blocks && !is_class_major(classes);
   }
 
+  /// A run of parameters.
+  struct Chunk {
+    std::size_t begin = 0;
+    std::size_t count = 0;
+    bool is_bias = false;
+  };
+  static constexpr std::size_t kChunk = 2048;
+  [[nodiscard]] std::size_t chunks() const noexcept {
+    return (weight_count(features, classes) + kChunk - 1) / kChunk + 1;
+  }
+  /// Weights in pieces that fit L1 beside what they are combined with; the bias is the last piece.
+  [[nodiscard]] Chunk chunk_at(std::size_t chunk) const noexcept {
+    const std::size_t weights = weight_count(features, classes), begin = chunk * kChunk;
+    if (chunk + 1 == chunks()) return {weights, bias_count(classes), true};
+    return {begin, weights - begin < kChunk ? weights - begin : kChunk, false};
+  }
+
   [[nodiscard]] std::size_t slot_begin(std::size_t slot) const noexcept { return slot * blocks / slots; }
   [[nodiscard]] std::size_t parameters() const noexcept {
     return weight_count(features, classes) + bias_count(classes);

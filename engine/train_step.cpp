@@ -108,12 +108,7 @@ class Pass {
     T* dlogits = nullptr;  // in place of the logits; curvature: in place of the direction's scores
   };
 
-  /// A run of parameters.
-  struct Chunk {
-    std::size_t begin = 0;
-    std::size_t count = 0;
-    bool is_bias = false;
-  };
+  using Chunk = PassPlan::Chunk;
 
   // ---- the steps, in order ----
 
@@ -389,7 +384,7 @@ class Pass {
       if (tile == plan_.tiles()) {
         T* dbias = memory_.gradient;
         group_bias_gradient(plan_.blocks, dbias, false);
-        const Chunk bias = chunk_at(chunks() - 1);
+        const Chunk bias = plan_.chunk_at(plan_.chunks() - 1);
         finish(bias, dbias);
         if (apply) update(bias, dbias);
         return;
@@ -433,9 +428,9 @@ class Pass {
 
   /// Slot 0 becomes the sum of all slots: ((0 + 1) + (2 + 3)) + ..., then the gradient of the objective.
   void join_slots(const Team& team) {
-    team.for_each(chunks() + 1, [&](std::size_t chunk) {
-      if (chunk == chunks()) return add_losses();
-      const Chunk c = chunk_at(chunk);
+    team.for_each(plan_.chunks() + 1, [&](std::size_t chunk) {
+      if (chunk == plan_.chunks()) return add_losses();
+      const Chunk c = plan_.chunk_at(chunk);
       for (std::size_t distance = 1; distance < plan_.slots; distance *= 2) {
         for (std::size_t slot = 0; slot + distance < plan_.slots; slot += 2 * distance) {
           kernel_.add(slot_gradient(slot) + c.begin, slot_gradient(slot + distance) + c.begin, c.count);
@@ -446,26 +441,19 @@ class Pass {
   }
 
   void update_weights(const Team& team) {
-    team.for_each(chunks(), [&](std::size_t chunk) {
-      const Chunk c = chunk_at(chunk);
+    team.for_each(plan_.chunks(), [&](std::size_t chunk) {
+      const Chunk c = plan_.chunk_at(chunk);
       update(c, memory_.gradient + c.begin);
     });
   }
 
   // ---- small change ----
 
-  static constexpr std::size_t kChunk = 2048;
   [[nodiscard]] std::size_t part_logits() const { return logit_count(plan_.part_capacity(), plan_.classes); }
   [[nodiscard]] double l2() const {
     return in_.objective->l2 * (in_.objective->reduction == Reduction::mean ? 1.0 : in_.total_weight);
   }
   [[nodiscard]] std::size_t weights_size() const { return weight_count(plan_.features, plan_.classes); }
-  [[nodiscard]] std::size_t chunks() const { return (weights_size() + kChunk - 1) / kChunk + 1; }
-  /// Weights in pieces that fit L1 beside what they are combined with; the bias is the last piece.
-  [[nodiscard]] Chunk chunk_at(std::size_t chunk) const {
-    if (chunk + 1 == chunks()) return {weights_size(), bias_count(plan_.classes), true};
-    return {chunk * kChunk, std::min(kChunk, weights_size() - chunk * kChunk), false};
-  }
   /// Which features and panels a tile of the gradient has.
   [[nodiscard]] GradientArgs<T> tile_at(std::size_t tile) const {
     GradientArgs<T> part;

@@ -149,7 +149,7 @@ class ResumeTest : public IsaTest {
 };
 INSTANTIATE_PER_ISA(ResumeTest);
 
-constexpr Solver kAll[] = {Solver::lbfgs, Solver::newton, Solver::momentum, Solver::sgd};
+constexpr Solver kAll[] = {Solver::lbfgs, Solver::newton, Solver::momentum, Solver::sgd, Solver::adam};
 
 TEST_P(ResumeTest, AtAnyPoint) {
   for (const Solver solver : kAll) check(options(solver));
@@ -324,7 +324,7 @@ TEST_P(ResumeTest, RefusalsLeaveTheOutputsAlone) {
   Status status = refused(other, data_);
   EXPECT_EQ(status.code, StatusCode::bad_checkpoint);
   EXPECT_EQ(message(status), "checkpoint: l2 '1e-06'; expected the same as when the checkpoint was written");
-  for (const Solver solver : {Solver::newton, Solver::sgd, Solver::momentum}) {
+  for (const Solver solver : {Solver::newton, Solver::sgd, Solver::momentum, Solver::adam}) {
     other = o;
     other.solver = solver;
     EXPECT_STREQ(refused(other, data_).what, "solver");

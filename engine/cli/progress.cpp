@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdio>
 #include <new>
+#include <utility>
 
 namespace lanemax::cli {
 namespace {
@@ -74,6 +75,7 @@ bool TrainingProgress::on_epoch(const FitProgress& progress, void* user) noexcep
 }
 
 void TrainingProgress::show(const FitProgress& progress) {
+  if (!announced_.empty()) say(std::exchange(announced_, {}));
   std::string line = line_of(progress);
   if (!live_) return say(line);
   const std::size_t length = line.size();

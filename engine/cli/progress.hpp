@@ -16,6 +16,9 @@ class TrainingProgress {
  public:
   TrainingProgress(bool quiet, bool keep_history);
 
+  /// A line to be shown before the first report: of a run that fails before, the error is the only line.
+  void announce(std::string line) { announced_ = std::move(line); }
+
   /// A ProgressCallback; `user` is the TrainingProgress.
   static bool on_epoch(const FitProgress& progress, void* user) noexcept;
 
@@ -28,6 +31,7 @@ class TrainingProgress {
  private:
   void show(const FitProgress& progress);
 
+  std::string announced_;
   bool quiet_;
   bool keep_history_;
   bool live_;

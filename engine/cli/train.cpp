@@ -101,10 +101,9 @@ TrainingData read_training_data(const TrainOptions& options) {
   return data;
 }
 
-void say_what_was_read(const TrainOptions& options, const Dataset& data, double seconds) {
-  if (options.run.quiet) return;
-  say("read " + std::to_string(data.samples) + " samples, " + std::to_string(data.features) + " features, " +
-      std::to_string(data.class_labels.size()) + " classes in " + readable(std::round(seconds * 1000) / 1000) + " s");
+std::string what_was_read(const Dataset& data, double seconds) {
+  return "read " + std::to_string(data.samples) + " samples, " + std::to_string(data.features) + " features, " +
+         std::to_string(data.class_labels.size()) + " classes in " + readable(std::round(seconds * 1000) / 1000) + " s";
 }
 
 Batch batch_of(const Dataset& data, const Model& model, const std::vector<std::uint32_t>& rows) {
@@ -208,7 +207,7 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
     fit_options.checkpoint = options.checkpoint.c_str();
     fit_options.checkpoint_note = note.c_str();
   }
-  say_what_was_read(options, data, summary.read_seconds);  // not before: errors so far are the only line
+  progress.announce(what_was_read(data, summary.read_seconds));
   summary.l2 = fit_options.objective.l2;
   if (options.l2_path.empty()) {
     summary.status = fit(training, fit_options, weights, model.bias.data(), summary.fit);

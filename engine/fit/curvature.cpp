@@ -38,7 +38,12 @@ class CurvatureSum {
           team.once([&] { add_diagonal(count, begin > 0); });
           continue;
         }
-        if (kind_ == Preconditioner::gram) team.once([&] { weigh_by_mean_curvature(count); });
+        if (kind_ == Preconditioner::gram) {
+          constexpr std::size_t kRows = 64;
+          team.for_each((count + kRows - 1) / kRows, [&](std::size_t part) {
+            weigh_by_mean_curvature(part * kRows, std::min((part + 1) * kRows, count));
+          });
+        }
         team.for_each(matrices * shape_.groups(), [&](std::size_t item) {
           add_tile(item / shape_.groups(), item % shape_.groups(), count, begin > 0, team.rank());
         });
@@ -52,8 +57,8 @@ class CurvatureSum {
  private:
   [[nodiscard]] std::size_t tile_capacity() const { return rows_.most_group_rows() + 1; }
 
-  void weigh_by_mean_curvature(std::size_t count) {
-    for (std::size_t n = 0; n < count; ++n) {
+  void weigh_by_mean_curvature(std::size_t begin, std::size_t end) {
+    for (std::size_t n = begin; n < end; ++n) {
       T sum = 0;
       for (std::size_t c = 0; c < problem_.classes(); ++c)
         sum += rows_.probability(n, c) * (T(1) - rows_.probability(n, c));

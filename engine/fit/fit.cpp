@@ -58,8 +58,7 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   caller.round(problem, x);
   const Status measured = measure(problem, x, bound, options.tolerance, result);
   if (!measured.ok()) return measured;
-  // Weights that had converged may not be so any more once they are rounded.
-  if (result.reason == StopReason::tolerance && !result.converged) result.reason = StopReason::no_progress;
+  result.converged = result.converged || result.reason == StopReason::tolerance;
   result.passes = problem.passes();
   result.seconds = control.seconds();
   caller.give_back();

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/lbfgs.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
 namespace lanemax {
 
 Lbfgs::Lbfgs(std::size_t parameters) : scratch_(parameters), applied_(parameters) {
-  for (std::size_t i = 0; i < kPairs; ++i) {
+  constexpr std::size_t kMostBytes = std::size_t{1} << 30, kFewestPairs = 5;
+  const std::size_t pairs = std::clamp(kMostBytes / (2 * sizeof(double) * parameters), kFewestPairs, kMostPairs);
+  for (std::size_t i = 0; i < pairs; ++i) {
     steps_.emplace_back(parameters);
     changes_.emplace_back(parameters);
   }
@@ -15,7 +18,7 @@ Lbfgs::Lbfgs(std::size_t parameters) : scratch_(parameters), applied_(parameters
 
 // Nocedal's two loops (1980), the preconditioner in the middle.
 Status Lbfgs::find(const DescentState& state, const PreconditionerMatrix& preconditioner, const Vector& direction) {
-  double factor[kPairs] = {};
+  double factor[kMostPairs] = {};
   copy(scratch_, state.gradient);
   for (std::size_t i = count_; i-- > 0;) {
     const std::size_t at = slot(i);
@@ -43,22 +46,22 @@ Status Lbfgs::find(const DescentState& state, const PreconditionerMatrix& precon
 void Lbfgs::accept(const Vector& step, const Vector& change) {
   const double product = dot(step, change);
   if (!(product > 0)) return;
-  const std::size_t at = count_ < kPairs ? slot(count_) : first_;
+  const std::size_t at = count_ < steps_.size() ? slot(count_) : first_;
   copy(steps_[at], step);
   copy(changes_[at], change);
   inverse_products_[at] = 1 / product;
-  if (count_ < kPairs) {
+  if (count_ < steps_.size()) {
     ++count_;
   } else {
-    first_ = (first_ + 1) % kPairs;
+    first_ = (first_ + 1) % steps_.size();
   }
 }
 
 void Lbfgs::exchange(Archive& archive) {
-  archive.count("pairs", count_, kPairs);
-  archive.count("first_pair", first_, kPairs - 1);
-  archive.array("inverse_products", inverse_products_, kPairs);
-  for (std::size_t i = 0; i < kPairs; ++i) {
+  archive.count("pairs", count_, steps_.size());
+  archive.count("first_pair", first_, steps_.size() - 1);
+  archive.array("inverse_products", inverse_products_, kMostPairs);
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
     const std::string number = std::to_string(i);
     archive.array(("step_" + number).c_str(), steps_[i]);
     archive.array(("change_" + number).c_str(), changes_[i]);

@@ -11,8 +11,9 @@ namespace lanemax {
 /// Limited-memory BFGS: the inverse Hessian from the last steps, on top of the preconditioner's.
 class Lbfgs final : public DirectionRule {
  public:
-  static constexpr std::size_t kPairs = 20;
+  static constexpr std::size_t kMostPairs = 20;
 
+  /// Keeps fewer pairs where 20 would take more than a gigabyte.
   explicit Lbfgs(std::size_t parameters);
   Status find(const DescentState& state, const PreconditionerMatrix& preconditioner, const Vector& direction) override;
   void accept(const Vector& step, const Vector& gradient_change) override;
@@ -20,10 +21,10 @@ class Lbfgs final : public DirectionRule {
   void exchange(Archive& archive) override;
 
  private:
-  [[nodiscard]] std::size_t slot(std::size_t age) const noexcept { return (first_ + age) % kPairs; }
+  [[nodiscard]] std::size_t slot(std::size_t age) const noexcept { return (first_ + age) % steps_.size(); }
 
   std::vector<Vector> steps_, changes_;
-  double inverse_products_[kPairs] = {};
+  double inverse_products_[kMostPairs] = {};
   std::uint64_t first_ = 0, count_ = 0;
   Vector scratch_, applied_;
 };

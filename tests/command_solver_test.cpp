@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lanemax train to the optimum: solvers, paths of penalties, checkpoints.
+#include "tests/support/command_fixture.hpp"
+
+#include <cmath>
+#include <csignal>
+
+namespace lanemax::testing {
+namespace {
+
+TEST_F(CommandTest, SolversReachOneOptimumAndSaySo) {
+  const json best = train(plus(csv_, {"--tolerance", "1e-8", "--l2", "0.01"}));
+  EXPECT_EQ(best["solver"], "lbfgs");
+  EXPECT_EQ(best["reason"], "tolerance");
+  EXPECT_TRUE(best["converged"].get<bool>());
+  EXPECT_LE(best["gap_bound"].get<double>(), 1e-6);
+  const json newton = train(plus(csv_, {"--tolerance", "1e-8", "--l2", "0.01", "--solver", "newton"}));
+  EXPECT_NEAR(newton["objective"].get<double>(), best["objective"].get<double>(), 1e-10);
+  for (const char* solver : {"sgd", "momentum", "adam"}) {
+    const json other = train(plus(csv_, {"--l2", "0.01", "--solver", solver, "--epochs", "50"}));
+    EXPECT_EQ(other["solver"], solver);
+    EXPECT_GE(other["objective"].get<double>(), best["objective"].get<double>());
+    EXPECT_GE(other["gap_bound"].get<double>(), other["objective"].get<double>() - best["objective"].get<double>());
+  }
+  for (const char* kind : {"none", "diagonal", "gram", "blocks", "full"}) {
+    const json other = train(plus(csv_, {"--l2", "0.01", "--tolerance", "1e-6", "--preconditioner", kind}));
+    EXPECT_NEAR(other["objective"].get<double>(), best["objective"].get<double>(), 1e-7) << kind;
+  }
+  EXPECT_TRUE(train(plus(csv_, {"--l2", "0", "--max-iterations", "5"}))["gap_bound"].is_null());
+  EXPECT_EQ(train(plus(csv_, {"--batch-size", "16"}))["solver"], "momentum");
+  EXPECT_EQ(train(plus(csv_, {"--loss", "hinge"}))["solver"], "momentum");
+}
+
+TEST_F(CommandTest, StandardScalingDoesNotCareForTheScale) {
+  const json raw = train(plus(csv_, {"--scale", "standard", "--tolerance", "1e-7"}));
+  std::ostringstream stretched;
+  stretched.precision(9);
+  for (std::size_t row = 0; row < kRows; ++row) {
+    for (std::size_t feature = 0; feature < kFeatures; ++feature) {
+      stretched << pixel(row, feature) * std::pow(8.0, static_cast<double>(feature)) + 1000.0 << ',';
+    }
+    stretched << label(row) << '\n';
+  }
+  write_text(path("stretched.csv"), stretched.str());
+  const json other = train({"--data", "@stretched.csv", "--scale", "standard", "--tolerance", "1e-7"});
+  EXPECT_NEAR(other["objective"].get<double>(), raw["objective"].get<double>(), 1e-7);
+  EXPECT_TRUE(other["converged"].get<bool>());
+}
+
+TEST_F(CommandTest, PathsAreTablesAndSaveTheBest) {
+  const Words path = plus(csv_, {"--l2-path", "0.001,1,0.03", "--folds", "5", "--tolerance", "1e-6"});
+  const json result = train(path);
+  const json& points = result["path"]["points"];
+  EXPECT_EQ(result["path"]["folds"], 5);
+  ASSERT_EQ(points.size(), 3U);
+  double least = 1e9, best_l2 = 0;
+  for (const json& point : points) {
+    const json alone = train(plus(csv_, {"--l2", point["l2"].dump(), "--tolerance", "1e-6"}));
+    EXPECT_NEAR(point["objective"].get<double>(), alone["objective"].get<double>(), 1e-7);
+    EXPECT_TRUE(point["converged"].get<bool>());
+    EXPECT_GT(point["held_out_accuracy"].get<double>(), 0.5);
+    if (point["held_out_log_loss"].get<double>() < least) {
+      least = point["held_out_log_loss"].get<double>();
+      best_l2 = point["l2"].get<double>();
+    }
+  }
+  const json alone = train(plus(csv_, {"--l2", json(best_l2).dump(), "--tolerance", "1e-6"}));
+  EXPECT_NEAR(result["objective"].get<double>(), alone["objective"].get<double>(), 1e-6);
+  const CommandResult text = run(plus(plus({"train", "--model", "@m", "--quiet"}, path), {}));
+  EXPECT_EQ(text.exit_code, 0);
+  EXPECT_NE(text.out.find("held-out log loss"), std::string::npos);
+  EXPECT_NE(text.out.find("  best"), std::string::npos);
+  EXPECT_FALSE(train(csv_).contains("path"));
+}
+
+TEST_F(CommandTest, ResumedModelsAreTheSameBytes) {
+  for (const Words& solver : {Words{"--solver", "lbfgs"}, Words{"--solver", "newton"}, Words{"--solver", "momentum"},
+                              Words{"--solver", "adam", "--epochs", "7"}}) {
+    const Words options = plus(plus(csv_, solver), {"--tolerance", "1e-9"});
+    train(options);
+    const std::string whole = read_text(path("m"));
+    std::filesystem::remove(path("m"));
+    for (const char* most : {"2", "4"}) {
+      const json part = train(plus(options, {"--checkpoint", "@c", "--max-iterations", most}));
+      EXPECT_EQ(part["reason"], "max_iterations");
+      EXPECT_TRUE(std::filesystem::exists(path("c")));
+      train(plus(options, {"--checkpoint", "@c", "--resume", "--threads", "1"}));
+      EXPECT_TRUE(read_text(path("m")) == whole) << solver[1];
+      std::filesystem::remove(path("c"));
+    }
+  }
+}
+
+TEST_F(CommandTest, ResumingSomethingElseIsRefused) {
+  const Words base = plus({"train", "--model", "@m"}, csv_);
+  const Words checkpoint{"--checkpoint", "@c", "--max-iterations", "3", "--quiet"};
+  EXPECT_EQ(run(plus(base, checkpoint)).exit_code, 0);
+  const Words resume{"--checkpoint", "@c", "--resume"};
+  expect_refusal(plus(plus(base, resume), {"--l2", "0.5"}), 4, "l2");
+  expect_refusal(plus(plus(base, resume), {"--solver", "newton"}), 4, "solver");
+  expect_refusal(plus(plus(base, resume), {"--scale", "standard"}), 4);
+  std::string text = table();
+  text.replace(text.find("ant"), 3, "asp");
+  write_text(path("other.csv"), text);
+  expect_refusal(plus({"train", "--model", "@m", "--data", "@other.csv"}, resume), 4);
+  EXPECT_EQ(run(plus(base, {"--quiet"})).exit_code, 0);
+  expect_refusal(plus(base, {"--checkpoint", "@none", "--resume"}), 5, "none");
+  std::filesystem::copy_file(path("m"), path("model"));
+  expect_refusal(plus(base, {"--checkpoint", "@model", "--resume"}), 4, "model");
+}
+
+TEST_F(CommandTest, SignalsLeaveACheckpoint) {
+  const Words options = plus(csv_, {"--epochs", "1000000", "--tolerance", "0", "--schedule", "constant"});
+  RunningCommand training(command(plus(plus({"train", "--model", "@m", "--json"}, options), {"--checkpoint", "@c"})));
+  ASSERT_TRUE(training.wait_for("epoch 3/"));
+  training.send(SIGINT);
+  const CommandResult stopped = training.finish();
+  EXPECT_EQ(stopped.exit_code, 130);
+  ASSERT_TRUE(std::filesystem::exists(path("c")));
+  const std::uint64_t done = json::parse(stopped.out)["iterations"].get<std::uint64_t>();
+  const std::string most = std::to_string(done + 7);
+  train(plus(options, {"--checkpoint", "@c", "--resume", "--max-iterations", most}));
+  const std::string resumed = read_text(path("m"));
+  train(plus(options, {"--max-iterations", most}));
+  EXPECT_TRUE(read_text(path("m")) == resumed);
+}
+
+}  // namespace
+}  // namespace lanemax::testing
