@@ -32,12 +32,14 @@ class LowerBound {
     const Status status = problem_.evaluate(x_, Precision::f64, value_, &gradient_);
     if (!status.ok()) return -kInfinity;
     sum_targets();
+    const double first_norm = largest_entry(gradient_);
     bool small = false;
     double bound = dual_value(small);
     for (int step = 0; step < kBiasSteps && !small && newton_step_in_bias(); ++step) {
       bound = std::max(bound, dual_value(small));
     }
-    if (improved != nullptr) copy(*improved, x_);
+    // What is within a tolerance stays so.
+    if (improved != nullptr && largest_entry(gradient_) <= first_norm) copy(*improved, x_);
     return bound;
   }
 
