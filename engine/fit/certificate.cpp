@@ -18,8 +18,9 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Newton steps in the bias, with the Hessian of a sample of rows: each takes db down by the sample's error.
 constexpr int kBiasSteps = 3;
 constexpr std::size_t kBiasRows = 8192;
-// What is left of db may add this part to the norm in the bound.
-constexpr double kSmallMixture = 0.01;
+// What is left of db may be this part of the gap, or so many nats.
+constexpr double kSmallPart = 0.1;
+constexpr double kSmallLoss = 1e-7;
 
 class LowerBound {
  public:
@@ -95,7 +96,7 @@ class LowerBound {
     }
   }
 
-  /// `small`: e hardly matters.
+  /// `small`: e hardly matters to the gap.
   [[nodiscard]] double dual_value(bool& small) const {
     const double weight = problem_.total_weight();
     double mass = 0, mixed = 0;  // S_t and e
@@ -128,9 +129,11 @@ class LowerBound {
     }
     // |(r - t_i)| <= sqrt(2) times the row's mass; logistic: of one score, 1.
     const double spread = (logistic() ? 1.0 : std::sqrt(2.0)) * std::sqrt(problem_.mean_square_row() * steepest);
-    small = mixed * spread <= kSmallMixture * norm;
     const double total = (1 - mixed) * norm + mixed * spread;
-    return (1 - mixed) * entropy + mixed * mass / weight * rest - total * total / 2;
+    const double value = (1 - mixed) * entropy + mixed * mass / weight * rest - total * total / 2;
+    const double lost = entropy - norm * norm / 2 - value;
+    small = lost <= std::max(kSmallPart * (value_.objective - value), kSmallLoss);
+    return value;
   }
 
   FitProblem& problem_;
