@@ -215,8 +215,12 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
     summary.status = run_path(options, fit_options, training, weights, model.bias.data(), summary);
   }
   progress.finish();
-  if (summary.status.code == StatusCode::bad_checkpoint) check(summary.status, options.checkpoint);
-  if (summary.status.code != StatusCode::diverged) check(summary.status);
+  if (summary.status.code != StatusCode::diverged) {
+    // The only file that a fit reads or writes.
+    const bool is_of_a_file =
+        exit_code_of(summary.status.code) == kBadModel || exit_code_of(summary.status.code) == kInputOutput;
+    check(summary.status, is_of_a_file ? options.checkpoint : "");
+  }
   summary.samples = training.rows();
   model.training = training_record(options, summary);
   return model;

@@ -18,8 +18,9 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Newton steps in the bias, with the Hessian of a sample of rows: each takes db down by the sample's error.
 constexpr int kBiasSteps = 3;
 constexpr std::size_t kBiasRows = 8192;
-// What is left of db may add this part to the norm in the bound.
-constexpr double kSmallMixture = 0.01;
+// What is left of db may be this part of the gap, or so many nats.
+constexpr double kSmallPart = 0.1;
+constexpr double kSmallLoss = 1e-7;
 
 class LowerBound {
  public:
@@ -32,12 +33,14 @@ class LowerBound {
     const Status status = problem_.evaluate(x_, Precision::f64, value_, &gradient_);
     if (!status.ok()) return -kInfinity;
     sum_targets();
+    const double first_norm = largest_entry(gradient_);
     bool small = false;
     double bound = dual_value(small);
     for (int step = 0; step < kBiasSteps && !small && newton_step_in_bias(); ++step) {
       bound = std::max(bound, dual_value(small));
     }
-    if (improved != nullptr) copy(*improved, x_);
+    // What is within a tolerance stays so.
+    if (improved != nullptr && largest_entry(gradient_) <= first_norm) copy(*improved, x_);
     return bound;
   }
 
@@ -93,7 +96,7 @@ class LowerBound {
     }
   }
 
-  /// `small`: e hardly matters.
+  /// `small`: e hardly matters to the gap.
   [[nodiscard]] double dual_value(bool& small) const {
     const double weight = problem_.total_weight();
     double mass = 0, mixed = 0;  // S_t and e
@@ -126,9 +129,11 @@ class LowerBound {
     }
     // |(r - t_i)| <= sqrt(2) times the row's mass; logistic: of one score, 1.
     const double spread = (logistic() ? 1.0 : std::sqrt(2.0)) * std::sqrt(problem_.mean_square_row() * steepest);
-    small = mixed * spread <= kSmallMixture * norm;
     const double total = (1 - mixed) * norm + mixed * spread;
-    return (1 - mixed) * entropy + mixed * mass / weight * rest - total * total / 2;
+    const double value = (1 - mixed) * entropy + mixed * mass / weight * rest - total * total / 2;
+    const double lost = entropy - norm * norm / 2 - value;
+    small = lost <= std::max(kSmallPart * (value_.objective - value), kSmallLoss);
+    return value;
   }
 
   FitProblem& problem_;

@@ -21,7 +21,8 @@ namespace lanemax {
 /// the last term's e-th part, of which the norm is bounded by that of the rows. The bias is free, and its gradient
 /// makes e; so it is first brought to 0 by Newton steps in the bias alone.
 ///
-/// Runs a few f64 passes. Where `improve`, x is left at the better bias. -infinity, too, where a pass fails.
+/// Runs a few f64 passes. Where `improve`, x is left at the better bias, unless another entry of the gradient grew
+/// beyond the largest. -infinity, too, where a pass fails.
 [[nodiscard]] double lower_bound(FitProblem& problem, const Vector& x, bool improve);
 
 /// One f64 pass at the weights that are returned: objective, data_loss, gradient_norm, gap_bound and converged of the

@@ -164,27 +164,26 @@ Status FitProblem::validation_loss(const Vector& x, const Batch& batch, double t
 
 double FitProblem::mean_square_row() {
   if (mean_square_row_ >= 0) return mean_square_row_;
-  const Kernels<float>& kernel = table_.f32;
-  const RowSource<float> source(data_, objective_, kernel);
+  // In f64, as the passes that the bound is about: centring may leave nothing of an f32.
+  const RowSource<double> source(data_, objective_, table_.f64);
   constexpr std::size_t kRows = 64;
   const std::size_t stride = round_up(features(), kPanel), blocks = (data_.rows() + kRows - 1) / kRows;
   const auto team_size = static_cast<std::size_t>(threads_);
-  const Buffer<float> values(team_size * kRows * stride), weights(team_size * kRows);
+  const Buffer<double> values(team_size * kRows * stride), weights(team_size * kRows);
   const Buffer<std::int32_t> labels(team_size * kRows);
   const Buffer<std::uint32_t> rows(team_size * kRows), positions(team_size * kRows);
   const Buffer<double> sums(blocks);
   parallel(usable_threads(threads_, pass_flops(), table_.blocks.serial_flops), [&](const Team& team) {
     team.for_each(blocks, [&](std::size_t block) {
       const std::size_t place = team.rank() * kRows, begin = block * kRows, end = std::min(begin + kRows, data_.rows());
-      const RowBuffers<float> buffers{
+      const RowBuffers<double> buffers{
           values.data() + place * stride, stride, labels.data() + place, weights.data() + place, rows.data() + place,
           positions.data() + place};
-      const RowBlock<float> x = source.load(begin, end, buffers);
+      const RowBlock<double> x = source.load(begin, end, buffers);
       for (std::size_t n = 0; n < x.count; ++n) {
         double lanes[8] = {}, mass = 1;
-        const float* row = x.data + n * x.stride;
-        for (std::size_t d = 0; d < features(); ++d)
-          lanes[d % 8] += static_cast<double>(row[d]) * static_cast<double>(row[d]);
+        const double* row = x.data + n * x.stride;
+        for (std::size_t d = 0; d < features(); ++d) lanes[d % 8] += row[d] * row[d];
         if (data_.labels == nullptr && has_gauge()) {
           const std::size_t at = begin + buffers.positions[n];
           mass = 0;
@@ -195,13 +194,13 @@ double FitProblem::mean_square_row() {
         }
         double square = 0;
         for (const double lane : lanes) square += lane;
-        sums[block] += static_cast<double>(buffers.weights[n]) * mass * mass * square;
+        sums[block] += buffers.weights[n] * mass * mass * square;
       }
     });
   });
   double sum = 0;
   for (std::size_t block = 0; block < blocks; ++block) sum += sums[block];
-  constexpr double kRounding = 1 + 1e-6;  // of the rows' values to f32
+  constexpr double kRounding = 1 + 1e-9;  // of the sum
   mean_square_row_ = kRounding * sum / size_.total_weight;
   return mean_square_row_;
 }

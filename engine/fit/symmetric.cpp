@@ -69,7 +69,12 @@ bool invert(const Kernels<double>& kernels, const SymmetricShape& shape, double*
       scratch.scaling[i] = 1 / std::sqrt(diagonal);
     }
   });
-  if (!scratch.positive) return false;
+  // Not before all have read the flag, which the next call sets again.
+  const auto refuse = [&team] {
+    team.once([] {});
+    return false;
+  };
+  if (!scratch.positive) return refuse();
   team.for_each(shape.groups(), scale_entries);
 
   for (std::size_t group = 0; group < shape.groups(); ++group) {
@@ -80,7 +85,7 @@ bool invert(const Kernels<double>& kernels, const SymmetricShape& shape, double*
       }
       scratch.positive = invert_pivot(scratch.pivot.data(), m);
     });
-    if (!scratch.positive) return false;
+    if (!scratch.positive) return refuse();
     // The block's rows without the block itself, as rows and as panels, and minus the pivot's inverse times them.
     team.for_each(columns / kPanel, [&](std::size_t panel) {
       for (std::size_t r = 0; r < m; ++r) {
