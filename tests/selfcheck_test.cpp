@@ -66,7 +66,8 @@ TEST_F(CommandTest, SelfcheckReadsWhatIsThere) {
   EXPECT_EQ(run({"selfcheck", "--data", "@nowhere"}).exit_code, 5);
   const std::string iris = testing_data::real_data("iris.csv");
   if (iris.empty()) GTEST_SKIP() << "no data directory: the fits of files were not run";
-  const CommandResult all = run({"selfcheck", "--data", std::filesystem::path(iris).parent_path(), "--json"});
+  const CommandResult all =
+      run({"selfcheck", "--data", std::filesystem::path(iris).parent_path(), "--json", "--threads", "1"});
   EXPECT_EQ(all.exit_code, 0) << all.out << all.err;
   EXPECT_GE(json::parse(all.out)["checked"], 50);
 }
