@@ -160,7 +160,7 @@ Status measure(FitProblem& problem, const Vector& x, double bound, double tolera
   result.data_loss = value.data_loss;
   result.gradient_norm = largest_entry(gradient);
   result.gap_bound = std::isfinite(bound) ? std::max(value.objective - bound, 0.0) : kNaN;
-  result.converged = tolerance > 0 && result.gradient_norm <= tolerance;
+  result.converged = result.reason == StopReason::tolerance || (tolerance > 0 && result.gradient_norm <= tolerance);
   return {};
 }
 

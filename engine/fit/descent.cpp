@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 namespace lanemax {
 namespace {
@@ -60,12 +61,6 @@ Descent::Descent(FitProblem& problem, const FitOptions& options, double validati
     state_.kind = main_.kind();
     state_.refresh_cost = main_.cost(main_.rows());
   }
-}
-
-std::unique_ptr<DirectionRule> make_rule(FitProblem& problem, Solver solver, const Control& control,
-                                         Preconditioner preconditioner) {
-  if (solver == Solver::lbfgs) return std::make_unique<Lbfgs>(problem.parameters());
-  return std::make_unique<Newton>(problem, control, preconditioner == Preconditioner::full);
 }
 
 void Descent::exchange(Archive& archive) {
@@ -303,6 +298,23 @@ bool Descent::report(double validation_loss) const {
   p.seconds_left = kNaN;
   p.l2 = options_.objective.l2;
   return options_.progress(p, options_.user);
+}
+
+Status fit_by_descent(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
+                      PreconditionerMatrix& preconditioner, const Vector& x, FitResult& result) {
+  std::unique_ptr<DirectionRule> rule;
+  if (options.solver == Solver::lbfgs) {
+    rule = std::make_unique<Lbfgs>(problem.parameters());
+  } else {
+    rule = std::make_unique<Newton>(problem, control, preconditioner.kind() == Preconditioner::full);
+  }
+  problem.centre(x);  // the loss does not change, the penalty does not grow
+  const Status status = Descent(problem, options, validation_weight, control, *rule, preconditioner).run(x, result);
+  if (status.code != StatusCode::overflow) return status;
+  const Status cause = find_bad_feature(problem.data(), options.objective.ignored_label);
+  if (!cause.ok()) return cause;
+  result.reason = StopReason::diverged;
+  return fail(StatusCode::diverged, "training", "scaled features, or smaller initial weights");
 }
 
 }  // namespace lanemax

@@ -5,8 +5,6 @@
 #include "engine/fit/control.hpp"
 #include "engine/fit/preconditioner.hpp"
 
-#include <memory>
-
 namespace lanemax {
 
 /// Where a solver over all rows stands between two iterations. What the next one does depends on this, on the
@@ -51,10 +49,6 @@ class DirectionRule : public Resumable {
   [[nodiscard]] virtual bool wants_fresh_curvature() const noexcept { return false; }
 };
 
-/// Of the solver, which is lbfgs or newton.
-[[nodiscard]] std::unique_ptr<DirectionRule> make_rule(FitProblem& problem, Solver solver, const Control& control,
-                                                       Preconditioner preconditioner);
-
 /// Descends until the gradient is within the tolerance or another reason to stop appears. Uses the preconditioner as it
 /// is, if it is ready, and makes it anew when that is worth while.
 class Descent final : public Resumable {
@@ -96,6 +90,12 @@ class Descent final : public Resumable {
   Value trial_value_;
   double step_length_ = 0;
 };
+
+/// Runs a descent of options.solver, lbfgs or newton. StatusCode::diverged, and the result's reason, where the
+/// objective is not finite although the features are.
+[[nodiscard]] Status fit_by_descent(FitProblem& problem, const FitOptions& options, double validation_weight,
+                                    Control& control, PreconditionerMatrix& preconditioner, const Vector& x,
+                                    FitResult& result);
 
 }  // namespace lanemax
 

@@ -6,29 +6,14 @@
 #include "engine/fail.hpp"
 #include "engine/fit/caller_side.hpp"
 #include "engine/fit/certificate.hpp"
-#include "engine/fit/lbfgs.hpp"
+#include "engine/fit/descent.hpp"
 #include "engine/fit/mini_batch.hpp"
-#include "engine/fit/newton.hpp"
 
 #include <new>
 #include <utility>
 
 namespace lanemax {
 namespace {
-
-Status descend(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
-               const Vector& x, FitResult& result) {
-  PreconditionerMatrix preconditioner(problem, choose_preconditioner(problem, options));
-  const std::unique_ptr<DirectionRule> rule = make_rule(problem, options.solver, control, preconditioner.kind());
-  problem.centre(x);  // the loss does not change, the penalty does not grow
-  Descent descent(problem, options, validation_weight, control, *rule, preconditioner);
-  const Status status = descent.run(x, result);
-  if (status.code != StatusCode::overflow) return status;
-  const Status cause = find_bad_feature(problem.data(), options.objective.ignored_label);
-  if (!cause.ok()) return cause;
-  result.reason = StopReason::diverged;
-  return fail(StatusCode::diverged, "training", "scaled features, or smaller initial weights");
-}
 
 template <class T>
 Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
@@ -51,14 +36,17 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   result.solver = options.solver;
   const bool over_all_rows = is_over_all_rows(options.solver);
   const double validation_weight = sizes.validation.total_weight;
-  status = over_all_rows ? descend(problem, options, validation_weight, control, x, result)
-                         : fit_by_mini_batches(problem, options, validation_weight, control, x, result);
+  if (over_all_rows) {
+    PreconditionerMatrix preconditioner(problem, choose_preconditioner(problem, options));
+    status = fit_by_descent(problem, options, validation_weight, control, preconditioner, x, result);
+  } else {
+    status = fit_by_mini_batches(problem, options, validation_weight, control, x, result);
+  }
   if (!status.ok() && status.code != StatusCode::diverged) return status;
   const double bound = lower_bound(problem, x, over_all_rows);
   caller.round(problem, x);
   const Status measured = measure(problem, x, bound, options.tolerance, result);
   if (!measured.ok()) return measured;
-  result.converged = result.converged || result.reason == StopReason::tolerance;
   result.passes = problem.passes();
   result.seconds = control.seconds();
   caller.give_back();

@@ -156,14 +156,8 @@ class Path {
   }
 
   Status descend(FitProblem& problem, const Vector& x, FitResult& result) {
-    problem.centre(x);
-    const std::unique_ptr<DirectionRule> rule = make_rule(problem, options_.solver, control_, preconditioner_.kind());
-    Descent descent(problem, options_, 0, control_, *rule, preconditioner_);
-    const Status status = descent.run(x, result);
     result.solver = options_.solver;
-    if (status.code != StatusCode::overflow) return status;
-    const Status cause = find_bad_feature(problem.data(), options_.objective.ignored_label);
-    return cause.ok() ? fail(StatusCode::diverged, "training", "scaled features, or smaller initial weights") : cause;
+    return fit_by_descent(problem, options_, 0, control_, preconditioner_, x, result);
   }
 
   [[nodiscard]] static bool stopped(const FitResult& fit) {
