@@ -115,10 +115,10 @@ struct FitResult {
   Solver solver = Solver::automatic;
   Preconditioner preconditioner = Preconditioner::none;  ///< that was used last
   StopReason reason = StopReason::epochs;
-  /// The tolerance was met: at the returned weights or, where rounding them to the caller's type has moved the gradient,
-  /// just before.
+  /// The tolerance was met: at the returned weights or, where rounding them to the caller's type has moved the
+  /// gradient, just before.
   bool converged = false;
-  double objective = 0;    ///< from one f64 pass over all rows at the returned weights, as are the next two
+  double objective = 0;  ///< from one f64 pass over all rows at the returned weights, as are the next two
   double data_loss = 0;
   double gradient_norm = 0;  ///< largest absolute entry of the objective's gradient, penalty and bias included
   double gap_bound = 0;  ///< the objective is at most this far above the optimum; NaN without penalty or for hinge loss
