@@ -15,9 +15,12 @@ class Control {
       : options_(options), identity_(std::move(identity)), started_(now()), kept_(started_) {}
 
   [[nodiscard]] double seconds() const noexcept { return now() - started_; }
+  /// Asks the caller. Once it has said yes, it is not asked again.
   [[nodiscard]] bool cancelled() const noexcept {
-    return options_.cancelled != nullptr && options_.cancelled(options_.user);
+    if (!was_cancelled_) was_cancelled_ = options_.cancelled != nullptr && options_.cancelled(options_.user);
+    return was_cancelled_;
   }
+  [[nodiscard]] bool was_cancelled() const noexcept { return was_cancelled_; }
   /// Whether work of this many more seconds would pass the time limit.
   [[nodiscard]] bool out_of_time(double more = 0) const noexcept {
     return options_.time_limit > 0 && seconds() + more >= options_.time_limit;
@@ -51,6 +54,7 @@ class Control {
   FitIdentity identity_;
   double started_;
   double kept_;
+  mutable bool was_cancelled_ = false;
 };
 
 }  // namespace lanemax

@@ -28,27 +28,13 @@ class CurvatureSum {
                                                       : matrix_count(kind, problem.classes()) * shape_.count());
   }
 
-  bool run() {
-    const std::size_t matrices = matrix_count(kind_, problem_.classes()), step = rows_.most_group_rows();
-    parallel(team_size_, [&](const Team& team) {
-      for (std::size_t begin = 0; begin < rows_.rows(); begin += step) {
-        const std::size_t count = std::min(step, rows_.rows() - begin);
-        rows_.load_group(team, begin, count);
-        if (kind_ == Preconditioner::diagonal) {
-          team.once([&] { add_diagonal(count, begin > 0); });
-          continue;
-        }
-        if (kind_ == Preconditioner::gram) {
-          constexpr std::size_t kRows = 64;
-          team.for_each((count + kRows - 1) / kRows, [&](std::size_t part) {
-            weigh_by_mean_curvature(part * kRows, std::min((part + 1) * kRows, count));
-          });
-        }
-        team.for_each(matrices * shape_.groups(), [&](std::size_t item) {
-          add_tile(item / shape_.groups(), item % shape_.groups(), count, begin > 0, team.rank());
-        });
-      }
-    });
+  bool run(const Control* control) {
+    const std::size_t step = rows_.most_group_rows();
+    for (std::size_t begin = 0; begin < rows_.rows(); begin += step) {
+      if (control != nullptr && control->cancelled()) return false;
+      const std::size_t count = std::min(step, rows_.rows() - begin);
+      parallel(team_size_, [&](const Team& team) { add_group(team, begin, count); });
+    }
     const T inverse = static_cast<T>(1 / rows_.total_weight());
     for (std::size_t i = 0; i < out_.size(); ++i) out_[i] *= inverse;
     return rows_.finite();
@@ -56,6 +42,20 @@ class CurvatureSum {
 
  private:
   [[nodiscard]] std::size_t tile_capacity() const { return rows_.most_group_rows() + 1; }
+
+  void add_group(const Team& team, std::size_t begin, std::size_t count) {
+    rows_.load_group(team, begin, count);
+    if (kind_ == Preconditioner::diagonal) return team.once([&] { add_diagonal(count, begin > 0); });
+    if (kind_ == Preconditioner::gram) {
+      constexpr std::size_t kRows = 64;
+      team.for_each((count + kRows - 1) / kRows, [&](std::size_t part) {
+        weigh_by_mean_curvature(part * kRows, std::min((part + 1) * kRows, count));
+      });
+    }
+    team.for_each(matrix_count(kind_, problem_.classes()) * shape_.groups(), [&](std::size_t item) {
+      add_tile(item / shape_.groups(), item % shape_.groups(), count, begin > 0, team.rank());
+    });
+  }
 
   void weigh_by_mean_curvature(std::size_t begin, std::size_t end) {
     for (std::size_t n = begin; n < end; ++n) {
@@ -167,8 +167,9 @@ std::size_t matrix_count(Preconditioner kind, std::size_t classes) noexcept {
 }
 
 template <class T>
-bool sum_curvature(const FitProblem& problem, const Vector& x, Preconditioner kind, std::size_t rows, Buffer<T>& out) {
-  return CurvatureSum<T>(problem, x, kind, rows, out).run();
+bool sum_curvature(const FitProblem& problem, const Vector& x, Preconditioner kind, std::size_t rows, Buffer<T>& out,
+                   const Control* control) {
+  return CurvatureSum<T>(problem, x, kind, rows, out).run(control);
 }
 
 double curvature_flops(Preconditioner kind, std::size_t rows, std::size_t features, std::size_t classes) noexcept {
@@ -217,7 +218,9 @@ bool bias_newton_step(const FitProblem& problem, const Vector& x, const Vector& 
   return true;
 }
 
-template bool sum_curvature<float>(const FitProblem&, const Vector&, Preconditioner, std::size_t, Buffer<float>&);
-template bool sum_curvature<double>(const FitProblem&, const Vector&, Preconditioner, std::size_t, Buffer<double>&);
+template bool sum_curvature<float>(const FitProblem&, const Vector&, Preconditioner, std::size_t, Buffer<float>&,
+                                   const Control*);
+template bool sum_curvature<double>(const FitProblem&, const Vector&, Preconditioner, std::size_t, Buffer<double>&,
+                                    const Control*);
 
 }  // namespace lanemax

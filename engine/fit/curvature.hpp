@@ -4,6 +4,7 @@
 
 #include <lanemax/fit.hpp>
 
+#include "engine/fit/control.hpp"
 #include "engine/fit/problem.hpp"
 #include "engine/fit/symmetric.hpp"
 
@@ -15,7 +16,7 @@ namespace lanemax {
 /// p its probabilities at some weights, the Hessian's block of classes c and k is sum_i s_i p_ic ([c = k] - p_ik) x' x'
 /// / S. Which of it is computed is what a preconditioner of that kind needs: the diagonal; the mean of the blocks c = k
 /// (gram); the blocks c = k; all blocks c <= k (full).
-
+///
 /// How many matrices (of D + 1 rows) that is; 0 for the diagonal.
 [[nodiscard]] std::size_t matrix_count(Preconditioner kind, std::size_t classes) noexcept;
 
@@ -23,10 +24,10 @@ namespace lanemax {
 ///
 /// Matrices lie one after the other, each with the entries of SymmetricShape{D + 1} at kept(); `full`: blocks (c, k) in
 /// the order (0, 0), (0, 1), ... (1, 1), .... `diagonal`: C x (D + 1), laid out as W. May throw std::bad_alloc; false
-/// if a probability is not finite.
+/// if a probability is not finite, or if the caller wants to stop (asked every few thousand rows).
 template <class T>
 [[nodiscard]] bool sum_curvature(const FitProblem& problem, const Vector& x, Preconditioner kind, std::size_t rows,
-                                 Buffer<T>& out);
+                                 Buffer<T>& out, const Control* control = nullptr);
 
 /// Floating-point operations of sum_curvature().
 [[nodiscard]] double curvature_flops(Preconditioner kind, std::size_t rows, std::size_t features,

@@ -194,7 +194,8 @@ Status Descent::refresh_curvature() {
   if (rows == 0 && !first) return {};
   if (rows == 0) rows = std::min(problem_.rows(), problem_.features() + 1);
   if (!first && !has_time_for(2 * next.cost(rows))) return {};  // nothing would come of it
-  const bool done = next.refresh(state_.x, rows);
+  const bool done = next.refresh(state_.x, rows, &control_);
+  if (control_.was_cancelled()) return fail(StatusCode::interrupted, "fit", "");
   state_.refresh_cost = next.cost(rows);
   state_.curvature_passes += state_.refresh_cost;
   state_.passes_at_refresh = state_.passes;

@@ -48,17 +48,17 @@ std::size_t PreconditionerMatrix::rows_for(double passes) const noexcept {
   return std::clamp(static_cast<std::size_t>((passes - fixed) / per_row), fewest, all);
 }
 
-bool PreconditionerMatrix::refresh(const Vector& x, std::size_t rows) {
+bool PreconditionerMatrix::refresh(const Vector& x, std::size_t rows, const Control* control) {
   if (kind_ == Preconditioner::none) return false;
   if (kind_ == Preconditioner::diagonal) {
-    if (!refresh_diagonal(x, rows)) return false;
+    if (!refresh_diagonal(x, rows, control)) return false;
   } else if (kind_ == Preconditioner::full) {
     Buffer<double> sums, inverse;
-    if (!sum_curvature(problem_, x, kind_, rows, sums) || !invert_all(sums, inverse)) return false;
+    if (!sum_curvature(problem_, x, kind_, rows, sums, control) || !invert_all(sums, inverse)) return false;
     wide_ = std::move(inverse);
   } else {
     Buffer<float> sums, inverses;
-    if (!sum_curvature(problem_, x, kind_, rows, sums) || !invert_all(sums, inverses)) return false;
+    if (!sum_curvature(problem_, x, kind_, rows, sums, control) || !invert_all(sums, inverses)) return false;
     narrow_ = std::move(inverses);
     if (keep_curvature_) curvature_ = std::move(sums);
   }
@@ -72,9 +72,9 @@ void PreconditionerMatrix::penalty_changed() {
   if (ready_) narrow_ = std::move(inverses);
 }
 
-bool PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows) {
+bool PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows, const Control* control) {
   Buffer<float> sums;
-  if (!sum_curvature(problem_, x, Preconditioner::diagonal, rows, sums)) return false;
+  if (!sum_curvature(problem_, x, Preconditioner::diagonal, rows, sums, control)) return false;
   diagonal_ = Buffer<double>(problem_.parameters());
   const std::size_t features = problem_.features(), classes = problem_.classes();
   double largest = 0;

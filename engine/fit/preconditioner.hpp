@@ -25,8 +25,9 @@ class PreconditionerMatrix {
   /// Of the sample that it is from.
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
 
-  /// From the Hessian at x over a sample of so many rows. False, keeping what it had, if the result cannot be inverted.
-  bool refresh(const Vector& x, std::size_t rows);
+  /// From the Hessian at x over a sample of so many rows. False, keeping what it had, if the result cannot be inverted
+  /// or the caller wants to stop.
+  bool refresh(const Vector& x, std::size_t rows, const Control* control = nullptr);
   /// The problem has another penalty now: the curvature stays, the inverse is made anew.
   void penalty_changed();
   /// out = (approximate inverse of the Hessian) v; v itself before the first refresh or without a preconditioner.
@@ -40,7 +41,7 @@ class PreconditionerMatrix {
  private:
   template <class T>
   bool invert_all(const Buffer<T>& sums, Buffer<T>& inverses) const;
-  bool refresh_diagonal(const Vector& x, std::size_t rows);
+  bool refresh_diagonal(const Vector& x, std::size_t rows, const Control* control);
   template <class T>
   void assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, double* to) const;
   template <class T>
