@@ -122,7 +122,7 @@ TEST(FitIdentityTest, EveryPieceOfTheData) {
   expect_named("sample weights", with_all, [](Case& c) { c.weights[1] = 2.5F; });
   expect_named("sample weights", with_all, [](Case& c) { c.data.sample_weights = nullptr; });
   expect_named("target probabilities", soft, [](Case& c) { c.targets[7] = 0.25F; });
-  for (const std::size_t i : {0, 5, 11}) {
+  for (const std::size_t i : {0U, 5U, 11U}) {
     expect_named("feature values", [i](Case& c) { c.x[i] = -0.0F; });
   }
   expect_named("feature values", [](Case& c) { c.x[3] = 1; });

@@ -192,7 +192,7 @@ TEST_P(ResumeTest, WithEveryPreconditioner) {
 
 TEST_P(ResumeTest, WithValidation) {
   for (const Solver solver : kAll) {
-    for (const std::size_t patience : {0, 2}) {
+    for (const std::size_t patience : {0U, 2U}) {
       FitOptions o = options(solver);
       o.objective.l2 = 0;
       o.epochs = 12;
@@ -255,7 +255,7 @@ TEST_P(ResumeTest, AfterTheMostIterations) {
     FitOptions o = options(solver);
     Outcome whole;
     questions(o, whole);
-    for (const std::size_t most : {1, 2, 5, 7, 8}) {
+    for (const std::size_t most : {1U, 2U, 5U, 7U, 8U}) {
       SCOPED_TRACE(text(name_of(solver), " ", most));
       if (most >= whole.result.iterations) continue;
       FitOptions limited = o;
@@ -279,7 +279,7 @@ TEST_P(ResumeTest, FromAReportThatEndsTheFit) {
     const FitOptions o = options(solver);
     Outcome whole;
     questions(o, whole);
-    for (const std::size_t reports : {1, 3, 6}) {
+    for (const std::size_t reports : {1U, 3U, 6U}) {
       FitOptions watched = o;
       Recorder recorder;
       recorder.stop_after = reports;

@@ -179,9 +179,14 @@ class Path {
     if (rows.size() < folds_wanted_) return fail(StatusCode::invalid_argument, "folds", "no more folds than rows");
     SplitMix64 random(options_.seed ^ kFoldStream);
     shuffle(rows.data(), rows.size(), random);
-    if (data.labels != nullptr) {
-      std::stable_sort(rows.begin(), rows.end(),
-                       [&](std::uint32_t a, std::uint32_t b) { return data.labels[a] < data.labels[b]; });
+    if (data.labels != nullptr) {  // by label, in the shuffled order
+      std::vector<std::uint64_t> keys;
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        keys.push_back(static_cast<std::uint64_t>(data.labels[rows[i]]) << 32 | i);
+      }
+      std::sort(keys.begin(), keys.end());
+      const std::vector<std::uint32_t> shuffled = rows;
+      for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = shuffled[keys[i] & 0xffffffffU];
     }
     folds_.resize(folds_wanted_);
     for (std::size_t i = 0; i < rows.size(); ++i) {
