@@ -58,9 +58,13 @@ constexpr char kTrainNotes[] =
     "train_accuracy\n"
     "  are about them. Test rows whose label was not in the training data count as wrong and take no part in the log "
     "loss.\n"
+    "  With a penalty, `gap_bound` is the most by which the objective may be above the optimum. Entries of the "
+    "gradient\n"
+    "  shrink with the number of classes: for a thousand, a tolerance of 1e-5 is loose.\n"
     "  The same data, options and instruction set give the same model file for any number of threads, unless\n"
     "  --time-limit or a signal ends the run.\n"
-    "  The first SIGINT or SIGTERM ends training after the current step and saves the model; the second kills at "
+    "  The first SIGINT or SIGTERM ends training after the current step or pass and saves the model; the second kills "
+    "at "
     "once.\n";
 
 constexpr char kEvaluateNotes[] =
@@ -240,7 +244,7 @@ void add_solver_options(OptionTable& table, TrainOptions& train) {
           "of the shuffling, the validation split and the folds")
       ->default_str("0");
   table.text("--checkpoint", "FILE", train.checkpoint,
-             "keep the state there every half minute and when the run ends, so that it can go on");
+             "keep the state there every half minute and when the run is stopped before its end, so that it can go on");
   table.flag(
       "--resume", fit.resume,
       "go on from the checkpoint, to the same bits as without the interruption; refused if data or options differ");

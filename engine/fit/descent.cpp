@@ -101,11 +101,13 @@ Status Descent::run(const Vector& x, FitResult& result) {
 Status Descent::begin(const Vector& x) {
   copy(state_.x, x);
   passes_before_ = problem_.passes();
+  seconds_before_ = control_.seconds();
   state_.best_loss = std::numeric_limits<double>::infinity();
   if (options_.resume) {
     const Status status = control_.resume(*this);
     if (status.ok() && state_.kind != Preconditioner::none) matrix().refresh(state_.anchor, state_.anchor_rows);
     problem_.count_passes(state_.passes);
+    work_before_ = state_.passes + state_.curvature_passes;
     return status;
   }
   return evaluate_here();
@@ -120,7 +122,8 @@ Status Descent::evaluate_here() {
 // With a time limit: whether so many passes, and those of the certificate, are likely to end within it.
 bool Descent::has_time_for(double passes) const noexcept {
   constexpr double kLastPasses = 12;  // four or five in f64
-  const double per_pass = control_.seconds() / std::max(state_.passes + state_.curvature_passes, 1.0);
+  const double done = problem_.passes() - passes_before_ + state_.curvature_passes - work_before_;
+  const double per_pass = (control_.seconds() - seconds_before_) / std::max(done, 1.0);
   return !control_.out_of_time(std::min((passes + kLastPasses) * per_pass, options_.time_limit / 2));
 }
 

@@ -84,6 +84,8 @@ class Descent final : public Resumable {
   PreconditionerMatrix start_;  // cheaper, while the main one is not ready
   DescentState state_;
   double passes_before_ = 0;  // of the problem, before this descent
+  double seconds_before_ = 0;
+  double work_before_ = 0;  // passes and curvature of the run that is resumed
 
   // The step at hand.
   Vector direction_, trial_, trial_gradient_, step_, change_;
