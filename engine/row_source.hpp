@@ -20,6 +20,18 @@ struct RowBuffers {
   std::uint32_t* positions = nullptr;  ///< which rows of the batch, counted from the block's first
 };
 
+/// Calls f(row, weight) for the rows of the batch that take part, in order: not those of weight 0 or with the ignored
+/// label. `row` counts the rows of the features.
+template <class F>
+void for_each_kept_row(const Batch& batch, std::int32_t ignored_label, const F& f) {
+  for (std::size_t i = 0; i < batch.rows(); ++i) {
+    const std::size_t row = batch.selection == nullptr ? i : std::size_t{batch.selection[i]};
+    const float weight = batch.sample_weights == nullptr ? 1.0f : batch.sample_weights[row];
+    if (weight == 0.0f || (batch.labels != nullptr && batch.labels[row] == ignored_label)) continue;
+    f(row, static_cast<double>(weight));
+  }
+}
+
 /// Where row blocks come from. Rows that lie ready (scalar type T, not selected, not scaled, none left out) are handed
 /// over in place; any others are gathered, converted and scaled into the block's buffer. Rows of weight 0 or with the
 /// ignored label are left out here: no kernel sees them.

@@ -3,6 +3,7 @@
 // with its past: fit_identity_test. Whole fits: resume_test.
 #include "engine/fit/checkpoint.hpp"
 #include "engine/fit/problem.hpp"
+#include "tests/support/failing_allocations.hpp"
 #include "tests/support/model_bytes.hpp"
 
 #include <bit>
@@ -13,25 +14,6 @@
 #include <new>
 
 #include <unistd.h>
-
-// Allocations of this program: one to refuse. Not inlined: g++ 12 would take the free() below for a mismatch with
-// operator new.
-namespace {
-long g_until_failure = -1;
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  if (g_until_failure == 0) throw std::bad_alloc{};
-  if (g_until_failure > 0) --g_until_failure;
-  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc{};
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
 
 namespace lanemax::test {
 namespace {

@@ -1,31 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What reading and writing a model does with memory: none for claims, and a status when there is none left.
+#include "tests/support/failing_allocations.hpp"
 #include "tests/support/model_bytes.hpp"
-
-#include <cstdlib>
-#include <new>
-
-// Allocations of this program: the largest one seen, and one to refuse. Not inlined: g++ 12 would take the free() below
-// for a mismatch with operator new.
-namespace {
-std::size_t g_largest = 0;
-long g_until_failure = -1;
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  if (size > g_largest) g_largest = size;
-  if (g_until_failure == 0) throw std::bad_alloc{};
-  if (g_until_failure > 0) --g_until_failure;
-  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc{};
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-
 namespace lanemax::test {
 namespace {
 

@@ -72,9 +72,9 @@ CallerSide<T>::CallerSide(const Batch& data, const FitOptions& options, MatrixVi
 }
 
 template <class T>
-Status CallerSide<T>::map_features() {
+Status CallerSide<T>::map_features(const KernelTable& table) {
   if (!options_.standardise) return {};
-  const Status status = standardise(data_, options_.objective, map_);
+  const Status status = standardise(data_, options_.objective, table, map_);
   data_.scaling = map_.view();
   if (options_.validation != nullptr) {
     validation_ = *options_.validation;

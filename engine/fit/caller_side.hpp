@@ -33,7 +33,7 @@ class CallerSide {
   CallerSide& operator=(const CallerSide&) = delete;
 
   /// Standardises, if that is asked for.
-  [[nodiscard]] Status map_features();
+  [[nodiscard]] Status map_features(const KernelTable& table);
 
   [[nodiscard]] const Batch& data() const noexcept { return data_; }
   [[nodiscard]] const FitOptions& options() const noexcept { return options_; }

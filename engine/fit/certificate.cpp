@@ -74,23 +74,18 @@ class LowerBound {
     for (std::size_t c = 0; c < problem_.classes(); ++c) free += is_masked(c) ? 0 : 1;
     const double smoothing = problem_.objective().label_smoothing;
     double all = 0;
-    for (std::size_t i = 0; i < data.rows(); ++i) {
-      const std::size_t row = data.selection == nullptr ? i : data.selection[i];
-      const double weight = data.sample_weights == nullptr ? 1.0 : static_cast<double>(data.sample_weights[row]);
-      if (weight == 0) continue;
+    for_each_kept_row(data, problem_.objective().ignored_label, [&](std::size_t row, double weight) {
       if (data.labels != nullptr) {
-        const std::int32_t label = data.labels[row];
-        if (label == problem_.objective().ignored_label) continue;
-        targets_[static_cast<std::size_t>(label)] += (1 - smoothing) * weight;
+        targets_[static_cast<std::size_t>(data.labels[row])] += (1 - smoothing) * weight;
         all += smoothing * weight;
-        continue;
+        return;
       }
       for (std::size_t c = 0; c < problem_.classes(); ++c) {
         const double target = static_cast<double>(data.target_probabilities.at(row, c));
         if (logistic()) targets_[0] += weight * (1 - target);
         targets_[logistic() ? 1 : c] += weight * target;
       }
-    }
+    });
     for (std::size_t c = 0; c < scores(); ++c) {
       if (logistic() || !is_masked(c)) targets_[c] += all / static_cast<double>(free);
     }

@@ -17,7 +17,7 @@ namespace {
 
 template <class T>
 Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
-  Status status = caller.map_features();
+  Status status = caller.map_features(*sizes.table);
   if (!status.ok()) return status;
   const FitOptions& options = caller.options();
   FitProblem problem(caller.data(), options.objective, caller.classes(), *sizes.table, options.execution.threads,

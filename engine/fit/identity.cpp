@@ -5,6 +5,7 @@
 #include "engine/model/checksum.hpp"
 #include "engine/model/json_text.hpp"
 #include "engine/model/sealed_file.hpp"
+#include "engine/row_source.hpp"
 
 #include <charconv>
 #include <concepts>
@@ -101,21 +102,12 @@ std::string checksum_of(const void* values, std::size_t bytes) {
   return sum.text();
 }
 
-// Calls f(row) for the rows of the selection, or for those of them that take part. What lies in the others is nothing
-// to the fit, and may be anything.
+// Calls f(row) for the rows of the selection, also those that take no part. What the features and targets of such rows
+// are is nothing to the fit: their checksums go by for_each_kept_row().
 template <class F>
 void for_each_row(const Batch& b, const F& f) {
   for (std::size_t i = 0; i < b.rows(); ++i) f(b.selection == nullptr ? i : std::size_t{b.selection[i]});
 }
-template <class F>
-void for_each_used_row(const Batch& b, std::int32_t ignored_label, const F& f) {
-  for_each_row(b, [&](std::size_t row) {
-    const bool used = (b.sample_weights == nullptr || b.sample_weights[row] != 0.0f) &&
-                      (b.labels == nullptr || b.labels[row] != ignored_label);
-    if (used) f(row);
-  });
-}
-
 template <class T>
 std::string checksum_of_rows(const Batch& b, const T* values) {
   if (values == nullptr) return "none";
@@ -127,7 +119,7 @@ std::string checksum_of_rows(const Batch& b, const T* values) {
 std::string checksum_of_targets(const Batch& b, std::int32_t ignored_label) {
   if (b.target_probabilities.empty()) return "none";
   Checksum sum;
-  for_each_used_row(b, ignored_label, [&](std::size_t row) {
+  for_each_kept_row(b, ignored_label, [&](std::size_t row, double) {
     for (std::size_t c = 0; c < b.target_probabilities.cols; ++c) {
       sum.add(&b.target_probabilities.at(row, c), sizeof(float));
     }
@@ -139,7 +131,7 @@ std::string checksum_of_features(const Batch& b, std::int32_t ignored_label) {
   const auto* const values = static_cast<const std::uint8_t*>(b.features.data);
   const std::size_t size = size_of(b.features.type);
   Checksum sum;
-  for_each_used_row(b, ignored_label, [&](std::size_t row) {
+  for_each_kept_row(b, ignored_label, [&](std::size_t row, double) {
     sum.add(values + row * b.features.row_stride * size, b.features.features * size);
   });
   return sum.text();

@@ -80,13 +80,11 @@ class MiniBatch final : public Resumable {
   [[nodiscard]] double mean_weight() const { return problem_.total_weight() / static_cast<double>(rows_); }
 
   void lay_out_memory() {
-    PassNeeds needs;
-    needs.gradient = true;
-    needs.targets = data_.labels == nullptr;
-    needs.probabilities = false;
-    needs.penalty = false;
-    needs.only_update = true;
-    needs_ = needs;
+    needs_.gradient = true;
+    needs_.targets = data_.labels == nullptr;
+    needs_.probabilities = false;
+    needs_.penalty = false;
+    needs_.only_update = true;
     const std::size_t features = problem_.features(), classes = problem_.classes(), last = rows_ % batch_rows();
     const std::size_t state_bytes = TrainState<float>::bytes(features, classes, step_.optimiser);
     Workspace state_memory;
@@ -94,8 +92,8 @@ class MiniBatch final : public Resumable {
       state_memory = {arena.take<std::byte>(state_bytes), state_bytes};
       // Passes do not overlap in time, but their plans differ in size.
       const int threads = problem_.threads();
-      step_memory_.lay_out(arena, make_plan<float>(batch_rows(), features, classes), threads, needs);
-      if (last > 0) last_memory_.lay_out(arena, make_plan<float>(last, features, classes), threads, needs);
+      step_memory_.lay_out(arena, make_plan<float>(batch_rows(), features, classes), threads, needs_);
+      if (last > 0) last_memory_.lay_out(arena, make_plan<float>(last, features, classes), threads, needs_);
     };
     Arena measure;
     lay_out(measure);
@@ -108,12 +106,8 @@ class MiniBatch final : public Resumable {
     best_ = Buffer<float>(problem_.parameters());
 
     order_.reserve(rows_);
-    for (std::size_t i = 0; i < data_.rows(); ++i) {
-      const std::size_t row = data_.selection == nullptr ? i : data_.selection[i];
-      if (data_.sample_weights != nullptr && data_.sample_weights[row] == 0.0f) continue;
-      if (data_.labels != nullptr && data_.labels[row] == options_.objective.ignored_label) continue;
-      order_.push_back(static_cast<std::uint32_t>(row));
-    }
+    for_each_kept_row(data_, options_.objective.ignored_label,
+                      [this](std::size_t row, double) { order_.push_back(static_cast<std::uint32_t>(row)); });
   }
 
   Status set_weights(const Vector& x) {
@@ -123,16 +117,12 @@ class MiniBatch final : public Resumable {
         return fail(StatusCode::not_finite, "weights", "numbers within the range of float");
       }
     }
-    for (std::size_t i = 0; i < bias_count(problem_.classes()); ++i) {
-      state_.bias_data[i] = static_cast<float>(x[problem_.weights() + i]);
-    }
+    convert(x.data() + problem_.weights(), bias_count(problem_.classes()), state_.bias_data);
     return {};
   }
   void get_weights(const Vector& x) const {
-    for (std::size_t i = 0; i < problem_.weights(); ++i) x[i] = static_cast<double>(state_.weights_data[i]);
-    for (std::size_t i = 0; i < bias_count(problem_.classes()); ++i) {
-      x[problem_.weights() + i] = static_cast<double>(state_.bias_data[i]);
-    }
+    convert(state_.weights_data, problem_.weights(), x.data());
+    convert(state_.bias_data, bias_count(problem_.classes()), x.data() + problem_.weights());
   }
 
   Status choose_learning_rate() {
@@ -349,7 +339,6 @@ class MiniBatch final : public Resumable {
 
 Status fit_by_mini_batches(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
                            const Vector& x, FitResult& result) {
-  result.solver = options.solver;
   return MiniBatch(problem, options, validation_weight, control, result).run(x);
 }
 

@@ -170,12 +170,8 @@ class Path {
     if (folds_wanted_ == 0) return {};
     const Batch& data = caller_.data();
     std::vector<std::uint32_t> rows;
-    for (std::size_t i = 0; i < data.rows(); ++i) {
-      const std::size_t row = data.selection == nullptr ? i : data.selection[i];
-      if (data.sample_weights != nullptr && data.sample_weights[row] == 0.0f) continue;
-      if (data.labels != nullptr && data.labels[row] == options_.objective.ignored_label) continue;
-      rows.push_back(static_cast<std::uint32_t>(row));
-    }
+    for_each_kept_row(data, options_.objective.ignored_label,
+                      [&](std::size_t row, double) { rows.push_back(static_cast<std::uint32_t>(row)); });
     if (rows.size() < folds_wanted_) return fail(StatusCode::invalid_argument, "folds", "no more folds than rows");
     SplitMix64 random(options_.seed ^ kFoldStream);
     shuffle(rows.data(), rows.size(), random);
@@ -316,7 +312,7 @@ Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points
   if (!status.ok()) return status;
   try {
     CallerSide<float> caller(data, fit, weights, bias);
-    status = caller.map_features();
+    status = caller.map_features(*sizes.table);
     if (!status.ok()) return status;
     std::vector<PathPoint> staged(options.points);
     Path path(caller, options, sizes, staged.data());

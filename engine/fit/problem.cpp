@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/problem.hpp"
 
+#include "engine/fit/row_buffers.hpp"
 #include "engine/parallel.hpp"
-#include "engine/row_source.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -79,9 +79,8 @@ Status FitProblem::run(Runner<T>& runner, const PassNeeds& needs, const Batch& b
     lay_out(arena);
   }
   const auto narrow = [this](const Vector& from, T* to_weights, T* to_bias) {
-    const double* v = from.data();
-    for (std::size_t i = 0; i < weights(); ++i) to_weights[i] = static_cast<T>(v[i]);
-    for (std::size_t i = 0; i < bias_count(classes_); ++i) to_bias[i] = static_cast<T>(v[weights() + i]);
+    convert(from.data(), weights(), to_weights);
+    convert(from.data() + weights(), bias_count(classes_), to_bias);
   };
   narrow(x, runner.weights, runner.bias);
   PassInput<T> in;
@@ -127,7 +126,7 @@ Status FitProblem::evaluate_in(const Vector& x, Value& value, const Vector* grad
     return fail(StatusCode::overflow, "penalty", "weights whose squares are within the range of double");
   }
   if (gradient != nullptr) {
-    for (std::size_t i = 0; i < parameters(); ++i) (*gradient)[i] = static_cast<double>(runner.pass.gradient[i]);
+    convert(runner.pass.gradient, parameters(), gradient->data());
     add_penalty(x, *gradient);
   }
   return {};
@@ -144,7 +143,7 @@ Status FitProblem::hessian_product_in(const Vector& x, const Vector& direction, 
   const Status status = run(runner, needs_of(data_, true, true), data_, size_.total_weight, x, &direction, loss);
   passes_ += 1.5;
   if (!status.ok()) return status;
-  for (std::size_t i = 0; i < parameters(); ++i) out[i] = static_cast<double>(runner.pass.gradient[i]);
+  convert(runner.pass.gradient, parameters(), out.data());
   add_penalty(direction, out);
   return {};
 }
@@ -169,16 +168,12 @@ double FitProblem::mean_square_row() {
   constexpr std::size_t kRows = 64;
   const std::size_t stride = round_up(features(), kPanel), blocks = (data_.rows() + kRows - 1) / kRows;
   const auto team_size = static_cast<std::size_t>(threads_);
-  const Buffer<double> values(team_size * kRows * stride), weights(team_size * kRows);
-  const Buffer<std::int32_t> labels(team_size * kRows);
-  const Buffer<std::uint32_t> rows(team_size * kRows), positions(team_size * kRows);
+  const OwnedRowBuffers<double> rows(team_size * kRows, stride);
   const Buffer<double> sums(blocks);
   parallel(usable_threads(threads_, pass_flops(), table_.blocks.serial_flops), [&](const Team& team) {
     team.for_each(blocks, [&](std::size_t block) {
       const std::size_t place = team.rank() * kRows, begin = block * kRows, end = std::min(begin + kRows, data_.rows());
-      const RowBuffers<double> buffers{
-          values.data() + place * stride, stride, labels.data() + place, weights.data() + place, rows.data() + place,
-          positions.data() + place};
+      const RowBuffers<double> buffers = rows.at(place);
       const RowBlock<double> x = source.load(begin, end, buffers);
       for (std::size_t n = 0; n < x.count; ++n) {
         double lanes[8] = {}, mass = 1;

@@ -26,13 +26,9 @@ SampledRows<T>::SampledRows(const FitProblem& problem, const Vector& x, std::siz
   capacity_ = group_rows_ + (is_class_major(classes) ? 0 : 1);
   weights_ = Buffer<T>(problem.weights());
   bias_ = Buffer<T>(bias_count(classes));
-  for (std::size_t i = 0; i < weights_.size(); ++i) weights_[i] = static_cast<T>(x[i]);
-  for (std::size_t i = 0; i < bias_.size(); ++i) bias_[i] = static_cast<T>(x[weights_.size() + i]);
-  values_ = Buffer<T>(group_rows_ * stride());
-  row_weights_ = Buffer<T>(group_rows_);
-  labels_ = Buffer<std::int32_t>(group_rows_);
-  rows_ = Buffer<std::uint32_t>(group_rows_);
-  positions_ = Buffer<std::uint32_t>(group_rows_);
+  convert(x.data(), weights_.size(), weights_.data());
+  convert(x.data() + weights_.size(), bias_.size(), bias_.data());
+  rows_ = OwnedRowBuffers<T>(group_rows_, stride());
   probabilities_ = Buffer<T>(logit_count(capacity_, classes));
   const auto team = static_cast<std::size_t>(threads);
   logits_ = Buffer<T>(team * logit_count(kPartRows, classes));
@@ -41,20 +37,16 @@ SampledRows<T>::SampledRows(const FitProblem& problem, const Vector& x, std::siz
 
 template <class T>
 void SampledRows<T>::choose_rows(std::size_t wanted) {
-  const Batch& data = problem_.data();
   selection_.reserve(wanted);
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < data.rows(); ++i) {
-    const std::size_t row = data.selection == nullptr ? i : data.selection[i];
-    const double weight = data.sample_weights == nullptr ? 1.0 : static_cast<double>(data.sample_weights[row]);
-    if (weight == 0 || (data.labels != nullptr && data.labels[row] == problem_.objective().ignored_label)) continue;
+  for_each_kept_row(problem_.data(), problem_.objective().ignored_label, [&](std::size_t row, double weight) {
     // The rows at which kept * wanted / rows comes to a new whole number.
     if ((kept + 1) * wanted / problem_.rows() > kept * wanted / problem_.rows()) {
       selection_.push_back(static_cast<std::uint32_t>(row));
       total_weight_ += weight;
     }
     ++kept;
-  }
+  });
 }
 
 template <class T>
@@ -68,13 +60,7 @@ void SampledRows<T>::load_group(const Team& team, std::size_t begin, std::size_t
 template <class T>
 void SampledRows<T>::load_part(std::size_t group, std::size_t first, std::size_t end, std::size_t rank) {
   const std::size_t classes = problem_.classes();
-  RowBuffers<T> buffers;
-  buffers.values = values_.data() + first * stride();
-  buffers.stride = stride();
-  buffers.labels = labels_.data() + first;
-  buffers.weights = row_weights_.data() + first;
-  buffers.rows = rows_.data() + first;
-  buffers.positions = positions_.data() + first;
+  const RowBuffers<T> buffers = rows_.at(first);
   const RowSource<T> source(sample_, problem_.objective(), kernel_);
   const RowBlock<T> x = source.load(group + first, group + end, buffers);
   for (std::size_t n = 0; n < x.count; ++n) buffers.values[n * stride() + columns() - 1] = T(1);
@@ -118,7 +104,7 @@ void SampledRows<T>::weigh_by_mass(std::size_t group, std::size_t first, std::si
     for (std::size_t c = 0; c < problem_.classes(); ++c) {
       mass += static_cast<T>(sample_.target_probabilities.at(row, c));
     }
-    row_weights_[first + n] *= mass;
+    rows_.weights[first + n] *= mass;
   }
 }
 

@@ -3,8 +3,8 @@
 #define LANEMAX_ENGINE_FIT_SAMPLED_ROWS_HPP
 
 #include "engine/fit/problem.hpp"
+#include "engine/fit/row_buffers.hpp"
 #include "engine/parallel.hpp"
-#include "engine/row_source.hpp"
 
 #include <atomic>
 #include <vector>
@@ -35,9 +35,9 @@ class SampledRows {
 
   // Of the group: values of row n from n * stride() on, columns() of them; its weight s (times the sum of its targets);
   // its probabilities, laid out as logits of capacity() rows.
-  [[nodiscard]] T* values() const noexcept { return values_.data(); }
+  [[nodiscard]] T* values() const noexcept { return rows_.values.data(); }
   [[nodiscard]] std::size_t stride() const noexcept { return round_up(columns(), kPanel); }
-  [[nodiscard]] T& weight(std::size_t n) const noexcept { return row_weights_[n]; }
+  [[nodiscard]] T& weight(std::size_t n) const noexcept { return rows_.weights[n]; }
   [[nodiscard]] T* probabilities() const noexcept { return probabilities_.data(); }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] T& probability(std::size_t n, std::size_t c) const noexcept {
@@ -55,9 +55,8 @@ class SampledRows {
   std::vector<std::uint32_t> selection_;
   double total_weight_ = 0;
   std::size_t group_rows_ = 0, capacity_ = 0;
-  Buffer<T> weights_, bias_, values_, row_weights_, probabilities_, logits_, losses_;
-  Buffer<std::int32_t> labels_;
-  Buffer<std::uint32_t> rows_, positions_;
+  OwnedRowBuffers<T> rows_;
+  Buffer<T> weights_, bias_, probabilities_, logits_, losses_;
   std::atomic<bool> finite_{true};
 };
 

@@ -4,6 +4,8 @@
 
 #include <lanemax/fit.hpp>
 
+#include "engine/dispatch/kernel_table.hpp"
+
 #include <vector>
 
 namespace lanemax {
@@ -31,7 +33,8 @@ struct FeatureMap {
 /// (x - mean) / deviation over the rows that take part (not weighted), in two passes in double, rows in order; constant
 /// columns, and those whose deviation has no inverse in f32, are only centred. Throws std::bad_alloc; not_finite if a
 /// value is.
-[[nodiscard]] Status standardise(const Batch& data, const Objective& objective, FeatureMap& map);
+[[nodiscard]] Status standardise(const Batch& data, const Objective& objective, const KernelTable& table,
+                                 FeatureMap& map);
 
 /// The batch's own scaling.
 [[nodiscard]] FeatureMap map_of(const Batch& data);

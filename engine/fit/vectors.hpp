@@ -69,6 +69,10 @@ inline void scale(const Vector& x, double factor) noexcept {
   double* p = x.data();
   for (std::size_t i = 0; i < x.size(); ++i) p[i] *= factor;
 }
+template <class From, class To>
+void convert(const From* from, std::size_t count, To* to) noexcept {
+  for (std::size_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
+}
 [[nodiscard]] inline double largest_entry(const Vector& x) noexcept {
   double largest = 0;
   for (std::size_t i = 0; i < x.size(); ++i) largest = std::max(largest, std::abs(x[i]));
