@@ -18,9 +18,10 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Newton steps in the bias, with the Hessian of a sample of rows: each takes db down by the sample's error.
 constexpr int kBiasSteps = 3;
 constexpr std::size_t kBiasRows = 8192;
-// What is left of db may be this part of the gap, or so many nats.
+// What is left of db may be this part of the gap, or so many nats, or this part of the objective where that is less.
 constexpr double kSmallPart = 0.1;
 constexpr double kSmallLoss = 1e-7;
+constexpr double kSmallRatio = 1e-5;
 
 class LowerBound {
  public:
@@ -33,14 +34,14 @@ class LowerBound {
     const Status status = problem_.evaluate(x_, Precision::f64, value_, &gradient_);
     if (!status.ok()) return -kInfinity;
     sum_targets();
-    const double first_norm = largest_entry(gradient_);
+    const double first_norm = problem_.gradient_norm(gradient_);
     bool small = false;
     double bound = dual_value(small);
     for (int step = 0; step < kBiasSteps && !small && newton_step_in_bias(); ++step) {
       bound = std::max(bound, dual_value(small));
     }
     // What is within a tolerance stays so.
-    if (improved != nullptr && largest_entry(gradient_) <= first_norm) copy(*improved, x_);
+    if (improved != nullptr && problem_.gradient_norm(gradient_) <= first_norm) copy(*improved, x_);
     return bound;
   }
 
@@ -127,7 +128,7 @@ class LowerBound {
     const double total = (1 - mixed) * norm + mixed * spread;
     const double value = (1 - mixed) * entropy + mixed * mass / weight * rest - total * total / 2;
     const double lost = entropy - norm * norm / 2 - value;
-    small = lost <= std::max(kSmallPart * (value_.objective - value), kSmallLoss);
+    small = lost <= std::max(kSmallPart * (value_.objective - value), std::min(kSmallLoss, kSmallRatio * value_.objective));
     return value;
   }
 
@@ -153,7 +154,7 @@ Status measure(FitProblem& problem, const Vector& x, double bound, double tolera
   }
   result.objective = value.objective;
   result.data_loss = value.data_loss;
-  result.gradient_norm = largest_entry(gradient);
+  result.gradient_norm = problem.gradient_norm(gradient);
   result.gap_bound = std::isfinite(bound) ? std::max(value.objective - bound, 0.0) : kNaN;
   result.converged = result.reason == StopReason::tolerance || (tolerance > 0 && result.gradient_norm <= tolerance);
   return {};

@@ -147,15 +147,19 @@ Status Descent::iterate(StopReason& reason) {
   Status status;
   while (status.ok()) {
     const bool wide = state_.precision == Precision::f64;
-    if (options_.tolerance > 0 && largest_entry(state_.gradient) <= options_.tolerance) {
-      if (wide) return reason = StopReason::tolerance, status;
+    const bool within = options_.tolerance > 0 && problem_.gradient_norm(state_.gradient) <= options_.tolerance;
+    if (within && wide && problem_.is_enough(state_.gradient, state_.value.objective)) {
+      return reason = StopReason::tolerance, status;
+    }
+    if (within && !wide) {
       status = switch_to_f64();
       continue;
     }
+    const StopReason no_progress = within ? StopReason::tolerance : StopReason::no_progress;
     if (should_stop(reason)) return status;
     if (state_.stalled >= kMostStalled) {
       state_.stalled = 0;
-      if (wide) return reason = StopReason::no_progress, status;
+      if (wide) return reason = no_progress, status;
       status = switch_to_f64();
       continue;
     }
@@ -178,7 +182,7 @@ Status Descent::iterate(StopReason& reason) {
     } else if (!wide) {
       status = switch_to_f64();
     } else if (!rule_.forget()) {
-      return reason = StopReason::no_progress, status;
+      return reason = no_progress, status;
     }
   }
   if (status.code == StatusCode::interrupted) return reason = StopReason::interrupted, Status{};
@@ -214,7 +218,11 @@ Status Descent::refresh_curvature() {
 Status Descent::line_search(double slope) {
   constexpr double kDecrease = 1e-4, kCurvature = 0.9;
   const double f0 = state_.value.objective, least_noise = noise(state_.precision, f0);
-  double low = 0, high = 0, low_slope = slope, high_slope = 0, t = 1;
+  // Secants that all move the same end crawl: the loss saturates, and its slope is that of a kink.
+  constexpr int kMostSecants = 4;
+  double low = 0, high = 0, low_slope = slope, high_slope = 0, t = 1, shrink = 0.1;
+  int secants = 0;
+  bool was_down = false;
   for (int trial = 0; trial < kMostTrials; ++trial) {
     if (control_.cancelled()) return fail(StatusCode::interrupted, "fit", "");
     combine(trial_, state_.x, t, direction_);
@@ -228,8 +236,15 @@ Status Descent::line_search(double slope) {
     }
     (down ? low : high) = t;
     (down ? low_slope : high_slope) = trial_slope;
+    secants = down == was_down ? secants + 1 : 0;
+    was_down = down;
     if (high == 0) {
       t *= 2;
+      continue;
+    }
+    if (secants > kMostSecants) {
+      t = low > 0 ? std::sqrt(low * high) : high * shrink;
+      shrink *= shrink;
       continue;
     }
     // Where the slope's secant crosses zero, well inside the interval.
@@ -247,7 +262,7 @@ void Descent::accept() {
     change_[i] = trial_gradient_[i] - state_.gradient[i];
   }
   rule_.accept(step_, change_);
-  const double norm = largest_entry(trial_gradient_), objective = trial_value_.objective;
+  const double norm = problem_.gradient_norm(trial_gradient_), objective = trial_value_.objective;
   const bool first = state_.iterations == 0;
   if (first || objective < state_.lowest - noise(state_.precision, objective) || norm < 0.9 * state_.least_norm) {
     state_.lowest = objective;
@@ -295,7 +310,7 @@ bool Descent::report(double validation_loss) const {
   p.loss = state_.value.data_loss;
   p.validation_loss = validation_loss;
   p.objective = state_.value.objective;
-  p.gradient_norm = largest_entry(state_.gradient);
+  p.gradient_norm = problem_.gradient_norm(state_.gradient);
   p.learning_rate = step_length_;
   p.seconds = control_.seconds();
   p.samples_per_second = static_cast<double>(problem_.rows()) * state_.passes / std::max(p.seconds, 1e-9);

@@ -8,12 +8,55 @@
 #include "engine/fit/certificate.hpp"
 #include "engine/fit/descent.hpp"
 #include "engine/fit/mini_batch.hpp"
+#include "engine/fit/row_space.hpp"
 
 #include <new>
 #include <utility>
 
 namespace lanemax {
 namespace {
+
+/// What is found: the point, and a number that the objective is nowhere below.
+struct Solution {
+  Vector x;
+  double bound = 0;
+};
+
+/// lbfgs and newton.
+Status descend(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
+               Solution& solution, FitResult& result) {
+  PreconditionerMatrix preconditioner(problem, choose_preconditioner(problem, options));
+  const Status status = fit_by_descent(problem, options, validation_weight, control, preconditioner, solution.x, result);
+  if (status.ok() || status.code == StatusCode::diverged) solution.bound = lower_bound(problem, solution.x, true);
+  return status;
+}
+
+/// The same on the coordinates of few rows of many features.
+Status descend_in_row_space(FitProblem& problem, const FitOptions& options, std::vector<double> weight_of_penalty,
+                            double validation_weight, Control& control, Solution& solution, FitResult& result) {
+  RowSpace space(problem, std::move(weight_of_penalty));
+  Status status = space.find(control);
+  if (status.code == StatusCode::interrupted) {
+    result.reason = control.was_cancelled() ? StopReason::interrupted : StopReason::time_limit;
+    solution.bound = lower_bound(problem, solution.x, true);
+    return {};
+  }
+  if (!status.ok()) return status;
+  FitOptions inside = options;
+  if (options.validation != nullptr) inside.validation = &space.coordinates_of(*options.validation);
+  FitProblem coordinates(space.data(), options.objective, problem.classes(), problem.table(), problem.threads(),
+                         {problem.rows(), problem.total_weight()},
+                         {options.objective.l2 / (space.unit() * space.unit())});
+  coordinates.measure_lengths(space.unit());
+  Solution found{Vector(coordinates.parameters())};
+  space.restrict(solution.x, found.x);
+  coordinates.set_masked(found.x);
+  status = descend(coordinates, inside, validation_weight, control, found, result);
+  space.expand(found.x, solution.x);
+  solution.bound = found.bound;
+  problem.count_passes((space.flops() + coordinates.passes() * coordinates.pass_flops()) / problem.pass_flops());
+  return status;
+}
 
 template <class T>
 Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
@@ -22,7 +65,8 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   const FitOptions& options = caller.options();
   FitProblem problem(caller.data(), options.objective, caller.classes(), *sizes.table, options.execution.threads,
                      sizes.training, caller.penalties(options.objective.l2));
-  Vector x(problem.parameters());
+  Solution solution{Vector(problem.parameters())};
+  const Vector& x = solution.x;
   status = caller.initial_point(problem, x);
   if (!status.ok()) return status;
   FitIdentity identity;
@@ -34,18 +78,19 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
 
   FitResult result;
   result.solver = options.solver;
-  const bool over_all_rows = is_over_all_rows(options.solver);
   const double validation_weight = sizes.validation.total_weight;
-  if (over_all_rows) {
-    PreconditionerMatrix preconditioner(problem, choose_preconditioner(problem, options));
-    status = fit_by_descent(problem, options, validation_weight, control, preconditioner, x, result);
-  } else {
+  if (!is_over_all_rows(options.solver)) {
     status = fit_by_mini_batches(problem, options, validation_weight, control, x, result);
+    if (status.ok() || status.code == StatusCode::diverged) solution.bound = lower_bound(problem, x, false);
+  } else if (options.preconditioner == Preconditioner::automatic &&
+             RowSpace::pays(problem.rows(), problem.features(), problem.classes())) {
+    status = descend_in_row_space(problem, options, caller.penalties(1), validation_weight, control, solution, result);
+  } else {
+    status = descend(problem, options, validation_weight, control, solution, result);
   }
   if (!status.ok() && status.code != StatusCode::diverged) return status;
-  const double bound = lower_bound(problem, x, over_all_rows);
   caller.round(problem, x);
-  const Status measured = measure(problem, x, bound, options.tolerance, result);
+  const Status measured = measure(problem, x, solution.bound, options.tolerance, result);
   if (!measured.ok()) return measured;
   result.passes = problem.passes();
   result.seconds = control.seconds();

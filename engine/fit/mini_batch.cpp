@@ -184,7 +184,7 @@ class MiniBatch final : public Resumable {
       get_weights(point());
       Value value;
       if (!problem_.evaluate(point(), Precision::f64, value, &gradient()).ok()) return diverged(data_);
-      if (largest_entry(gradient()) <= options_.tolerance) result_.reason = StopReason::tolerance;
+      if (problem_.gradient_norm(gradient()) <= options_.tolerance) result_.reason = StopReason::tolerance;
     }
     last_loss_ = mean_loss;
     if (!report(mean_loss, validation_loss, rows_per_second) && result_.reason == StopReason::epochs) {

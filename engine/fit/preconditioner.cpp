@@ -42,7 +42,7 @@ double PreconditionerMatrix::cost(std::size_t rows) const noexcept {
 
 std::size_t PreconditionerMatrix::rows_for(double passes) const noexcept {
   const std::size_t all = problem_.rows(), fewest = std::min(all, order(problem_));
-  if (cost(all) <= passes) return all;
+  if (cost(all) <= passes || problem_.has_few_rows()) return all;
   if (cost(fewest) > passes) return 0;
   const double fixed = cost(0), per_row = (cost(all) - fixed) / static_cast<double>(all);
   return std::clamp(static_cast<std::size_t>((passes - fixed) / per_row), fewest, all);
@@ -50,26 +50,28 @@ std::size_t PreconditionerMatrix::rows_for(double passes) const noexcept {
 
 bool PreconditionerMatrix::refresh(const Vector& x, std::size_t rows, const Control* control) {
   if (kind_ == Preconditioner::none) return false;
-  if (kind_ == Preconditioner::diagonal) {
-    if (!refresh_diagonal(x, rows, control)) return false;
-  } else if (kind_ == Preconditioner::full) {
-    Buffer<double> sums, inverse;
-    if (!sum_curvature(problem_, x, kind_, rows, sums, control) || !invert_all(sums, inverse)) return false;
-    wide_ = std::move(inverse);
-  } else {
-    Buffer<float> sums, inverses;
-    if (!sum_curvature(problem_, x, kind_, rows, sums, control) || !invert_all(sums, inverses)) return false;
-    narrow_ = std::move(inverses);
-    if (keep_curvature_) curvature_ = std::move(sums);
-  }
+  const bool done = kind_ == Preconditioner::diagonal ? refresh_diagonal(x, rows, control)
+                    : is_wide()                       ? refresh_matrices<double>(x, rows, control)
+                                                      : refresh_matrices<float>(x, rows, control);
+  if (!done) return false;
   rows_ = rows;
   return ready_ = true;
 }
 
+template <class T>
+bool PreconditionerMatrix::refresh_matrices(const Vector& x, std::size_t rows, const Control* control) {
+  Buffer<T> sums, inverses;
+  if (!sum_curvature(problem_, x, kind_, rows, sums, control) || !invert_all(sums, inverses)) return false;
+  matrices<T>().inverses = std::move(inverses);
+  if (keep_curvature_) matrices<T>().curvature = std::move(sums);
+  return true;
+}
+
 void PreconditionerMatrix::penalty_changed() {
-  Buffer<float> inverses;
-  ready_ = !curvature_.empty() && invert_all(curvature_, inverses);
-  if (ready_) narrow_ = std::move(inverses);
+  const auto invert_anew = [this](const auto& curvature, auto& inverses) {
+    return !curvature.empty() && invert_all(curvature, inverses);
+  };
+  ready_ = is_wide() ? invert_anew(wide_.curvature, wide_.inverses) : invert_anew(narrow_.curvature, narrow_.inverses);
 }
 
 bool PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows, const Control* control) {
@@ -233,10 +235,10 @@ void PreconditionerMatrix::apply(const Vector& v, const Vector& out) const {
   }
   if (kind_ == Preconditioner::diagonal) {
     for (std::size_t i = 0; i < v.size(); ++i) out[i] = diagonal_[i] * (*in)[i];
-  } else if (kind_ == Preconditioner::full) {
-    multiply(wide_, *in, out);
+  } else if (is_wide()) {
+    multiply(wide_.inverses, *in, out);
   } else {
-    multiply(narrow_, *in, out);
+    multiply(narrow_.inverses, *in, out);
   }
   if (problem_.has_gauge()) problem_.centre(out);
 }
@@ -252,8 +254,8 @@ Preconditioner choose_preconditioner(const FitProblem& problem, const FitOptions
     return Preconditioner::full;
   }
   const double n = static_cast<double>(order(problem)), classes = static_cast<double>(problem.classes());
-  const double inverse_bytes = 4 * n * n;
-  // What is in memory at once: sums and inverses, in f32.
+  const double inverse_bytes = (problem.has_few_rows() ? 8 : 4) * n * n;
+  // What is in memory at once: sums and inverses.
   if (2 * classes * inverse_bytes <= kMostBytes) return Preconditioner::blocks;
   if (6 * inverse_bytes <= kMostBytes) return Preconditioner::gram;
   return Preconditioner::diagonal;

@@ -35,10 +35,16 @@ class PreconditionerMatrix {
 
   /// Cost of a refresh over so many rows, in passes over the data.
   [[nodiscard]] double cost(std::size_t rows) const noexcept;
-  /// The most rows whose refresh costs no more passes than this; 0 if even D + 1 rows cost more.
+  /// The most rows whose refresh costs no more passes than this; 0 if even D + 1 rows cost more. All rows where they are
+  /// few: each shows something that no other does.
   [[nodiscard]] std::size_t rows_for(double passes) const noexcept;
 
  private:
+  /// In what matrices are summed, kept and applied. f32 will do where there are plenty of rows. Of fewer rows than
+  /// features the sums are singular but for the penalty, which f32 would lose.
+  [[nodiscard]] bool is_wide() const noexcept { return kind_ == Preconditioner::full || problem_.has_few_rows(); }
+  template <class T>
+  bool refresh_matrices(const Vector& x, std::size_t rows, const Control* control);
   template <class T>
   bool invert_all(const Buffer<T>& sums, Buffer<T>& inverses) const;
   bool refresh_diagonal(const Vector& x, std::size_t rows, const Control* control);
@@ -55,9 +61,21 @@ class PreconditionerMatrix {
   std::size_t rows_ = 0;
   Buffer<double> diagonal_;
   bool keep_curvature_;
-  Buffer<float> curvature_;  // what narrow_ came from
-  Buffer<float> narrow_;     // inverses, symmetric, in panels of 16 columns
-  Buffer<double> wide_;      // kind `full`
+  template <class T>
+  struct Matrices {
+    Buffer<T> curvature;  // if it is kept
+    Buffer<T> inverses;   // symmetric, in panels of 16 columns
+  };
+  template <class T>
+  Matrices<T>& matrices() noexcept {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return narrow_;
+    } else {
+      return wide_;
+    }
+  }
+  Matrices<float> narrow_;
+  Matrices<double> wide_;
 };
 
 /// The kind that was asked for, or what `automatic` means: by the operations and the memory of each, a function of the

@@ -161,6 +161,28 @@ Status FitProblem::validation_loss(const Vector& x, const Batch& batch, double t
   return status;
 }
 
+double FitProblem::gradient_norm(const Vector& gradient) const noexcept {
+  if (length_unit_ == 0) return largest_entry(gradient);
+  double largest = 0;
+  for (std::size_t c = 0; c < classes_; ++c) {
+    double square = 0;
+    for (std::size_t d = 0; d < features(); ++d) {
+      const double g = gradient[weight_index(features(), classes_, c, d)];
+      square += g * g;
+    }
+    largest = std::max({largest, length_unit_ * std::sqrt(square), std::abs(gradient[weights() + c])});
+  }
+  return largest;
+}
+
+bool FitProblem::is_enough(const Vector& gradient, double objective) const noexcept {
+  if (length_unit_ == 0 || !is_penalised()) return true;
+  constexpr double kLeftToGain = 1e-9;
+  double square = 0;
+  for (std::size_t i = 0; i < weights(); ++i) square += gradient[i] * gradient[i];
+  return square / (2 * penalty_of(0)) <= kLeftToGain * objective;
+}
+
 double FitProblem::mean_square_row() {
   if (mean_square_row_ >= 0) return mean_square_row_;
   // In f64, as the passes that the bound is about: centring may leave nothing of an f32.

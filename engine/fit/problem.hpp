@@ -58,6 +58,15 @@ class FitProblem {
   /// apart.
   void centre(const Vector& v) const noexcept;
 
+  /// How far a gradient is from 0: its largest entry, bias included. Where features are coordinates that only lengths
+  /// mean something of, the largest of the classes' lengths stands for the weights' part, times this unit.
+  [[nodiscard]] double gradient_norm(const Vector& gradient) const noexcept;
+  void measure_lengths(double unit) noexcept { length_unit_ = unit; }
+  /// Whether a gradient within the tolerance is enough. With few rows further steps cost next to nothing: there it must
+  /// also leave no more than a billionth of the objective to be gained, by the penalty's curvature alone.
+  [[nodiscard]] bool is_enough(const Vector& gradient, double objective) const noexcept;
+  [[nodiscard]] bool has_few_rows() const noexcept { return length_unit_ > 0 || rows() <= features(); }
+
   /// Full-data equivalents of the passes so far, products with the Hessian included.
   [[nodiscard]] double passes() const noexcept { return passes_; }
   void count_passes(double more) noexcept { passes_ += more; }
@@ -108,6 +117,7 @@ class FitProblem {
   std::vector<std::uint8_t> masked_;  // classes whose bias is -infinity; empty: none
   double passes_ = 0;
   double mean_square_row_ = -1;  // not yet known
+  double length_unit_ = 0;       // 0: entries are measured
   Runners<float> f32_;
   Runners<double> f64_;
   Runner<float> validation_;
