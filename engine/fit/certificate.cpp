@@ -128,7 +128,8 @@ class LowerBound {
     const double total = (1 - mixed) * norm + mixed * spread;
     const double value = (1 - mixed) * entropy + mixed * mass / weight * rest - total * total / 2;
     const double lost = entropy - norm * norm / 2 - value;
-    small = lost <= std::max(kSmallPart * (value_.objective - value), std::min(kSmallLoss, kSmallRatio * value_.objective));
+    small =
+        lost <= std::max(kSmallPart * (value_.objective - value), std::min(kSmallLoss, kSmallRatio * value_.objective));
     return value;
   }
 

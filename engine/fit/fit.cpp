@@ -26,7 +26,8 @@ struct Solution {
 Status descend(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
                Solution& solution, FitResult& result) {
   PreconditionerMatrix preconditioner(problem, choose_preconditioner(problem, options));
-  const Status status = fit_by_descent(problem, options, validation_weight, control, preconditioner, solution.x, result);
+  const Status status =
+      fit_by_descent(problem, options, validation_weight, control, preconditioner, solution.x, result);
   if (status.ok() || status.code == StatusCode::diverged) solution.bound = lower_bound(problem, solution.x, true);
   return status;
 }

@@ -35,8 +35,8 @@ class PreconditionerMatrix {
 
   /// Cost of a refresh over so many rows, in passes over the data.
   [[nodiscard]] double cost(std::size_t rows) const noexcept;
-  /// The most rows whose refresh costs no more passes than this; 0 if even D + 1 rows cost more. All rows where they are
-  /// few: each shows something that no other does.
+  /// The most rows whose refresh costs no more passes than this; 0 if even D + 1 rows cost more. All rows where they
+  /// are few: each shows something that no other does.
   [[nodiscard]] std::size_t rows_for(double passes) const noexcept;
 
  private:

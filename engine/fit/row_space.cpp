@@ -78,7 +78,8 @@ bool RowSpace::pays(std::size_t rows, std::size_t features, std::size_t classes)
   // that would otherwise be left of the curvature took 14,634 passes over 120 x 5000 and was not there yet.
   constexpr double kMostPasses = 1000, kMostBytes = 1e9;
   const double n = static_cast<double>(rows);
-  return rows < features && n <= 4 * kMostPasses * static_cast<double>(classes) && 2 * sizeof(double) * n * n <= kMostBytes;
+  return rows < features && n <= 4 * kMostPasses * static_cast<double>(classes) &&
+         2 * sizeof(double) * n * n <= kMostBytes;
 }
 
 RowSpace::RowSpace(const FitProblem& problem, std::vector<double> weight_of_penalty)
