@@ -34,6 +34,11 @@ Json path_json(const TrainSummary& summary, std::size_t folds) {
   return {{"folds", folds}, {"points", points}};
 }
 
+// No loss is below 0: the objective itself is a bound.
+bool says_something(const FitResult& fit) {
+  return fit.gap_bound < fit.objective;
+}
+
 // A table with a line per penalty; the best one is marked.
 std::string path_text(const TrainSummary& summary) {
   std::string text = "          l2   objective  above optimum   held-out log loss    accuracy  updates\n";
@@ -44,7 +49,8 @@ std::string path_text(const TrainSummary& summary) {
         std::isfinite(point.held_out_loss_error) ? " +- " + readable(point.held_out_loss_error, 2) : "";
     std::array<char, 200> line;
     std::snprintf(line.data(), line.size(), "%12s%12s%15s%20s%12s%9zu%s%s\n", readable(point.l2, 4).c_str(),
-                  readable(point.fit.objective).c_str(), readable(point.fit.gap_bound, 2).c_str(),
+                  readable(point.fit.objective).c_str(),
+                  says_something(point.fit) ? readable(point.fit.gap_bound, 2).c_str() : "-",
                   (readable(point.held_out_loss) + error).c_str(), readable(point.held_out_accuracy).c_str(),
                   point.fit.iterations, i == summary.best ? "  best" : "", point.converged ? "" : "  not converged");
     text += line.data();
@@ -127,7 +133,7 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
           (fit.converged ? "converged\n" : "not converged\n");
   text += "objective " + readable(fit.objective) + ", data loss " + readable(fit.data_loss) +
           " nats, largest gradient entry " + readable(fit.gradient_norm) + ", l2 " + readable(summary.l2) + "\n";
-  if (std::isfinite(fit.gap_bound)) text += "at most " + readable(fit.gap_bound) + " above the optimum\n";
+  if (says_something(fit)) text += "at most " + readable(fit.gap_bound) + " above the optimum\n";
   text += "train accuracy " + readable(summary.training.accuracy()) + "\n";
   if (summary.test) {
     text += "test accuracy " + readable(summary.test->accuracy()) + ", log loss " + readable(summary.test->log_loss) +
@@ -139,7 +145,9 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
 void warn_about_training(const TrainOptions& options, const TrainSummary& summary) {
   const FitResult& fit = summary.fit;
   if (!summary.status.ok()) {
-    say("lanemax: training diverged, the last good model is saved; expected a smaller --learning-rate, or --scale");
+    const bool has_rate = fit.learning_rate > 0;
+    say(std::string("lanemax: training diverged, the last good model is saved; expected ") +
+        (has_rate ? "a smaller --learning-rate, or --scale" : "features of a smaller range, or --scale standard"));
   } else if (!fit.converged) {
     say(std::string("warning: not converged (") + name_of(fit.reason) + "): the largest gradient entry is " +
         readable(fit.gradient_norm) + ", the tolerance " + readable(options.fit.tolerance));

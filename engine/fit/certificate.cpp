@@ -92,6 +92,13 @@ class LowerBound {
     }
   }
 
+  /// The best of part entropy - part^2 norm^2 / 2 for parts from 0 to 1.
+  [[nodiscard]] static double value_along(double entropy, double norm) {
+    const double square = norm * norm;
+    if (square <= entropy) return entropy - square / 2;
+    return entropy > 0 ? entropy * entropy / (2 * square) : 0;
+  }
+
   /// `small`: e hardly matters to the gap.
   [[nodiscard]] double dual_value(bool& small) const {
     const double weight = problem_.total_weight();
@@ -117,7 +124,7 @@ class LowerBound {
     }
     norm = std::sqrt(norm);
     small = true;
-    if (mixed == 0) return entropy - norm * norm / 2;
+    if (mixed == 0) return value_along(entropy, norm);
     double rest = 0;  // entropy(r)
     for (std::size_t c = 0; c < scores(); ++c) {
       const double r = std::max(0.0, (targets_[c] - (1 - mixed) * column[c]) / (mixed * mass));
@@ -126,8 +133,8 @@ class LowerBound {
     // |(r - t_i)| <= sqrt(2) times the row's mass; logistic: of one score, 1.
     const double spread = (logistic() ? 1.0 : std::sqrt(2.0)) * std::sqrt(problem_.mean_square_row() * steepest);
     const double total = (1 - mixed) * norm + mixed * spread;
-    const double value = (1 - mixed) * entropy + mixed * mass / weight * rest - total * total / 2;
-    const double lost = entropy - norm * norm / 2 - value;
+    const double value = value_along((1 - mixed) * entropy + mixed * mass / weight * rest, total);
+    const double lost = value_along(entropy, norm) - value;
     small =
         lost <= std::max(kSmallPart * (value_.objective - value), std::min(kSmallLoss, kSmallRatio * value_.objective));
     return value;
@@ -156,7 +163,9 @@ Status measure(FitProblem& problem, const Vector& x, double bound, double tolera
   result.objective = value.objective;
   result.data_loss = value.data_loss;
   result.gradient_norm = problem.gradient_norm(gradient);
-  result.gap_bound = std::isfinite(bound) ? std::max(value.objective - bound, 0.0) : kNaN;
+  // With what rounding may have done to both.
+  constexpr double kRounding = 1e-12;
+  result.gap_bound = std::isfinite(bound) ? std::max(value.objective - bound, 0.0) + kRounding * value.objective : kNaN;
   result.converged = result.reason == StopReason::tolerance || (tolerance > 0 && result.gradient_norm <= tolerance);
   return {};
 }

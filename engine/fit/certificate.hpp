@@ -17,6 +17,9 @@ namespace lanemax {
 ///
 ///   (1 - e) mean entropy(P) + e (S_t / S) entropy(r) - |(1 - e) (P - T)' X + e (r - T)' X|^2 / (2 l2 S^2)
 ///
+/// Where that is far below 0 (little penalty, nearly separable rows), part of the way from T to these variables is
+/// better: t times the entropies minus t^2 times the square, by concavity, with the best t of [0, 1].
+///
 /// mean entropy(P) = data loss - <W, dW> - <b, db> of the data loss alone, so all of it follows from one pass, but for
 /// the last term's e-th part, of which the norm is bounded by that of the rows. The bias is free, and its gradient
 /// makes e; so it is first brought to 0 by Newton steps in the bias alone.

@@ -110,13 +110,24 @@ Status Descent::begin(const Vector& x) {
     work_before_ = state_.passes + state_.curvature_passes;
     return status;
   }
-  return evaluate_here();
+  const Status status = evaluate_here();
+  return wants_f64(status) ? switch_to_f64() : status;
 }
 
 Status Descent::evaluate_here() {
   const Status status = problem_.evaluate(state_.x, state_.precision, state_.value, &state_.gradient);
   state_.passes = problem_.passes() - passes_before_;
   return status;
+}
+
+Status Descent::switch_to_f64() {
+  state_.precision = Precision::f64;
+  return evaluate_here();
+}
+
+// What f32 cannot hold, f64 may.
+bool Descent::wants_f64(const Status& status) const noexcept {
+  return status.code == StatusCode::overflow && state_.precision == Precision::f32;
 }
 
 // With a time limit: whether so many passes, and those of the certificate, are likely to end within it.
@@ -140,10 +151,6 @@ bool Descent::should_stop(StopReason& reason) const noexcept {
 }
 
 Status Descent::iterate(StopReason& reason) {
-  const auto switch_to_f64 = [this] {
-    state_.precision = Precision::f64;
-    return evaluate_here();
-  };
   Status status;
   while (status.ok()) {
     const bool wide = state_.precision == Precision::f64;
@@ -166,6 +173,10 @@ Status Descent::iterate(StopReason& reason) {
     status = control_.keep(*this);
     if (status.ok()) status = refresh_curvature();
     if (status.ok()) status = rule_.find(state_, matrix(), direction_);
+    if (wants_f64(status)) {
+      status = switch_to_f64();
+      continue;
+    }
     if (!status.ok()) break;
     const double slope = dot(state_.gradient, direction_);
     if (!wide && !(-slope > 2 * noise(state_.precision, state_.value.objective))) {

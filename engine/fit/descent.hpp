@@ -68,6 +68,8 @@ class Descent final : public Resumable {
   [[nodiscard]] bool should_stop(StopReason& reason) const noexcept;
   [[nodiscard]] bool has_time_for(double passes) const noexcept;
   Status evaluate_here();
+  Status switch_to_f64();
+  [[nodiscard]] bool wants_f64(const Status& status) const noexcept;
   Status refresh_curvature();
   Status line_search(double slope);
   void accept();

@@ -77,21 +77,34 @@ void PreconditionerMatrix::penalty_changed() {
 bool PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows, const Control* control) {
   Buffer<float> sums;
   if (!sum_curvature(problem_, x, Preconditioner::diagonal, rows, sums, control)) return false;
-  diagonal_ = Buffer<double>(problem_.parameters());
   const std::size_t features = problem_.features(), classes = problem_.classes();
+  const auto curvature_at = [&](std::size_t c, std::size_t d) {
+    return static_cast<double>(sums[weight_index(features + 1, classes, c, d)]);
+  };
+  const auto largest_at = [&](std::size_t d) {
+    double most = 0;
+    for (std::size_t c = 0; c < classes; ++c) most = std::max(most, curvature_at(c, d));
+    return most;
+  };
+  // Of the bias it is the mean of p (1 - p): where every row is saturated, right or wrong, nothing is left that could
+  // guide a step.
+  constexpr double kSaturated = 1e-9, kLeastPart = 1e-9;
+  if (!(largest_at(features) > kSaturated)) return false;
   double largest = 0;
-  for (std::size_t i = 0; i < sums.size(); ++i) largest = std::max(largest, static_cast<double>(sums[i]));
-  // A feature that the sample does not show has no curvature of its own: it is given little, not none.
-  const double least = largest * 1e-9;
-  for (std::size_t c = 0; c < classes; ++c) {
-    for (std::size_t d = 0; d <= features; ++d) {
-      double curvature = static_cast<double>(sums[weight_index(features + 1, classes, c, d)]);
-      if (d < features) curvature += problem_.penalty_of(d);
+  for (std::size_t d = 0; d <= features; ++d) largest = std::max(largest, largest_at(d));
+  Buffer<double> diagonal(problem_.parameters());
+  for (std::size_t d = 0; d <= features; ++d) {
+    // A class that the sample does not show has little curvature, not none; of a feature that it does not show, nothing
+    // is known: small steps.
+    const double most = largest_at(d), least = most > 0 ? kLeastPart * most : largest;
+    for (std::size_t c = 0; c < classes; ++c) {
+      const double penalty = d < features ? problem_.penalty_of(d) : 0;
       const std::size_t at = d < features ? weight_index(features, classes, c, d) : problem_.weights() + c;
-      diagonal_[at] = 1 / std::max(curvature, least);
+      diagonal[at] = 1 / std::max(curvature_at(c, d) + penalty, least);
     }
   }
-  return ready_ = true;
+  diagonal_ = std::move(diagonal);
+  return true;
 }
 
 // The matrix to be inverted: curvature plus penalty, plus a little of its own diagonal where that is not enough.

@@ -155,7 +155,11 @@ Status FitProblem::hessian_product(const Vector& x, const Vector& direction, Pre
 
 Status FitProblem::validation_loss(const Vector& x, const Batch& batch, double total_weight, double& loss) {
   LossResult result;
-  const Status status = run(validation_, needs_of(batch, false, false), batch, total_weight, x, nullptr, result);
+  const PassNeeds needs = needs_of(batch, false, false);
+  Status status = run(f32_.validation, needs, batch, total_weight, x, nullptr, result);
+  if (status.code == StatusCode::overflow) {
+    status = run(f64_.validation, needs, batch, total_weight, x, nullptr, result);
+  }
   passes_ += 0.5 * static_cast<double>(batch.rows()) / static_cast<double>(rows());
   loss = result.data_loss;
   return status;

@@ -51,7 +51,7 @@ class FitProblem {
   /// out = (Hessian at x) direction.
   [[nodiscard]] Status hessian_product(const Vector& x, const Vector& direction, Precision precision,
                                        const Vector& out);
-  /// The mean data loss over other rows, in f32.
+  /// The mean data loss over other rows, in f32 where that holds it.
   [[nodiscard]] Status validation_loss(const Vector& x, const Batch& batch, double total_weight, double& loss);
 
   /// With a gauge: takes the mean over the classes out of every feature's weights and out of the bias, masked classes
@@ -94,7 +94,7 @@ class FitProblem {
   Status hessian_product_in(const Vector& x, const Vector& direction, const Vector& out);
   template <class T>
   struct Runners {
-    Runner<T> value, gradient, curvature;
+    Runner<T> value, gradient, curvature, validation;
   };
   template <class T>
   Runners<T>& runners() noexcept {
@@ -120,7 +120,6 @@ class FitProblem {
   double length_unit_ = 0;       // 0: entries are measured
   Runners<float> f32_;
   Runners<double> f64_;
-  Runner<float> validation_;
 };
 
 }  // namespace lanemax

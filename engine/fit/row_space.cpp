@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace lanemax {
 namespace {
@@ -64,6 +65,7 @@ void fill_panels(const RowBlock<double>& rows, std::size_t begin, std::size_t en
   }
 }
 
+// Selected rows are always loaded into the buffers that are given.
 Batch select(const Batch& data, const std::vector<std::uint32_t>& rows) {
   Batch selected = data;
   selected.selection = rows.data();
@@ -307,6 +309,8 @@ const Batch& RowSpace::coordinates_of(const Batch& other) {
 void RowSpace::restrict(const Vector& x, const Vector& u) const {
   const std::size_t features = problem_.features(), classes = problem_.classes(), r = rank();
   Buffer<double> rows(classes * features), coordinates(classes * r);
+  std::vector<std::uint32_t> all(classes);
+  std::iota(all.begin(), all.end(), 0U);
   for (std::size_t c = 0; c < classes; ++c) {
     for (std::size_t d = 0; d < features; ++d) {
       rows[c * features + d] = x[weight_index(features, classes, c, d)] / inverse_[d];
@@ -314,7 +318,7 @@ void RowSpace::restrict(const Vector& x, const Vector& u) const {
   }
   Batch weights;
   weights.features = {rows.data(), classes, features};
-  project(weights, coordinates);
+  project(select(weights, all), coordinates);
   for (std::size_t c = 0; c < classes; ++c) {
     for (std::size_t k = 0; k < r; ++k) u[weight_index(r, classes, c, k)] = coordinates[c * r + k] * unit_ * unit_;
   }
