@@ -402,6 +402,32 @@ TEST_P(SolverTest, ExtremeScalesEnd) {
   }
 }
 
+// Sums of f32 overflow, those of f64 do not. (Small problems are f64 from the start.)
+TEST_P(SolverTest, WhatF32CannotHoldF64Does) {
+  const reference::Problem p = problem({2000, 60, 50});
+  const ProblemArrays<float> arrays(p);
+  const std::vector<float> heavy(p.rows, 1e37F);
+  std::vector<std::uint32_t> backwards;
+  for (std::size_t i = p.rows; i-- > 0;) backwards.push_back(static_cast<std::uint32_t>(i));
+  for (const Solver solver : kSolvers) {
+    SCOPED_TRACE(name_of(solver));
+    FitOptions o = options(solver);
+    o.tolerance = 1e-8;
+    const WideFit usual = run_wide(arrays.batch, o, p.classes);
+    Batch weighted = arrays.batch;
+    weighted.sample_weights = heavy.data();
+    o.validation = &weighted;
+    for (const bool reverse : {false, true}) {
+      weighted.selection = reverse ? backwards.data() : nullptr;
+      weighted.selected = reverse ? backwards.size() : 0;
+      const WideFit f = run_wide(weighted, o, p.classes);
+      ASSERT_TRUE(f.status.ok()) << message(f.status);
+      EXPECT_EQ(f.result.reason, StopReason::tolerance);
+      EXPECT_NEAR(f.result.objective, usual.result.objective, 1e-11);
+    }
+  }
+}
+
 TEST_P(SolverTest, OddShapes) {
   Rng rng(173);
   for (const Shape shape : {Shape{1, 3, 2}, Shape{5, 1, 3}, Shape{3, 40, 2}, Shape{7, 2, 100}, Shape{6, 4, 1},

@@ -22,6 +22,7 @@ class CurvatureSum {
         team_size_(usable_threads(problem.threads(), curvature_flops(kind, rows, problem.features(), problem.classes()),
                                   problem.table().blocks.serial_flops)),
         rows_(problem, x, rows, team_size_),
+        weight_unit_(unit_near(rows_.total_weight() / static_cast<double>(rows_.rows()))),
         out_(out) {
     tile_ = Buffer<T>(static_cast<std::size_t>(team_size_) * tile_capacity() * SymmetricShape::kGroup);
     out_ = Buffer<T>(kind == Preconditioner::diagonal ? weight_count(shape_.n, problem.classes())
@@ -35,12 +36,15 @@ class CurvatureSum {
       const std::size_t count = std::min(step, rows_.rows() - begin);
       parallel(team_size_, [&](const Team& team) { add_group(team, begin, count); });
     }
-    const T inverse = static_cast<T>(1 / rows_.total_weight());
+    const T inverse = static_cast<T>(weight_unit_ / rows_.total_weight());
     for (std::size_t i = 0; i < out_.size(); ++i) out_[i] *= inverse;
     return rows_.finite();
   }
 
  private:
+  // A power of 2, so that no bit depends on it: weights of 1e37 do not overflow the sums.
+  static double unit_near(double weight) { return std::exp2(std::round(std::log2(weight))); }
+  [[nodiscard]] T weight(std::size_t n) const { return rows_.weight(n) / static_cast<T>(weight_unit_); }
   [[nodiscard]] std::size_t tile_capacity() const { return rows_.most_group_rows() + 1; }
 
   void add_group(const Team& team, std::size_t begin, std::size_t count) {
@@ -78,7 +82,7 @@ class CurvatureSum {
       k += c;
     }
     for (std::size_t n = 0; n < count; ++n) {
-      T a = rows_.weight(n);
+      T a = weight(n);
       if (kind_ != Preconditioner::gram)
         a *= rows_.probability(n, c) * ((c == k ? T(1) : T(0)) - rows_.probability(n, k));
       const T* row = rows_.values() + n * rows_.stride() + begin;
@@ -107,7 +111,7 @@ class CurvatureSum {
     for (std::size_t n = 0; n < count; ++n) {
       for (std::size_t c = 0; c < problem_.classes(); ++c) {
         T& p = rows_.probability(n, c);
-        p = rows_.weight(n) * p * (T(1) - p);
+        p = weight(n) * p * (T(1) - p);
       }
     }
     GradientArgs<T> args;
@@ -129,6 +133,7 @@ class CurvatureSum {
   SymmetricShape shape_;
   int team_size_;
   SampledRows<T> rows_;
+  double weight_unit_;  // of the rows' weights in the sums
   Buffer<T>& out_;
   Buffer<T> tile_;
 };

@@ -192,7 +192,9 @@ Status Descent::iterate(StopReason& reason) {
       status = searched;
     } else if (!wide) {
       status = switch_to_f64();
-    } else if (!rule_.forget()) {
+    } else if (rule_.remembers()) {
+      rule_.forget();
+    } else {
       return reason = no_progress, status;
     }
   }
@@ -254,6 +256,7 @@ Status Descent::line_search(double slope) {
       continue;
     }
     if (secants > kMostSecants) {
+      if (low == 0 && rule_.remembers()) break;  // what steps have told leads astray
       t = low > 0 ? std::sqrt(low * high) : high * shrink;
       shrink *= shrink;
       continue;

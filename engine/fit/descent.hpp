@@ -43,8 +43,9 @@ class DirectionRule : public Resumable {
                       const Vector& direction) = 0;
   /// A step was taken: x and the gradient changed by so much.
   virtual void accept(const Vector& step, const Vector& gradient_change) = 0;
-  /// Forgets what steps have told. False if there was nothing.
-  virtual bool forget() = 0;
+  /// Whether directions depend on what steps have told.
+  [[nodiscard]] virtual bool remembers() const noexcept = 0;
+  virtual void forget() = 0;
   /// Whether the preconditioner must be of the point at hand.
   [[nodiscard]] virtual bool wants_fresh_curvature() const noexcept { return false; }
 };

@@ -68,10 +68,4 @@ void Lbfgs::exchange(Archive& archive) {
   }
 }
 
-bool Lbfgs::forget() {
-  const bool had = count_ > 0;
-  count_ = first_ = 0;
-  return had;
-}
-
 }  // namespace lanemax

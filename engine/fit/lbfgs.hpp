@@ -17,7 +17,8 @@ class Lbfgs final : public DirectionRule {
   explicit Lbfgs(std::size_t parameters);
   Status find(const DescentState& state, const PreconditionerMatrix& preconditioner, const Vector& direction) override;
   void accept(const Vector& step, const Vector& gradient_change) override;
-  bool forget() override;
+  [[nodiscard]] bool remembers() const noexcept override { return count_ > 0; }
+  void forget() override { count_ = first_ = 0; }
   void exchange(Archive& archive) override;
 
  private:

@@ -14,7 +14,8 @@ class Newton final : public DirectionRule {
   Newton(FitProblem& problem, const Control& control, bool direct);
   Status find(const DescentState& state, const PreconditionerMatrix& preconditioner, const Vector& direction) override;
   void accept(const Vector&, const Vector&) override {}
-  bool forget() override { return false; }
+  [[nodiscard]] bool remembers() const noexcept override { return false; }
+  void forget() override {}
   [[nodiscard]] bool wants_fresh_curvature() const noexcept override { return direct_; }
   void exchange(Archive& archive) override { archive.number("first_norm", first_norm_); }
 
