@@ -74,6 +74,32 @@ TEST_F(CommandTest, PathsAreTablesAndSaveTheBest) {
   EXPECT_FALSE(train(csv_).contains("path"));
 }
 
+// A constant feature: what is held out is judged by how often its class is among the others. Six rows of a, three of b
+// and one of c are dealt as aa, ab, ab, ab, ac; the c has no other to be judged by.
+TEST_F(CommandTest, HeldOutLossesAreThoseOfTheRowsThatWereSeen) {
+  std::string text = "x,y\n";
+  for (const char label : {'a', 'a', 'a', 'a', 'a', 'a', 'b', 'b', 'b', 'c'}) text += std::string("0,") + label + '\n';
+  write_text(path("ten.csv"), text);
+  const double losses[] = {2 * std::log(2), std::log(8 / 5.0) + std::log(4), std::log(8 / 5.0)};
+  const double want = (losses[0] + 3 * losses[1] + losses[2]) / 9;
+  for (const char* tolerance : {"1e-4", "1e-5", "1e-8"}) {
+    const CommandResult result = run({"train", "--model", "@m", "--quiet", "--json", "--data", "@ten.csv", "--l2-path",
+                                      "1,0.01", "--folds", "5", "--tolerance", tolerance});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(lines_of(result.err, "warning: 1 rows held out have a class that no row trains"), 1U) << result.err;
+    const json found = json::parse(result.out)["path"];
+    EXPECT_EQ(keys(found), (std::set<std::string>{"folds", "left_out", "points"}));
+    EXPECT_EQ(found["left_out"], 1);
+    for (const json& point : found["points"]) {
+      EXPECT_NEAR(point["held_out_log_loss"].get<double>(), want, 5 * std::stod(tolerance));
+      EXPECT_NEAR(point["held_out_accuracy"].get<double>(), 6 / 9.0, 1e-12);
+    }
+  }
+  write_text(path("four.csv"), "0,a\n0,b\n0,c\n0,d\n");
+  expect_refusal({"train", "--model", "@n", "--data", "@four.csv", "--l2-path", "1", "--folds", "2"}, 3,
+                 "held-out rows");
+}
+
 TEST_F(CommandTest, ResumedModelsAreTheSameBytes) {
   for (const Words& solver : {Words{"--solver", "lbfgs"}, Words{"--solver", "newton"}, Words{"--solver", "momentum"},
                               Words{"--solver", "adam", "--epochs", "7"}}) {

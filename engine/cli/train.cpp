@@ -172,6 +172,7 @@ Status run_path(const TrainOptions& options, const FitOptions& fit, const Batch&
   const Status status = fit_path(training, path, summary.path.data(), weights, bias, result);
   if (!status.ok()) return status;
   summary.best = result.best;
+  summary.left_out = result.left_out;
   summary.l2 = options.l2_path[result.best];
   summary.fit = result.fit;
   summary.fit.passes = result.passes;

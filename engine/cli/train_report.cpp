@@ -31,7 +31,7 @@ Json path_json(const TrainSummary& summary, std::size_t folds) {
                       {"held_out_accuracy", point.held_out_accuracy},
                       {"converged", point.converged}});
   }
-  return {{"folds", folds}, {"points", points}};
+  return {{"folds", folds}, {"left_out", summary.left_out}, {"points", points}};
 }
 
 // No loss is below 0: the objective itself is a bound.
@@ -151,6 +151,10 @@ void warn_about_training(const TrainOptions& options, const TrainSummary& summar
   } else if (!fit.converged) {
     say(std::string("warning: not converged (") + name_of(fit.reason) + "): the largest gradient entry is " +
         readable(fit.gradient_norm) + ", the tolerance " + readable(options.fit.tolerance));
+  }
+  if (summary.left_out > 0) {
+    say("warning: " + std::to_string(summary.left_out) +
+        " rows held out have a class that no row trains where they are: not in the held-out loss and accuracy");
   }
   warn_about("training", summary.training);
   if (summary.test) warn_about("test", *summary.test);

@@ -25,6 +25,7 @@ struct TrainSummary {
   FitResult fit;
   std::vector<PathPoint> path;  ///< with --l2-path
   std::size_t best = 0;         ///< of them
+  std::size_t left_out = 0;     ///< PathResult's
   Evaluation training;
   std::optional<Evaluation> test;
   double read_seconds = 0;

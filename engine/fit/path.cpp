@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// For every penalty, from the largest: fit all rows, then every fold, from where the fit before ended
+// For every penalty, from the largest: fit all rows, then every fold, each from where it was at the penalty before
 #include <lanemax/fit_path.hpp>
 
 #include "engine/fail.hpp"
 #include "engine/fit/caller_side.hpp"
 #include "engine/fit/certificate.hpp"
 #include "engine/fit/descent.hpp"
+#include "engine/fit/folds.hpp"
 #include "engine/fit/sampled_rows.hpp"
-#include "engine/fit/shuffle.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -21,11 +21,7 @@ namespace lanemax {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr std::uint64_t kFoldStream = 0x666F6C6473000000U;  // "folds"
-
-struct Fold {
-  std::vector<std::uint32_t> training, held_out;
-};
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// What rows that a fit has not seen say of it.
 struct HeldOut {
@@ -39,14 +35,15 @@ class Path {
   Path(CallerSide<float>& caller, const PathOptions& options, const FitSizes& sizes, PathPoint* points)
       : caller_(caller),
         options_(caller.options()),
-        folds_wanted_(options.folds),
         l2_(options.l2, options.l2 + options.points),
+        order_(options.points),
         sizes_(sizes),
         points_(points),
         control_(options_, {}),
         problem_(caller.data(), options_.objective, caller.classes(), *sizes.table, options_.execution.threads,
                  sizes.training, caller.penalties(l2_[0])),
         preconditioner_(problem_, choose_preconditioner(problem_, options_), true),
+        folds_(caller.data(), options_.objective, caller.classes(), options.folds, options_.seed),
         x_(problem_.parameters()),
         best_(problem_.parameters()) {
     if (options_.progress != nullptr) {
@@ -67,27 +64,26 @@ class Path {
     }
     options_.user = this;
     options_.validation = nullptr;
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    std::sort(order_.begin(), order_.end(), [this](std::size_t a, std::size_t b) { return l2_[a] > l2_[b]; });
     options_.early_stopping = 0;
   }
 
   Status run(PathResult& given) {
     Status status = caller_.initial_point(problem_, x_);
-    if (status.ok()) status = deal_folds();
+    if (status.ok()) status = prepare_folds();
     if (!status.ok()) return status;
-    std::vector<std::size_t> order(l2_.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) { return l2_[a] > l2_[b]; });
-
     PathResult result;
-    double least = std::numeric_limits<double>::infinity();
-    for (const std::size_t index : order) {
+    result.left_out = left_out_;
+    double least = kInfinity;
+    for (at_ = 0; at_ < order_.size(); ++at_) {
+      const std::size_t index = order_[at_];
       PathPoint point;
       point.l2 = l2_[index];
       status = fit_point(point);
       if (!status.ok()) return status;
       points_[index] = point;
-      const bool first = index == order.front();
-      if (first || (point.finished && point.held_out_loss < least)) {
+      if (at_ == 0 || (point.finished && point.held_out_loss < least)) {
         if (point.finished) least = point.held_out_loss;
         result.best = index;
         copy(best_, x_);
@@ -115,7 +111,7 @@ class Path {
     problem_.set_penalty(caller_.penalties(point.l2));
     preconditioner_.penalty_changed();
     const double before = problem_.passes();
-    Status status = descend(problem_, x_, point.fit);
+    Status status = descend(problem_, preconditioner_, x_, point.fit);
     if (!status.ok()) return status;
     bound_ = lower_bound(problem_, x_, true);
     status = measure(problem_, x_, bound_, options_.tolerance, point.fit);
@@ -125,39 +121,69 @@ class Path {
     if (stopped(point.fit)) return {};
 
     std::vector<HeldOut> held;
-    if (folds_.empty()) {
-      held.push_back(look_at(*caller_.options().validation, sizes_.validation));
+    if (folds_.count() == 0) {
+      held.emplace_back();
+      status = judge(*caller_.options().validation, validation_rows_, x_, held.back());
+      if (!status.ok()) return status;
     }
-    const Vector start(x_.size());
-    for (const Fold& fold : folds_) {
+    for (std::size_t fold = 0; fold < folds_.count(); ++fold) {
       ++fold_at_work_;
-      copy(start, x_);
+      held.emplace_back();
       FitResult result;
-      status = fit_fold(fold, start, point.l2, result);
+      status = fit_fold(fold, point.l2, result, held.back());
       if (!status.ok()) return status;
       point.converged = point.converged && result.reason == StopReason::tolerance;
       if (stopped(result)) return {};
-      held.push_back(look_at(batch_of(fold.held_out), size_of_rows(fold.held_out), &start));
     }
     summarise(held, point);
     point.finished = true;
     return {};
   }
 
-  Status fit_fold(const Fold& fold, const Vector& x, double l2, FitResult& result) {
-    const Batch batch = batch_of(fold.training);
+  /// The fold's rows into its weights, then those it holds out.
+  Status fit_fold(std::size_t fold, double l2, FitResult& result, HeldOut& held) {
+    const std::vector<std::uint32_t> training = folds_.training(fold), held_out = folds_.held_out(fold);
+    const std::vector<std::size_t> absent = absent_classes(fold);
+    if (absent.size() + 1 >= folds_.classes()) {  // the one class that is there is certain
+      held.weight = size_of(caller_.data(), held_out).total_weight;
+      held.correct = caller_.data().labels == nullptr ? kNaN : held.weight;
+      result.reason = StopReason::tolerance;
+      return {};
+    }
+    const Batch batch = selected(caller_.data(), training);
     FitProblem problem(batch, options_.objective, caller_.classes(), *sizes_.table, options_.execution.threads,
-                       size_of_rows(fold.training), caller_.penalties(l2));
+                       size_of(batch, training), caller_.penalties(l2));
+    double* const kept = fold_weights_.data() + fold * x_.size();
+    const Vector x(x_.size());
+    std::copy_n(kept, x.size(), x.data());
+    // Shared curvature is that of all rows. It changes the way to the optimum, not the optimum, where there is one. It
+    // is of places near the optimum, and misleads at 0.
+    bool share = at_ > 0 && problem.is_penalised();
+    for (const std::size_t c : absent) {
+      x[problem.weights() + c] = -kInfinity;
+      share = share && std::isinf(x_[problem.weights() + c]);
+    }
     problem.set_masked(x);
-    const Status status = descend(problem, x, result);
-    other_passes_ +=
-        problem.passes() * static_cast<double>(fold.training.size()) / static_cast<double>(problem_.rows());
-    return status;
+    PreconditionerMatrix own(problem, preconditioner_.kind());
+    const Status status = descend(problem, share ? preconditioner_ : own, x, result);
+    std::copy_n(x.data(), x.size(), kept);
+    other_passes_ += problem.passes() * static_cast<double>(training.size()) / static_cast<double>(problem_.rows());
+    if (!status.ok() || stopped(result)) return status;
+    return judge(caller_.data(), held_out, x, held);
   }
 
-  Status descend(FitProblem& problem, const Vector& x, FitResult& result) {
+  // Classes that have no place in a fold's fit. Smoothed targets have weight on every class.
+  [[nodiscard]] std::vector<std::size_t> absent_classes(std::size_t fold) const {
+    std::vector<std::size_t> absent;
+    for (std::size_t c = 0; options_.objective.label_smoothing == 0 && c < folds_.classes(); ++c) {
+      if (folds_.lacks(fold, c)) absent.push_back(c);
+    }
+    return absent;
+  }
+
+  Status descend(FitProblem& problem, PreconditionerMatrix& preconditioner, const Vector& x, FitResult& result) {
     result.solver = options_.solver;
-    return fit_by_descent(problem, options_, 0, control_, preconditioner_, x, result);
+    return fit_by_descent(problem, options_, 0, control_, preconditioner, x, result);
   }
 
   [[nodiscard]] static bool stopped(const FitResult& fit) {
@@ -166,63 +192,63 @@ class Path {
 
   // ---- rows held out ----
 
-  Status deal_folds() {
-    if (folds_wanted_ == 0) return {};
-    const Batch& data = caller_.data();
-    std::vector<std::uint32_t> rows;
-    for_each_kept_row(data, options_.objective.ignored_label,
-                      [&](std::size_t row, double) { rows.push_back(static_cast<std::uint32_t>(row)); });
-    if (rows.size() < folds_wanted_) return fail(StatusCode::invalid_argument, "folds", "no more folds than rows");
-    SplitMix64 random(options_.seed ^ kFoldStream);
-    shuffle(rows.data(), rows.size(), random);
-    if (data.labels != nullptr) {  // by label, in the shuffled order
-      std::vector<std::uint64_t> keys;
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        keys.push_back(static_cast<std::uint64_t>(data.labels[rows[i]]) << 32 | i);
+  Status prepare_folds() {
+    std::size_t judges = 0;
+    if (folds_.count() == 0) {
+      const Batch& validation = *caller_.options().validation;
+      validation_rows_ = folds_.known_rows(validation);
+      judges = validation_rows_.size();
+      left_out_ = sizes_.validation.rows - judges;
+    } else {
+      if (folds_.count() > folds_.most_folds()) {
+        return fail(StatusCode::invalid_argument, "folds", "no more folds than rows");
       }
-      std::sort(keys.begin(), keys.end());
-      const std::vector<std::uint32_t> shuffled = rows;
-      for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = shuffled[keys[i] & 0xffffffffU];
+      left_out_ = folds_.left_out();
+      judges = folds_.rows() - left_out_;
     }
-    folds_.resize(folds_wanted_);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      for (std::size_t f = 0; f < folds_.size(); ++f) {
-        (i % folds_.size() == f ? folds_[f].held_out : folds_[f].training).push_back(rows[i]);
+    if (judges == 0) return fail(StatusCode::no_rows, "held-out rows", "one whose class some training row has, too");
+    // The first fit of a fold begins at 0, but for classes that the caller masks: warm weights may have seen its rows.
+    fold_weights_ = Buffer<double>(folds_.count() * x_.size());
+    for (std::size_t fold = 0; fold < folds_.count(); ++fold) {
+      double* const bias = fold_weights_.data() + fold * x_.size() + problem_.weights();
+      for (std::size_t c = 0; c < x_.size() - problem_.weights(); ++c) {
+        bias[c] = std::isinf(x_[problem_.weights() + c]) ? -kInfinity : 0;
       }
-    }
-    for (Fold& fold : folds_) {  // in memory's order
-      std::sort(fold.training.begin(), fold.training.end());
-      std::sort(fold.held_out.begin(), fold.held_out.end());
     }
     return {};
   }
 
-  [[nodiscard]] Batch batch_of(const std::vector<std::uint32_t>& rows) const {
-    Batch batch = caller_.data();
+  [[nodiscard]] static Batch selected(Batch batch, const std::vector<std::uint32_t>& rows) {
     batch.selection = rows.data();
     batch.selected = rows.size();
     return batch;
   }
-  [[nodiscard]] ProblemSize size_of_rows(const std::vector<std::uint32_t>& rows) const {
-    const float* weights = caller_.data().sample_weights;
+  [[nodiscard]] static ProblemSize size_of(const Batch& batch, const std::vector<std::uint32_t>& rows) {
     ProblemSize size{rows.size(), 0};
-    for (const std::uint32_t row : rows)
-      size.total_weight += weights == nullptr ? 1.0 : static_cast<double>(weights[row]);
+    for (const std::uint32_t row : rows) {
+      size.total_weight += batch.sample_weights == nullptr ? 1.0 : static_cast<double>(batch.sample_weights[row]);
+    }
     return size;
   }
 
-  HeldOut look_at(const Batch& batch, const ProblemSize& size, const Vector* at = nullptr) {
-    const Vector& x = at == nullptr ? x_ : *at;
+  /// What these rows say of the weights. Nothing where there are none.
+  Status judge(const Batch& whole, const std::vector<std::uint32_t>& rows, const Vector& x, HeldOut& held) {
+    if (rows.empty()) return {};
+    const Batch batch = selected(whole, rows);
+    const ProblemSize size = size_of(batch, rows);
     FitProblem problem(batch, options_.objective, caller_.classes(), *sizes_.table, options_.execution.threads, size,
                        {0.0});
-    HeldOut held;
     Value value;
-    const Status status = problem.evaluate(x, Precision::f32, value, nullptr);
-    held.loss = status.ok() ? value.data_loss : std::numeric_limits<double>::infinity();
+    const Status status = problem.evaluate(x, Precision::f64, value, nullptr);
+    if (!status.ok()) {
+      const Status cause = find_bad_feature(batch, options_.objective.ignored_label);
+      if (!cause.ok()) return cause;
+    }
+    held.loss = status.ok() ? value.data_loss : kInfinity;
     held.weight = size.total_weight;
     held.correct = batch.labels == nullptr ? kNaN : correct_weight(problem, x);
     other_passes_ += static_cast<double>(size.rows) / static_cast<double>(problem_.rows());
-    return held;
+    return {};
   }
 
   [[nodiscard]] double correct_weight(const FitProblem& problem, const Vector& x) const {
@@ -246,9 +272,13 @@ class Path {
     return correct;
   }
 
+  // The mean over all rows is a ratio of two sums over the folds, and so is its standard error. A fold all of whose
+  // rows are left out has no say.
   static void summarise(const std::vector<HeldOut>& held, PathPoint& point) {
-    double weight = 0, loss = 0, correct = 0;
+    double weight = 0, loss = 0, correct = 0, folds = 0;
     for (const HeldOut& h : held) {
+      if (h.weight == 0) continue;
+      folds += 1;
       weight += h.weight;
       loss += h.weight * h.loss;
       correct += h.correct;
@@ -256,25 +286,31 @@ class Path {
     point.held_out_loss = loss / weight;
     point.held_out_accuracy = correct / weight;
     point.held_out_loss_error = kNaN;
-    if (held.size() < 2) return;
+    if (folds < 2) return;
     double squares = 0;
-    for (const HeldOut& h : held) squares += (h.loss - point.held_out_loss) * (h.loss - point.held_out_loss);
-    const double folds = static_cast<double>(held.size());
-    point.held_out_loss_error = std::sqrt(squares / (folds - 1) / folds);
+    for (const HeldOut& h : held) {
+      const double off = h.weight * (h.loss - point.held_out_loss);
+      squares += off * off;
+    }
+    point.held_out_loss_error = std::sqrt(squares * folds / (folds - 1)) / weight;
   }
 
   CallerSide<float>& caller_;
   FitOptions options_;  // of each descent: the callbacks come here
-  std::size_t folds_wanted_;
   std::vector<double> l2_;
+  std::vector<std::size_t> order_;  // of the penalties, the largest first
+  std::size_t at_ = 0;              // which of them is at work
   const FitSizes& sizes_;
   PathPoint* points_;
   Control control_;
   FitProblem problem_;
   PreconditionerMatrix preconditioner_;
+  Folds folds_;
+  std::vector<std::uint32_t> validation_rows_;
+  std::size_t left_out_ = 0;
   Vector x_, best_;
+  Buffer<double> fold_weights_;  // of every fold, at the last penalty that it was fitted with
   double bound_ = 0, best_bound_ = 0, other_passes_ = 0;
-  std::vector<Fold> folds_;
   double l2_at_work_ = 0;
   std::size_t fold_at_work_ = 0;
 };

@@ -21,7 +21,7 @@ struct PathPoint {
   double l2 = 0;
   FitResult fit;                   ///< over all rows
   double held_out_loss = 0;        ///< mean data loss, each row by the fit that has not seen it
-  double held_out_loss_error = 0;  ///< standard error of it over the folds; NaN without folds
+  double held_out_loss_error = 0;  ///< standard error of it over the folds; NaN with fewer than two
   double held_out_accuracy = 0;    ///< by weight; NaN for target probabilities
   bool converged = false;          ///< the fit over all rows and those of all folds
   bool finished = false;           ///< false: interrupted or out of time before; `held_out...` mean nothing
@@ -29,18 +29,27 @@ struct PathPoint {
 
 struct PathResult {
   std::size_t best = 0;  ///< the point with the least held-out loss; of equal ones, that of the largest penalty
-  FitResult fit;         ///< at the returned weights
-  double passes = 0;     ///< of everything, folds included, in passes over all rows
+  /// Rows that were held out and judge nothing, because no row of their class trained the fit that they would judge.
+  std::size_t left_out = 0;
+  FitResult fit;      ///< at the returned weights
+  double passes = 0;  ///< of everything, folds included, in passes over all rows
   double seconds = 0;
 };
 
-/// Fits every penalty, from the largest down, each from the weights of the last, and every fold from the weights of all
-/// rows; curvature is shared by all of them. `points` has room for options.points entries and is written in the order
-/// of options.l2; `weights` and `bias` are those of the best point, over all rows.
+/// Fits every penalty, from the largest down: all rows from the weights of the penalty before (the first from 0 or,
+/// with `fit.warm_start`, the weights passed in), then every fold from its own weights at the penalty before. A fold
+/// begins at 0 whatever is passed in, but for masked classes: other weights may have seen what it holds out. Curvature
+/// is shared by all of them where that changes the way to the optimum and not the optimum, which then is the only one.
+/// `points` has room for options.points entries and is written in the order of options.l2; `weights` and `bias` are
+/// those of the best point, over all rows.
 ///
-/// Folds: rows that take part are shuffled by `fit.seed`, sorted by label (if there are labels) and dealt out in turn,
-/// so that each fold has its share of every class; X is read in place. With `standardise`, all folds share the map of
-/// all rows. Errors are those of fit(); an option that does not fit is invalid_argument.
+/// Folds: rows that take part are shuffled by `fit.seed`, sorted by class (of target probabilities: the largest) and
+/// dealt out in turn, so that each fold has its share of every class, and a class of two rows or more is in every
+/// training part; a row that is selected twice is dealt as one. A class that a training part lacks takes no part in
+/// that fit, and rows with such a class in their target are left out of the held-out loss, its standard error and the
+/// accuracy, as are validation rows of a class that no row trains. no_rows if that is all of them. X is read in place.
+/// With `standardise`, all folds share the map of all rows. Errors are those of fit(); an option that does not fit is
+/// invalid_argument.
 [[nodiscard]] Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points,
                               MatrixView<float> weights, float* bias, PathResult& result) noexcept;
 
