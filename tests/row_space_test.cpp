@@ -3,6 +3,8 @@
 // Few rows of many features: their coordinates, and that fits on them reach the optimum and prove it.
 #include "engine/fit/row_space.hpp"
 
+#include <lanemax/fit_path.hpp>
+
 #include "tests/reference/newton_reference.hpp"
 #include "tests/support/fit_case.hpp"
 #include "tests/support/fitting.hpp"
@@ -319,6 +321,35 @@ TEST_P(RowSpaceTest, WarmStartsValidationAndThreads) {
     EXPECT_EQ(more.w, first.w);
     EXPECT_EQ(more.b, first.b);
     EXPECT_EQ(more.result.gap_bound, first.result.gap_bound);
+  }
+}
+
+// The same path over the features as they are, which another preconditioner asks for.
+TEST_P(RowSpaceTest, PathsAndFolds) {
+  const WideData data(82, 30, 200, 3, 3);
+  const double penalties[] = {1e-1, 1e-3};
+  PathOptions o;
+  o.fit.execution = {2, GetParam()};
+  o.fit.standardise = true;
+  o.fit.tolerance = 1e-9;
+  o.l2 = penalties;
+  o.points = 2;
+  o.folds = 4;
+  std::vector<float> w(3 * 200), b(3);
+  PathPoint here[2], there[2];
+  PathResult result;
+  Status status = fit_path(data.batch(), o, here, {w.data(), 3, 200}, b.data(), result);
+  ASSERT_TRUE(status.ok()) << message(status);
+  EXPECT_LE(result.fit.gap_bound, 1e-6 * result.fit.objective);
+  o.fit.preconditioner = Preconditioner::diagonal;
+  status = fit_path(data.batch(), o, there, {w.data(), 3, 200}, b.data(), result);
+  ASSERT_TRUE(status.ok()) << message(status);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(here[i].finished && here[i].converged);
+    EXPECT_NEAR(here[i].fit.objective, there[i].fit.objective, 1e-7 * there[i].fit.objective);
+    EXPECT_NEAR(here[i].held_out_loss, there[i].held_out_loss, 1e-5 * there[i].held_out_loss);
+    EXPECT_EQ(here[i].held_out_accuracy, there[i].held_out_accuracy);
+    EXPECT_LE(here[i].fit.gradient_norm, 1e-6);
   }
 }
 

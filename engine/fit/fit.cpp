@@ -7,55 +7,33 @@
 #include "engine/fit/caller_side.hpp"
 #include "engine/fit/certificate.hpp"
 #include "engine/fit/descent.hpp"
+#include "engine/fit/fit_space.hpp"
 #include "engine/fit/mini_batch.hpp"
-#include "engine/fit/row_space.hpp"
 
+#include <limits>
 #include <new>
 #include <utility>
 
 namespace lanemax {
 namespace {
 
-/// What is found: the point, and a number that the objective is nowhere below.
-struct Solution {
-  Vector x;
-  double bound = 0;
-};
-
-/// lbfgs and newton.
-Status descend(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
-               Solution& solution, FitResult& result) {
-  PreconditionerMatrix preconditioner(problem, choose_preconditioner(problem, options));
-  const Status status =
-      fit_by_descent(problem, options, validation_weight, control, preconditioner, solution.x, result);
-  if (status.ok() || status.code == StatusCode::diverged) solution.bound = lower_bound(problem, solution.x, true);
-  return status;
-}
-
-/// The same on the coordinates of few rows of many features.
-Status descend_in_row_space(FitProblem& problem, const FitOptions& options, std::vector<double> weight_of_penalty,
-                            double validation_weight, Control& control, Solution& solution, FitResult& result) {
-  RowSpace space(problem, std::move(weight_of_penalty));
+/// lbfgs and newton: x becomes the optimum, `bound` a number that the objective is nowhere below.
+Status descend(FitSpace& space, double validation_weight, Control& control, const Vector& x, double& bound,
+               FitResult& result) {
   Status status = space.find(control);
-  if (status.code == StatusCode::interrupted) {
+  if (!status.ok()) {
+    bound = -std::numeric_limits<double>::infinity();
     result.reason = control.was_cancelled() ? StopReason::interrupted : StopReason::time_limit;
-    solution.bound = lower_bound(problem, solution.x, true);
-    return {};
+    return status.code == StatusCode::interrupted ? Status{} : status;
   }
-  if (!status.ok()) return status;
-  FitOptions inside = options;
-  if (options.validation != nullptr) inside.validation = &space.coordinates_of(*options.validation);
-  FitProblem coordinates(space.data(), options.objective, problem.classes(), problem.table(), problem.threads(),
-                         {problem.rows(), problem.total_weight()},
-                         {options.objective.l2 / (space.unit() * space.unit())});
-  coordinates.measure_lengths(space.unit());
-  Solution found{Vector(coordinates.parameters())};
-  space.restrict(solution.x, found.x);
-  coordinates.set_masked(found.x);
-  status = descend(coordinates, inside, validation_weight, control, found, result);
-  space.expand(found.x, solution.x);
-  solution.bound = found.bound;
-  problem.count_passes((space.flops() + coordinates.passes() * coordinates.pass_flops()) / problem.pass_flops());
+  FitProblem& problem = space.problem();
+  const FitOptions& options = space.options();
+  const Vector point = space.enter(x);
+  PreconditionerMatrix preconditioner(problem, choose_preconditioner(problem, options));
+  status = fit_by_descent(problem, options, validation_weight, control, preconditioner, point, result);
+  if (!status.ok() && status.code != StatusCode::diverged) return status;
+  bound = lower_bound(problem, point, true);
+  space.leave(point, x);
   return status;
 }
 
@@ -66,8 +44,7 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   const FitOptions& options = caller.options();
   FitProblem problem(caller.data(), options.objective, caller.classes(), *sizes.table, options.execution.threads,
                      sizes.training, caller.penalties(options.objective.l2));
-  Solution solution{Vector(problem.parameters())};
-  const Vector& x = solution.x;
+  const Vector x(problem.parameters());
   status = caller.initial_point(problem, x);
   if (!status.ok()) return status;
   FitIdentity identity;
@@ -80,20 +57,19 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   FitResult result;
   result.solver = options.solver;
   const double validation_weight = sizes.validation.total_weight;
-  if (!is_over_all_rows(options.solver)) {
-    status = fit_by_mini_batches(problem, options, validation_weight, control, x, result);
-    if (status.ok() || status.code == StatusCode::diverged) solution.bound = lower_bound(problem, x, false);
-  } else if (options.preconditioner == Preconditioner::automatic &&
-             RowSpace::pays(problem.rows(), problem.features(), problem.classes())) {
-    status = descend_in_row_space(problem, options, caller.penalties(1), validation_weight, control, solution, result);
+  double bound = 0;
+  FitSpace space(problem, options, [&caller](double l2) { return caller.penalties(l2); });
+  if (is_over_all_rows(options.solver)) {
+    status = descend(space, validation_weight, control, x, bound, result);
   } else {
-    status = descend(problem, options, validation_weight, control, solution, result);
+    status = fit_by_mini_batches(problem, options, validation_weight, control, x, result);
+    if (status.ok() || status.code == StatusCode::diverged) bound = lower_bound(problem, x, false);
   }
   if (!status.ok() && status.code != StatusCode::diverged) return status;
   caller.round(problem, x);
-  const Status measured = measure(problem, x, solution.bound, options.tolerance, result);
+  const Status measured = measure(problem, x, bound, options.tolerance, result);
   if (!measured.ok()) return measured;
-  result.passes = problem.passes();
+  result.passes = space.passes();
   result.seconds = control.seconds();
   caller.give_back();
   given = result;

@@ -7,6 +7,7 @@
 #include "engine/fit/caller_side.hpp"
 #include "engine/fit/certificate.hpp"
 #include "engine/fit/descent.hpp"
+#include "engine/fit/fit_space.hpp"
 #include "engine/fit/folds.hpp"
 #include "engine/fit/sampled_rows.hpp"
 
@@ -15,6 +16,7 @@
 #include <limits>
 #include <new>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 namespace lanemax {
@@ -40,12 +42,10 @@ class Path {
         sizes_(sizes),
         points_(points),
         control_(options_, {}),
-        problem_(caller.data(), options_.objective, caller.classes(), *sizes.table, options_.execution.threads,
-                 sizes.training, caller.penalties(l2_[0])),
-        preconditioner_(problem_, choose_preconditioner(problem_, options_), true),
-        folds_(caller.data(), options_.objective, caller.classes(), options.folds, options_.seed),
-        x_(problem_.parameters()),
-        best_(problem_.parameters()) {
+        whole_(caller.data(), options_.objective, caller.classes(), *sizes.table, options_.execution.threads,
+               sizes.training, caller.penalties(l2_[0])),
+        space_(whole_, caller.options(), [&caller](double l2) { return caller.penalties(l2); }),
+        folds_wanted_(options.folds) {
     if (options_.progress != nullptr) {
       options_.progress = [](const FitProgress& progress, void* user) noexcept {
         const Path& self = *static_cast<const Path*>(user);
@@ -70,7 +70,7 @@ class Path {
   }
 
   Status run(PathResult& given) {
-    Status status = caller_.initial_point(problem_, x_);
+    Status status = find_place();
     if (status.ok()) status = prepare_folds();
     if (!status.ok()) return status;
     PathResult result;
@@ -92,11 +92,13 @@ class Path {
       }
       if (!point.finished) break;
     }
-    problem_.set_penalty(caller_.penalties(points_[result.best].l2));
-    caller_.round(problem_, best_);
-    status = measure(problem_, best_, best_bound_, options_.tolerance, result.fit);
+    space_.set_penalty(points_[result.best].l2);
+    const Vector best(whole_.parameters());
+    space_.leave(best_, best);
+    caller_.round(whole_, best);
+    status = measure(whole_, best, best_bound_, options_.tolerance, result.fit);
     if (!status.ok()) return status;
-    result.passes = problem_.passes() + other_passes_;
+    result.passes = space_.passes() + other_passes_;
     result.seconds = control_.seconds();
     caller_.give_back();
     given = result;
@@ -104,29 +106,43 @@ class Path {
   }
 
  private:
+  Status find_place() {
+    const Vector x(whole_.parameters());
+    Status status = caller_.initial_point(whole_, x);
+    if (status.ok()) status = space_.find(control_);
+    if (!status.ok()) return status;
+    x_ = space_.enter(x);
+    best_ = Vector(x_.size());
+    preconditioner_.emplace(space_.problem(), choose_preconditioner(space_.problem(), options_), true);
+    folds_.emplace(space_.data(), options_.objective, caller_.classes(), folds_wanted_, options_.seed);
+    return {};
+  }
+
   /// At the penalty of the point: all rows into x_, then the rows held out.
   Status fit_point(PathPoint& point) {
     l2_at_work_ = point.l2;
     fold_at_work_ = 0;
-    problem_.set_penalty(caller_.penalties(point.l2));
-    preconditioner_.penalty_changed();
-    const double before = problem_.passes();
-    Status status = descend(problem_, preconditioner_, x_, point.fit);
+    space_.set_penalty(point.l2);
+    preconditioner_->penalty_changed();
+    const double before = space_.passes();
+    Status status = descend(space_.problem(), *preconditioner_, x_, point.fit);
     if (!status.ok()) return status;
-    bound_ = lower_bound(problem_, x_, true);
-    status = measure(problem_, x_, bound_, options_.tolerance, point.fit);
+    bound_ = lower_bound(space_.problem(), x_, true);
+    const Vector x(whole_.parameters());
+    space_.leave(x_, x);
+    status = measure(whole_, x, bound_, options_.tolerance, point.fit);
     if (!status.ok()) return status;
-    point.fit.passes = problem_.passes() - before;
+    point.fit.passes = space_.passes() - before;
     point.converged = point.fit.converged;
     if (stopped(point.fit)) return {};
 
     std::vector<HeldOut> held;
-    if (folds_.count() == 0) {
+    if (folds_->count() == 0) {
       held.emplace_back();
-      status = judge(*caller_.options().validation, validation_rows_, x_, held.back());
+      status = judge(*space_.options().validation, validation_rows_, x_, held.back());
       if (!status.ok()) return status;
     }
-    for (std::size_t fold = 0; fold < folds_.count(); ++fold) {
+    for (std::size_t fold = 0; fold < folds_->count(); ++fold) {
       ++fold_at_work_;
       held.emplace_back();
       FitResult result;
@@ -142,17 +158,16 @@ class Path {
 
   /// The fold's rows into its weights, then those it holds out.
   Status fit_fold(std::size_t fold, double l2, FitResult& result, HeldOut& held) {
-    const std::vector<std::uint32_t> training = folds_.training(fold), held_out = folds_.held_out(fold);
+    const std::vector<std::uint32_t> training = folds_->training(fold), held_out = folds_->held_out(fold);
     const std::vector<std::size_t> absent = absent_classes(fold);
-    if (absent.size() + 1 >= folds_.classes()) {  // the one class that is there is certain
-      held.weight = size_of(caller_.data(), held_out).total_weight;
-      held.correct = caller_.data().labels == nullptr ? kNaN : held.weight;
+    if (absent.size() + 1 >= folds_->classes()) {  // the one class that is there is certain
+      held.weight = size_of(space_.data(), held_out).total_weight;
+      held.correct = space_.data().labels == nullptr ? kNaN : held.weight;
       result.reason = StopReason::tolerance;
       return {};
     }
-    const Batch batch = selected(caller_.data(), training);
-    FitProblem problem(batch, options_.objective, caller_.classes(), *sizes_.table, options_.execution.threads,
-                       size_of(batch, training), caller_.penalties(l2));
+    const Batch batch = selected(space_.data(), training);
+    FitProblem problem = space_.problem_of(batch, size_of(batch, training), l2);
     double* const kept = fold_weights_.data() + fold * x_.size();
     const Vector x(x_.size());
     std::copy_n(kept, x.size(), x.data());
@@ -164,19 +179,19 @@ class Path {
       share = share && std::isinf(x_[problem.weights() + c]);
     }
     problem.set_masked(x);
-    PreconditionerMatrix own(problem, preconditioner_.kind());
-    const Status status = descend(problem, share ? preconditioner_ : own, x, result);
+    PreconditionerMatrix own(problem, preconditioner_->kind());
+    const Status status = descend(problem, share ? *preconditioner_ : own, x, result);
     std::copy_n(x.data(), x.size(), kept);
-    other_passes_ += problem.passes() * static_cast<double>(training.size()) / static_cast<double>(problem_.rows());
+    other_passes_ += problem.passes() * work_of(training.size());
     if (!status.ok() || stopped(result)) return status;
-    return judge(caller_.data(), held_out, x, held);
+    return judge(space_.data(), held_out, x, held);
   }
 
   // Classes that have no place in a fold's fit. Smoothed targets have weight on every class.
   [[nodiscard]] std::vector<std::size_t> absent_classes(std::size_t fold) const {
     std::vector<std::size_t> absent;
-    for (std::size_t c = 0; options_.objective.label_smoothing == 0 && c < folds_.classes(); ++c) {
-      if (folds_.lacks(fold, c)) absent.push_back(c);
+    for (std::size_t c = 0; options_.objective.label_smoothing == 0 && c < folds_->classes(); ++c) {
+      if (folds_->lacks(fold, c)) absent.push_back(c);
     }
     return absent;
   }
@@ -194,25 +209,25 @@ class Path {
 
   Status prepare_folds() {
     std::size_t judges = 0;
-    if (folds_.count() == 0) {
-      const Batch& validation = *caller_.options().validation;
-      validation_rows_ = folds_.known_rows(validation);
+    if (folds_->count() == 0) {
+      const Batch& validation = *space_.options().validation;
+      validation_rows_ = folds_->known_rows(validation);
       judges = validation_rows_.size();
       left_out_ = sizes_.validation.rows - judges;
     } else {
-      if (folds_.count() > folds_.most_folds()) {
+      if (folds_->count() > folds_->most_folds()) {
         return fail(StatusCode::invalid_argument, "folds", "no more folds than rows");
       }
-      left_out_ = folds_.left_out();
-      judges = folds_.rows() - left_out_;
+      left_out_ = folds_->left_out();
+      judges = folds_->rows() - left_out_;
     }
     if (judges == 0) return fail(StatusCode::no_rows, "held-out rows", "one whose class some training row has, too");
     // The first fit of a fold begins at 0, but for classes that the caller masks: warm weights may have seen its rows.
-    fold_weights_ = Buffer<double>(folds_.count() * x_.size());
-    for (std::size_t fold = 0; fold < folds_.count(); ++fold) {
-      double* const bias = fold_weights_.data() + fold * x_.size() + problem_.weights();
-      for (std::size_t c = 0; c < x_.size() - problem_.weights(); ++c) {
-        bias[c] = std::isinf(x_[problem_.weights() + c]) ? -kInfinity : 0;
+    fold_weights_ = Buffer<double>(folds_->count() * x_.size());
+    for (std::size_t fold = 0; fold < folds_->count(); ++fold) {
+      double* const bias = fold_weights_.data() + fold * x_.size() + space_.problem().weights();
+      for (std::size_t c = 0; c < bias_count(caller_.classes()); ++c) {
+        bias[c] = std::isinf(x_[space_.problem().weights() + c]) ? -kInfinity : 0;
       }
     }
     return {};
@@ -247,8 +262,14 @@ class Path {
     held.loss = status.ok() ? value.data_loss : kInfinity;
     held.weight = size.total_weight;
     held.correct = batch.labels == nullptr ? kNaN : correct_weight(problem, x);
-    other_passes_ += static_cast<double>(size.rows) / static_cast<double>(problem_.rows());
+    other_passes_ += work_of(size.rows);
     return {};
+  }
+
+  /// Of a pass over so many rows, in passes over the whole.
+  [[nodiscard]] double work_of(std::size_t rows) {
+    return static_cast<double>(rows) / static_cast<double>(whole_.rows()) * space_.problem().pass_flops() /
+           whole_.pass_flops();
   }
 
   [[nodiscard]] double correct_weight(const FitProblem& problem, const Vector& x) const {
@@ -303,9 +324,11 @@ class Path {
   const FitSizes& sizes_;
   PathPoint* points_;
   Control control_;
-  FitProblem problem_;
-  PreconditionerMatrix preconditioner_;
-  Folds folds_;
+  FitProblem whole_;
+  FitSpace space_;  // where all points but the returned one are
+  std::size_t folds_wanted_;
+  std::optional<PreconditionerMatrix> preconditioner_;
+  std::optional<Folds> folds_;
   std::vector<std::uint32_t> validation_rows_;
   std::size_t left_out_ = 0;
   Vector x_, best_;

@@ -145,7 +145,7 @@ bool RowSpace::sum_products(Buffer<double>& gram, const Control& control) const 
   std::vector<Buffer<double>> scratch;
   for (int i = 0; i < threads; ++i) scratch.emplace_back(product_scratch(n));
   for (std::size_t begin = 0; begin < features; begin += most_columns) {
-    if (control.cancelled()) return false;
+    if (control.cancelled() || control.out_of_time()) return false;
     const std::size_t columns = std::min(most_columns, features - begin);
     const Slice slice{{left.values.data(), most_columns, n}, panels.data(), columns};
     parallel(threads, [&](const Team& team) {

@@ -30,7 +30,8 @@ class RowSpace {
   RowSpace(const RowSpace&) = delete;  // views point into it
   RowSpace& operator=(const RowSpace&) = delete;
 
-  /// Finds L. StatusCode::interrupted if the caller wants to stop, not_finite where a value of X is not.
+  /// Finds L. StatusCode::interrupted if the caller wants to stop or the time limit has passed, not_finite where a
+  /// value of X is not.
   [[nodiscard]] Status find(const Control& control);
 
   /// The rows that take part, in order: their coordinates, labels or targets, and weights.
