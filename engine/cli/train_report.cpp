@@ -52,6 +52,15 @@ std::string path_text(const TrainSummary& summary) {
   return text;
 }
 
+// Empty for a path that came to its end, or none.
+std::string what_an_early_end_saved(const TrainSummary& summary) {
+  const auto is_finished = [](const PathPoint& point) { return point.finished; };
+  const auto finished = std::count_if(summary.path.begin(), summary.path.end(), is_finished);
+  if (static_cast<std::size_t>(finished) == summary.path.size()) return {};
+  return std::to_string(finished) + " of " + std::to_string(summary.path.size()) + " penalties are finished, " +
+         (finished > 0 ? "the best of them is saved" : "the weights so far are saved");
+}
+
 std::string class_weight_kind(const std::string& choice) {
   if (choice.empty()) return "none";
   return choice == "balanced" ? "balanced" : "file";
@@ -138,7 +147,10 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
 
 void warn_about_training(const TrainOptions& options, const TrainSummary& summary) {
   const FitResult& fit = summary.fit;
-  if (!summary.status.ok()) {
+  if (const std::string saved = what_an_early_end_saved(summary); !saved.empty()) {
+    say(summary.status.ok() ? "warning: the path ended early (" + std::string(name_of(fit.reason)) + "): " + saved
+                            : "lanemax: training diverged: " + saved + "; expected --scale");
+  } else if (!summary.status.ok()) {
     say("lanemax: training diverged, the last good model is saved; expected a smaller --learning-rate, or --scale");
   } else if (!fit.converged) {
     say(std::string("warning: not converged (") + name_of(fit.reason) + "): the largest gradient entry is " +

@@ -75,32 +75,30 @@ class Path {
     if (!status.ok()) return status;
     PathResult result;
     result.left_out = left_out_;
-    double least = kInfinity;
-    for (at_ = 0; at_ < order_.size(); ++at_) {
-      const std::size_t index = order_[at_];
-      PathPoint point;
-      point.l2 = l2_[index];
+    for (at_ = 0; at_ < order_.size() && stopped_ == StopReason::none; ++at_) {
+      PathPoint& point = points_[order_[at_]];
       status = fit_point(point);
-      if (!status.ok()) return status;
-      points_[index] = point;
-      if (at_ == 0 || (point.finished && point.held_out_loss < least)) {
-        if (point.finished) least = point.held_out_loss;
-        result.best = index;
-        copy(best_, x_);
-        best_bound_ = bound_;
-        result.fit = point.fit;
-      }
-      if (!point.finished) break;
+      if (!status.ok() && status.code != StatusCode::diverged) return status;
+      const bool better = point.finished && point.held_out_loss < points_[result.best].held_out_loss;
+      if (at_ > 0 && !better) continue;
+      result.best = order_[at_];
+      copy(best_, x_);
+      best_bound_ = bound_;
     }
+    result.fit = points_[result.best].fit;
     problem_.set_penalty(caller_.penalties(points_[result.best].l2));
     caller_.round(problem_, best_);
-    status = measure(problem_, best_, best_bound_, options_.tolerance, result.fit);
-    if (!status.ok()) return status;
+    const Status measured = measure(problem_, best_, best_bound_, options_.tolerance, result.fit);
+    if (!measured.ok()) return measured;
+    if (stopped_ != StopReason::none) {
+      result.fit.reason = stopped_;
+      result.fit.converged = false;
+    }
     result.passes = problem_.passes() + other_passes_;
     result.seconds = control_.seconds();
     caller_.give_back();
     given = result;
-    return {};
+    return status;
   }
 
  private:
@@ -111,14 +109,14 @@ class Path {
     problem_.set_penalty(caller_.penalties(point.l2));
     preconditioner_.penalty_changed();
     const double before = problem_.passes();
+    bound_ = -kInfinity;
     Status status = descend(problem_, preconditioner_, x_, point.fit);
-    if (!status.ok()) return status;
+    if (!status.ok() || stopped_ != StopReason::none) return status;
     bound_ = lower_bound(problem_, x_, true);
     status = measure(problem_, x_, bound_, options_.tolerance, point.fit);
     if (!status.ok()) return status;
     point.fit.passes = problem_.passes() - before;
     point.converged = point.fit.converged;
-    if (stopped(point.fit)) return {};
 
     std::vector<HeldOut> held;
     if (folds_.count() == 0) {
@@ -131,9 +129,8 @@ class Path {
       held.emplace_back();
       FitResult result;
       status = fit_fold(fold, point.l2, result, held.back());
-      if (!status.ok()) return status;
+      if (!status.ok() || stopped_ != StopReason::none) return status;
       point.converged = point.converged && result.reason == StopReason::tolerance;
-      if (stopped(result)) return {};
     }
     summarise(held, point);
     point.finished = true;
@@ -168,7 +165,7 @@ class Path {
     const Status status = descend(problem, share ? preconditioner_ : own, x, result);
     std::copy_n(x.data(), x.size(), kept);
     other_passes_ += problem.passes() * static_cast<double>(training.size()) / static_cast<double>(problem_.rows());
-    if (!status.ok() || stopped(result)) return status;
+    if (!status.ok() || stopped_ != StopReason::none) return status;
     return judge(caller_.data(), held_out, x, held);
   }
 
@@ -183,11 +180,10 @@ class Path {
 
   Status descend(FitProblem& problem, PreconditionerMatrix& preconditioner, const Vector& x, FitResult& result) {
     result.solver = options_.solver;
-    return fit_by_descent(problem, options_, 0, control_, preconditioner, x, result);
-  }
-
-  [[nodiscard]] static bool stopped(const FitResult& fit) {
-    return fit.reason == StopReason::interrupted || fit.reason == StopReason::time_limit;
+    const Status status = fit_by_descent(problem, options_, 0, control_, preconditioner, x, result);
+    const bool early = result.reason == StopReason::interrupted || result.reason == StopReason::time_limit;
+    if (early || result.reason == StopReason::diverged) stopped_ = result.reason;
+    return status;
   }
 
   // ---- rows held out ----
@@ -313,6 +309,7 @@ class Path {
   double bound_ = 0, best_bound_ = 0, other_passes_ = 0;
   double l2_at_work_ = 0;
   std::size_t fold_at_work_ = 0;
+  StopReason stopped_ = StopReason::none;  // why the path ends early
 };
 
 Status check_path(const PathOptions& o, const PathPoint* points) {
@@ -351,9 +348,10 @@ Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points
     status = caller.map_features(*sizes.table);
     if (!status.ok()) return status;
     std::vector<PathPoint> staged(options.points);
+    for (std::size_t i = 0; i < options.points; ++i) staged[i].l2 = options.l2[i];
     Path path(caller, options, sizes, staged.data());
     status = path.run(result);
-    if (status.ok()) std::copy(staged.begin(), staged.end(), points);
+    if (status.ok() || status.code == StatusCode::diverged) std::copy(staged.begin(), staged.end(), points);
     return status;
   } catch (const std::bad_alloc&) {
     return fail(StatusCode::out_of_memory, "fit_path", "memory for the parameters and a few row blocks");

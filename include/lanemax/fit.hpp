@@ -32,6 +32,7 @@ enum class Schedule : std::uint8_t {
   step,    ///< a tenth of the rate after half, a hundredth after three quarters of the epochs
 };
 enum class StopReason : std::uint8_t {
+  none,  ///< has not stopped: never begun, or not yet at its end
   tolerance,
   epochs,
   max_iterations,
@@ -114,7 +115,7 @@ struct FitOptions {
 struct FitResult {
   Solver solver = Solver::automatic;
   Preconditioner preconditioner = Preconditioner::none;  ///< that was used last
-  StopReason reason = StopReason::epochs;
+  StopReason reason = StopReason::none;
   /// The tolerance was met: at the returned weights or, where rounding them to the caller's type has moved the
   /// gradient, just before.
   bool converged = false;
