@@ -153,7 +153,7 @@ TEST_P(PathTest, SameBitsForAnyThreadsAndSeedsDiffer) {
 }
 
 TEST_P(PathTest, InterruptedItKeepsWhatIsFinished) {
-  for (const std::size_t after : {1U, 10U, 25U, 40U}) {
+  for (const std::size_t after : {1U, 10U, 25U, 40U, 60U, 80U, 100U}) {
     PathOptions o = options(3);
     std::size_t calls[2] = {0, after};
     o.fit.user = calls;
@@ -166,8 +166,60 @@ TEST_P(PathTest, InterruptedItKeepsWhatIsFinished) {
     for (const float w : r.w) EXPECT_TRUE(std::isfinite(w) && w != -7);
     EXPECT_FALSE(r.points[0].finished);  // the smallest penalty comes last
     EXPECT_TRUE(std::isfinite(r.result.fit.objective));
+    EXPECT_EQ(r.result.fit.reason, StopReason::interrupted);
+    EXPECT_FALSE(r.result.fit.converged);
+    EXPECT_EQ(r.points[r.result.best].finished, r.points[1].finished);
     if (r.points[2].finished) {
       EXPECT_TRUE(r.points[1].finished);
+    }
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(r.points[i].l2, kPenalties[i]);
+      if (r.points[i].finished) {
+        EXPECT_EQ(r.points[i].fit.reason, StopReason::tolerance);
+      }
+    }
+    if (!r.points[1].finished) {
+      EXPECT_EQ(r.points[0].fit.reason, StopReason::none);
+    }
+  }
+}
+
+// A fit whose data grows beyond all numbers while the path is on its way.
+TEST_P(PathTest, DivergedItKeepsWhatIsFinished) {
+  struct Growing {
+    double* x;
+    std::size_t values;
+    double at_l2;
+    std::size_t at_fold;
+  };
+  const PathRun whole = run(options(3), arrays_.batch);
+  for (const auto& [l2, fold] : {std::pair{1.0, 0U}, {1.0, 2U}, {0.1, 0U}, {0.1, 3U}, {0.01, 1U}}) {
+    SCOPED_TRACE(text(l2, " fold ", fold));
+    std::vector<double> x(problem_.x);
+    Batch data = arrays_.batch;
+    data.features = {x.data(), problem_.rows, problem_.features};
+    PathOptions o = options(3);
+    Growing growing{x.data(), x.size(), l2, fold};
+    o.fit.user = &growing;
+    o.fit.progress = [](const FitProgress& progress, void* user) noexcept {
+      const auto& self = *static_cast<const Growing*>(user);
+      if (progress.l2 != self.at_l2 || progress.fold != self.at_fold) return true;
+      for (std::size_t i = 0; i < self.values; ++i) self.x[i] = i % 2 == 0 ? 1e308 : -1e308;
+      return true;
+    };
+    o.fit.solver = Solver::newton;  // looks at the data anew in every iteration
+    o.fit.preconditioner = Preconditioner::none;
+    const PathRun r = run(o, data);
+    EXPECT_EQ(r.status.code, StatusCode::diverged) << message(r.status);
+    EXPECT_EQ(r.result.fit.reason, StopReason::diverged);
+    EXPECT_FALSE(r.result.fit.converged);
+    for (const float w : r.w) EXPECT_TRUE(std::isfinite(w));
+    const std::size_t finished = l2 == 1 ? 0 : l2 == 0.1 ? 1 : 2, order[] = {1, 2, 0};
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(r.points[order[i]].finished, i < finished);
+    EXPECT_EQ(r.result.best, finished == 2 && whole.points[2].held_out_loss < whole.points[1].held_out_loss ? 2U : 1U);
+    if (finished > 0) {
+      EXPECT_NEAR(r.points[1].held_out_loss, whole.points[1].held_out_loss, 1e-6);
+      EXPECT_GT(std::abs(r.w[0]), 0);
     }
   }
 }

@@ -170,7 +170,7 @@ Status run_path(const TrainOptions& options, const FitOptions& fit, const Batch&
   summary.path.resize(path.points);
   PathResult result;
   const Status status = fit_path(training, path, summary.path.data(), weights, bias, result);
-  if (!status.ok()) return status;
+  if (!status.ok() && status.code != StatusCode::diverged) return status;
   summary.best = result.best;
   summary.left_out = result.left_out;
   summary.l2 = options.l2_path[result.best];

@@ -58,6 +58,15 @@ std::string path_text(const TrainSummary& summary) {
   return text;
 }
 
+// Empty for a path that came to its end, or none.
+std::string what_an_early_end_saved(const TrainSummary& summary) {
+  const auto is_finished = [](const PathPoint& point) { return point.finished; };
+  const auto finished = std::count_if(summary.path.begin(), summary.path.end(), is_finished);
+  if (static_cast<std::size_t>(finished) == summary.path.size()) return {};
+  return std::to_string(finished) + " of " + std::to_string(summary.path.size()) + " penalties are finished, " +
+         (finished > 0 ? "the best of them is saved" : "the weights so far are saved");
+}
+
 std::string class_weight_kind(const std::string& choice) {
   if (choice.empty()) return "none";
   return choice == "balanced" ? "balanced" : "file";
@@ -144,10 +153,13 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
 
 void warn_about_training(const TrainOptions& options, const TrainSummary& summary) {
   const FitResult& fit = summary.fit;
-  if (!summary.status.ok()) {
-    const bool has_rate = fit.learning_rate > 0;
-    say(std::string("lanemax: training diverged, the last good model is saved; expected ") +
-        (has_rate ? "a smaller --learning-rate, or --scale" : "features of a smaller range, or --scale standard"));
+  const std::string cure = fit.learning_rate > 0 ? "a smaller --learning-rate, or --scale"
+                                                 : "features of a smaller range, or --scale standard";
+  if (const std::string saved = what_an_early_end_saved(summary); !saved.empty()) {
+    say(summary.status.ok() ? "warning: the path ended early (" + std::string(name_of(fit.reason)) + "): " + saved
+                            : "lanemax: training diverged: " + saved + "; expected " + cure);
+  } else if (!summary.status.ok()) {
+    say("lanemax: training diverged, the last good model is saved; expected " + cure);
   } else if (!fit.converged) {
     say(std::string("warning: not converged (") + name_of(fit.reason) + "): the largest gradient entry is " +
         readable(fit.gradient_norm) + ", the tolerance " + readable(options.fit.tolerance));

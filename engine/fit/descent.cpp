@@ -187,7 +187,7 @@ Status Descent::iterate(StopReason& reason) {
     if (searched.ok()) {
       accept();
       status = validate(reason);
-      if (reason != StopReason::epochs) return status;
+      if (reason != StopReason::none) return status;
     } else if (searched.code == StatusCode::interrupted) {
       status = searched;
     } else if (!wide) {
@@ -312,7 +312,7 @@ Status Descent::validate(StopReason& reason) {
       reason = StopReason::early_stopping;
     }
   }
-  if (!report(loss) && reason == StopReason::epochs) reason = StopReason::interrupted;
+  if (!report(loss) && reason == StopReason::none) reason = StopReason::interrupted;
   return {};
 }
 

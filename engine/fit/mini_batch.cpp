@@ -46,6 +46,7 @@ class MiniBatch final : public Resumable {
     if (status.ok()) status = control_.resume(*this);
     if (status.ok()) replay_shuffles();
     if (status.ok() && !has_reached_most()) status = epochs();
+    if (status.ok() && result_.reason == StopReason::none) result_.reason = StopReason::epochs;
     if (status.ok()) status = control_.finish(*this, result_.reason);
     if (!status.ok() && status.code != StatusCode::diverged) return status;
     if (result_.reason == StopReason::early_stopping || result_.reason == StopReason::diverged) restore_best();
@@ -150,7 +151,7 @@ class MiniBatch final : public Resumable {
       const double epoch_start = control_.seconds();
       const std::uint64_t seen_before = seen_;
       Status status = one_epoch();
-      if (!status.ok() || result_.reason != StopReason::epochs) return status;
+      if (!status.ok() || result_.reason != StopReason::none) return status;
       const double mean_loss = loss_sum_ / (mean_weight() * static_cast<double>(std::max<std::uint64_t>(seen_, 1)));
       const double rows_per_second =
           static_cast<double>(seen_ - seen_before) / std::max(control_.seconds() - epoch_start, 1e-9);
@@ -158,7 +159,7 @@ class MiniBatch final : public Resumable {
       batch_ = seen_ = 0;
       loss_sum_ = 0;
       status = end_epoch(mean_loss, rows_per_second);
-      if (!status.ok() || result_.reason != StopReason::epochs) return status;
+      if (!status.ok() || result_.reason != StopReason::none) return status;
     }
     return {};
   }
@@ -187,7 +188,7 @@ class MiniBatch final : public Resumable {
       if (problem_.gradient_norm(gradient()) <= options_.tolerance) result_.reason = StopReason::tolerance;
     }
     last_loss_ = mean_loss;
-    if (!report(mean_loss, validation_loss, rows_per_second) && result_.reason == StopReason::epochs) {
+    if (!report(mean_loss, validation_loss, rows_per_second) && result_.reason == StopReason::none) {
       result_.reason = StopReason::interrupted;
     }
     return {};

@@ -35,6 +35,7 @@ const char* name_of(Schedule schedule) noexcept {
 }
 const char* name_of(StopReason reason) noexcept {
   switch (reason) {
+    case StopReason::none: return "none";
     case StopReason::tolerance: return "tolerance";
     case StopReason::epochs: return "epochs";
     case StopReason::max_iterations: return "max_iterations";

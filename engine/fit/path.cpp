@@ -75,34 +75,32 @@ class Path {
     if (!status.ok()) return status;
     PathResult result;
     result.left_out = left_out_;
-    double least = kInfinity;
-    for (at_ = 0; at_ < order_.size(); ++at_) {
-      const std::size_t index = order_[at_];
-      PathPoint point;
-      point.l2 = l2_[index];
+    for (at_ = 0; at_ < order_.size() && stopped_ == StopReason::none; ++at_) {
+      PathPoint& point = points_[order_[at_]];
       status = fit_point(point);
-      if (!status.ok()) return status;
-      points_[index] = point;
-      if (at_ == 0 || (point.finished && point.held_out_loss < least)) {
-        if (point.finished) least = point.held_out_loss;
-        result.best = index;
-        copy(best_, x_);
-        best_bound_ = bound_;
-        result.fit = point.fit;
-      }
-      if (!point.finished) break;
+      if (!status.ok() && status.code != StatusCode::diverged) return status;
+      const bool better = point.finished && point.held_out_loss < points_[result.best].held_out_loss;
+      if (at_ > 0 && !better) continue;
+      result.best = order_[at_];
+      copy(best_, x_);
+      best_bound_ = bound_;
     }
+    result.fit = points_[result.best].fit;
     space_.set_penalty(points_[result.best].l2);
     const Vector best(whole_.parameters());
     space_.leave(best_, best);
     caller_.round(whole_, best);
-    status = measure(whole_, best, best_bound_, options_.tolerance, result.fit);
-    if (!status.ok()) return status;
+    const Status measured = measure(whole_, best, best_bound_, options_.tolerance, result.fit);
+    if (!measured.ok()) return measured;
+    if (stopped_ != StopReason::none) {
+      result.fit.reason = stopped_;
+      result.fit.converged = false;
+    }
     result.passes = space_.passes() + other_passes_;
     result.seconds = control_.seconds();
     caller_.give_back();
     given = result;
-    return {};
+    return status;
   }
 
  private:
@@ -110,9 +108,13 @@ class Path {
     const Vector x(whole_.parameters());
     Status status = caller_.initial_point(whole_, x);
     if (status.ok()) status = space_.find(control_);
-    if (!status.ok()) return status;
+    if (status.code == StatusCode::interrupted) {
+      stopped_ = control_.was_cancelled() ? StopReason::interrupted : StopReason::time_limit;
+    } else if (!status.ok()) {
+      return status;
+    }
     x_ = space_.enter(x);
-    best_ = Vector(x_.size());
+    best_ = space_.enter(x);
     preconditioner_.emplace(space_.problem(), choose_preconditioner(space_.problem(), options_), true);
     folds_.emplace(space_.data(), options_.objective, caller_.classes(), folds_wanted_, options_.seed);
     return {};
@@ -125,8 +127,9 @@ class Path {
     space_.set_penalty(point.l2);
     preconditioner_->penalty_changed();
     const double before = space_.passes();
+    bound_ = -kInfinity;
     Status status = descend(space_.problem(), *preconditioner_, x_, point.fit);
-    if (!status.ok()) return status;
+    if (!status.ok() || stopped_ != StopReason::none) return status;
     bound_ = lower_bound(space_.problem(), x_, true);
     const Vector x(whole_.parameters());
     space_.leave(x_, x);
@@ -134,7 +137,6 @@ class Path {
     if (!status.ok()) return status;
     point.fit.passes = space_.passes() - before;
     point.converged = point.fit.converged;
-    if (stopped(point.fit)) return {};
 
     std::vector<HeldOut> held;
     if (folds_->count() == 0) {
@@ -147,9 +149,8 @@ class Path {
       held.emplace_back();
       FitResult result;
       status = fit_fold(fold, point.l2, result, held.back());
-      if (!status.ok()) return status;
+      if (!status.ok() || stopped_ != StopReason::none) return status;
       point.converged = point.converged && result.reason == StopReason::tolerance;
-      if (stopped(result)) return {};
     }
     summarise(held, point);
     point.finished = true;
@@ -183,7 +184,7 @@ class Path {
     const Status status = descend(problem, share ? *preconditioner_ : own, x, result);
     std::copy_n(x.data(), x.size(), kept);
     other_passes_ += problem.passes() * work_of(training.size());
-    if (!status.ok() || stopped(result)) return status;
+    if (!status.ok() || stopped_ != StopReason::none) return status;
     return judge(space_.data(), held_out, x, held);
   }
 
@@ -198,11 +199,10 @@ class Path {
 
   Status descend(FitProblem& problem, PreconditionerMatrix& preconditioner, const Vector& x, FitResult& result) {
     result.solver = options_.solver;
-    return fit_by_descent(problem, options_, 0, control_, preconditioner, x, result);
-  }
-
-  [[nodiscard]] static bool stopped(const FitResult& fit) {
-    return fit.reason == StopReason::interrupted || fit.reason == StopReason::time_limit;
+    const Status status = fit_by_descent(problem, options_, 0, control_, preconditioner, x, result);
+    const bool early = result.reason == StopReason::interrupted || result.reason == StopReason::time_limit;
+    if (early || result.reason == StopReason::diverged) stopped_ = result.reason;
+    return status;
   }
 
   // ---- rows held out ----
@@ -333,9 +333,10 @@ class Path {
   std::size_t left_out_ = 0;
   Vector x_, best_;
   Buffer<double> fold_weights_;  // of every fold, at the last penalty that it was fitted with
-  double bound_ = 0, best_bound_ = 0, other_passes_ = 0;
+  double bound_ = -kInfinity, best_bound_ = -kInfinity, other_passes_ = 0;
   double l2_at_work_ = 0;
   std::size_t fold_at_work_ = 0;
+  StopReason stopped_ = StopReason::none;  // why the path ends early
 };
 
 Status check_path(const PathOptions& o, const PathPoint* points) {
@@ -374,9 +375,10 @@ Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points
     status = caller.map_features(*sizes.table);
     if (!status.ok()) return status;
     std::vector<PathPoint> staged(options.points);
+    for (std::size_t i = 0; i < options.points; ++i) staged[i].l2 = options.l2[i];
     Path path(caller, options, sizes, staged.data());
     status = path.run(result);
-    if (status.ok()) std::copy(staged.begin(), staged.end(), points);
+    if (status.ok() || status.code == StatusCode::diverged) std::copy(staged.begin(), staged.end(), points);
     return status;
   } catch (const std::bad_alloc&) {
     return fail(StatusCode::out_of_memory, "fit_path", "memory for the parameters and a few row blocks");

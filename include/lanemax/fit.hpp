@@ -19,7 +19,10 @@ enum class Solver : std::uint8_t {
 /// What lbfgs and newton know of the curvature beside the gradients: (approximate) inverses of parts of the Hessian,
 /// summed over a sample of the rows and refreshed as the fit goes on.
 enum class Preconditioner : std::uint8_t {
-  automatic,  ///< by operations and memory, from the shape; FitResult::preconditioner says what
+  /// By operations and memory, from the shape; FitResult::preconditioner says what. Of fewer rows than features (up to
+  /// some thousands of rows) the fit is then one of the rows' coordinates in the space that they span: the same optimum
+  /// and bound, curvature of all rows, no step that depends on D.
+  automatic,
   none,
   diagonal,  ///< the Hessian's diagonal
   gram,      ///< one (D + 1) x (D + 1) matrix for all classes: the rows' Gram matrix, weighted by their mean curvature
@@ -32,6 +35,7 @@ enum class Schedule : std::uint8_t {
   step,    ///< a tenth of the rate after half, a hundredth after three quarters of the epochs
 };
 enum class StopReason : std::uint8_t {
+  none,  ///< has not stopped: never begun, or not yet at its end
   tolerance,
   epochs,
   max_iterations,
@@ -114,7 +118,7 @@ struct FitOptions {
 struct FitResult {
   Solver solver = Solver::automatic;
   Preconditioner preconditioner = Preconditioner::none;  ///< that was used last
-  StopReason reason = StopReason::epochs;
+  StopReason reason = StopReason::none;
   /// The tolerance was met: at the returned weights or, where rounding them to the caller's type has moved the
   /// gradient, just before.
   bool converged = false;

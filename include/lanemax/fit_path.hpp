@@ -24,14 +24,17 @@ struct PathPoint {
   double held_out_loss_error = 0;  ///< standard error of it over the folds; NaN with fewer than two
   double held_out_accuracy = 0;    ///< by weight; NaN for target probabilities
   bool converged = false;          ///< the fit over all rows and those of all folds
-  bool finished = false;           ///< false: interrupted or out of time before; `held_out...` mean nothing
+  bool finished = false;           ///< false: the path ended before; of the point only `l2` counts
 };
 
 struct PathResult {
-  std::size_t best = 0;  ///< the point with the least held-out loss; of equal ones, that of the largest penalty
+  /// The finished point with the least held-out loss; of equal ones, that of the largest penalty. Without a finished
+  /// point, the largest penalty.
+  std::size_t best = 0;
   /// Rows that were held out and judge nothing, because no row of their class trained the fit that they would judge.
   std::size_t left_out = 0;
-  FitResult fit;      ///< at the returned weights
+  /// At the returned weights. Where the path ended early, `reason` says why, and `converged` is false.
+  FitResult fit;
   double passes = 0;  ///< of everything, folds included, in passes over all rows
   double seconds = 0;
 };
@@ -48,8 +51,11 @@ struct PathResult {
 /// training part; a row that is selected twice is dealt as one. A class that a training part lacks takes no part in
 /// that fit, and rows with such a class in their target are left out of the held-out loss, its standard error and the
 /// accuracy, as are validation rows of a class that no row trains. no_rows if that is all of them. X is read in place.
-/// With `standardise`, all folds share the map of all rows. Errors are those of fit(); an option that does not fit is
-/// invalid_argument.
+/// With `standardise`, all folds share the map of all rows.
+///
+/// A path that is interrupted, out of time or diverges ends there and hands over what is finished; if that is not even
+/// the largest penalty, its weights so far. StatusCode::diverged: some fit did; all outputs are set. Other errors are
+/// those of fit(), and leave the outputs untouched; an option that does not fit is invalid_argument.
 [[nodiscard]] Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points,
                               MatrixView<float> weights, float* bias, PathResult& result) noexcept;
 
