@@ -154,6 +154,35 @@ TEST_F(CommandTest, HelpShowsDefaultsAndConventions) {
   }
 }
 
+// To the letter: CLI11's own help is another in each of its versions.
+TEST_F(CommandTest, HelpIsLaidOutTheSameEverywhere) {
+  const std::string indent(36, ' ');
+  const std::string train = run({"train", "--help"}).out;
+  EXPECT_TRUE(
+      train.starts_with("Fits a linear classifier and saves it.\n"
+                        "Usage: lanemax train [OPTIONS]\n"
+                        "\n"
+                        "Options:\n"
+                        "  -h,--help                         print this help and exit\n"
+                        "  --data FILE ... REQUIRED          samples: "))
+      << train;
+  for (const char* part : {"\n  --labels FILE                     IDX", "\n  --seed S=0                        of",
+                           "\n  --resume                          go", "\n\nConventions:\n  What is minimised"}) {
+    EXPECT_NE(train.find(part), std::string::npos) << part;
+  }
+  EXPECT_NE(train.find("\n  --loss softmax|hinge|logistic=softmax\n" + indent + "what is"), std::string::npos);
+  EXPECT_TRUE(train.ends_with("once.\n") && !train.ends_with("\n\n"));
+
+  // An option is on one line, or on two if its left side is too long; nothing is wrapped.
+  for (const char* command : {"train", "evaluate", "predict", "info", "selfcheck"}) {
+    const std::vector<std::string> lines = split_lines(run({command, "--help"}).out);
+    for (std::size_t i = 4; i < lines.size() && !lines[i].empty(); ++i) {
+      const bool after_long = lines[i - 1].size() >= indent.size() && lines[i - 1].find("  ", 2) == std::string::npos;
+      EXPECT_TRUE(lines[i].starts_with(after_long ? indent : "  -")) << command << ": " << lines[i];
+    }
+  }
+}
+
 TEST_F(CommandTest, HingeAndLogisticModelsServe) {
   EXPECT_EQ(train(plus(csv_, {"--loss", "hinge"}))["loss"], "hinge");
   const CommandResult hinge = run({"evaluate", "--model", "@m", "--data", "@all.csv", "--json"});

@@ -127,9 +127,10 @@ elseif(MODE STREQUAL "tiles")
       math(EXPR tiles "${tiles} + 1")
 
       # What was looked at is the tile: it has a loop, from a jump back to its target, that feeds every accumulator.
+      # (A jump to an address in a register is a switch.)
       find_instructions(products "(v?mulp[sd]|vfn?madd[0-9]+p[sd]|fmla|fmul)[ \t]" "${tile}")
       find_instructions(ends "ret" "${tile}")
-      string(REGEX MATCHALL "\n *[0-9a-f]+:[ \t]+(j[a-z]+|b|b\\.[a-z]+|cbn?z|tbn?z)[ \t][^\n]*" jumps "${tile}")
+      string(REGEX MATCHALL "\n *[0-9a-f]+:[ \t]+(j[a-z]+|b|b\\.[a-z]+|cbn?z|tbn?z)[ \t]+[^ \t*][^\n]*" jumps "${tile}")
       set(most 0)
       foreach(jump IN LISTS jumps)
         if(NOT jump MATCHES "([0-9a-f]+):.*[ \t,](0x)?([0-9a-f]+) <")

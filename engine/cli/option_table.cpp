@@ -129,4 +129,25 @@ CLI::Option* OptionTable::word(const std::string& name, const std::vector<std::s
   return add(name, list, checked, help);
 }
 
+std::string OptionTable::help() const {
+  constexpr std::size_t kHelpColumn = 36;
+  const CLI::App& app = app_;
+  std::string text = app.get_description() + "\nUsage: " + app.get_name() + " [OPTIONS]\n\nOptions:\n";
+  for (const CLI::Option* option : app.get_options()) {
+    std::string left = "  " + option->get_name(false, true);
+    if (!option->get_type_name().empty()) left += " " + option->get_type_name();
+    if (!option->get_default_str().empty()) left += "=" + option->get_default_str();
+    if (option->get_expected_max() > 1) left += " ...";
+    if (option->get_required()) left += " REQUIRED";
+    if (left.size() >= kHelpColumn) {
+      text += left + "\n";
+      left.clear();
+    }
+    left.resize(kHelpColumn, ' ');
+    text += left + option->get_description() + "\n";
+  }
+  if (!app.get_footer().empty()) text += "\n" + app.get_footer();
+  return text;
+}
+
 }  // namespace lanemax::cli

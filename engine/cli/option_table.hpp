@@ -25,7 +25,8 @@ struct NumberRange {
 };
 
 /// Declares options on a CLI11 parser. Values are taken as text and checked here, so that every refusal names the
-/// option, the text and what was expected. An option that takes one value may be given once.
+/// option, the text and what was expected. An option that takes one value may be given once. The help is written here,
+/// too: CLI11's differs from version to version.
 class OptionTable {
  public:
   explicit OptionTable(CLI::App& app) : app_(app) {}
@@ -52,6 +53,9 @@ class OptionTable {
     for (const auto& entry : choices) words.push_back(entry.first);
     return word(name, words, [&target, choices](std::size_t index) { target = choices[index].second; }, help);
   }
+
+  /// What the command does, a line `--name VALUE=default ... REQUIRED  help` per option, and the parser's footer.
+  [[nodiscard]] std::string help() const;
 
  private:
   CLI::Option* add(const std::string& name, const std::string& value_name,

@@ -410,11 +410,11 @@ void check_together(SelfcheckOptions& selfcheck) {
 template <class Options, class Add>
 Command parse_command(const char* name, const char* description, const std::vector<std::string>& words, Add add) {
   CLI::App app(description, std::string("lanemax ") + name);
-  app.get_formatter()->column_width(36);
+  app.set_help_flag("-h,--help", "print this help and exit");
   OptionTable table(app);
   Options options;
   add(app, table, options);
-  if (parse(app, words)) return PrintText{app.help()};
+  if (parse(app, words)) return PrintText{table.help()};
   check_together(options);
   if (options.run.threads == 0) options.run.threads = std::min(usable_cpus(), static_cast<int>(kMaxThreads));
   return options;

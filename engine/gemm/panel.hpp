@@ -16,7 +16,8 @@ namespace {
 //   gradient  feature  row       strip[k][i], copied from x  dlogits panels          dW panels [.][D][16]
 //
 // so one micro-kernel serves both: MR values of A are broadcast, NV vectors of B are loaded, MR * NV accumulators stay
-// in registers for the whole K block. X is never copied as a whole.
+// in registers for the whole K block. Where registers are few, only kPanelHeldVectors of the vectors of B stay in one
+// for all rows of the tile; the others are read again for each. X is never copied as a whole.
 //
 // Limit: the multiply-add units. Loads per k step are MR + NV against MR * NV multiply-adds. What stands in the way is
 // the gradient's walk down the columns of X: rows lie a multiple of a page apart as often as not, so that a column
@@ -94,11 +95,12 @@ template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
   const std::size_t stride = g.a_stride;
   const T* a = kRows ? g.a + i * stride : g.a + i * kCopies;
   const std::size_t b_panel = g.b_panel;
+  constexpr std::size_t kHeld = smaller(NV, Arch::kPanelHeldVectors);
   for (std::size_t k = 0; k < g.depth; ++k) {
     if constexpr (kWalk == Walk::columns) __builtin_prefetch(a + kPrefetchFeatures);
     V bv[NV];
 #pragma GCC unroll 32
-    for (std::size_t j = 0; j < NV; ++j) bv[j] = load_aligned<Arch>(b + offset(j, b_panel));
+    for (std::size_t j = 0; j < kHeld; ++j) bv[j] = load_aligned<Arch>(b + offset(j, b_panel));
 #pragma GCC unroll 32
     for (std::size_t m = 0; m < MR; ++m) {
       V av;
@@ -107,8 +109,13 @@ template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
       } else {
         av = V(kRows ? a[m * stride] : a[m]);
       }
+      // As if b had moved: a compiler cannot keep in registers what it read there for the row before.
+      if constexpr (kHeld < NV) asm("" : "+r"(b));
 #pragma GCC unroll 32
-      for (std::size_t j = 0; j < NV; ++j) acc[m][j] = Arch::madd(av, bv[j], acc[m][j]);
+      for (std::size_t j = 0; j < NV; ++j) {
+        if (j >= kHeld) bv[j] = load_aligned<Arch>(b + offset(j, b_panel));
+        acc[m][j] = Arch::madd(av, bv[j], acc[m][j]);
+      }
     }
     b += kPanel;
     a += kRows ? 1 : stride;

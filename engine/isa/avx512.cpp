@@ -25,7 +25,7 @@ struct Avx512 {
   static constexpr double kSerialFlops = 6e6;
 
   // 32 registers. Panel tiles of 24 accumulators; 14 x 1 leaves the broadcasts to embedded operands.
-  static constexpr std::size_t kPanelTileVectors = 4;
+  static constexpr std::size_t kPanelTileVectors = 4, kPanelHeldVectors = 4;
   static constexpr std::size_t panel_rows(std::size_t vectors) {
     return vectors == 4 ? 6 : vectors == 3 ? 8 : vectors == 2 ? 12 : 14;
   }

@@ -21,7 +21,7 @@ struct Neon {
   static constexpr double kSerialFlops = 6e6;
 
   // 32 registers: 24 accumulators; multiplying by a lane feeds four k steps from one load of X.
-  static constexpr std::size_t kPanelTileVectors = 4;
+  static constexpr std::size_t kPanelTileVectors = 4, kPanelHeldVectors = 4;
   static constexpr std::size_t panel_rows(std::size_t) { return 6; }
   static constexpr bool kLogitStrips = false, kGradientStrips = true, kSpreadStrips = false;
   static constexpr std::size_t kStripWidth = 24, kStripDepth = 192;

@@ -21,16 +21,11 @@ struct Sse2 {
   static constexpr bool kHasFma = false;
   static constexpr double kSerialFlops = 6e6;
 
-  // 16 registers, two-operand instructions: 12 accumulators, a value of A, a product, and of B what is left. g++ reads
-  // the vectors of B where they lie; clang loads them all first, and would keep accumulators of 3 x 4 on the stack
-  // (57 % of the speed).
-#ifdef __clang__
-  static constexpr std::size_t kPanelTileVectors = 2;
-  static constexpr std::size_t panel_rows(std::size_t) { return 6; }
-#else
-  static constexpr std::size_t kPanelTileVectors = 4;
+  // 16 registers, two-operand instructions: 12 accumulators, a value of A, a product, two vectors of B; the other two
+  // are operands in memory. Left to themselves, clang and g++ from 14 on load all four first and keep accumulators on
+  // the stack (60 % of the speed); 6 x 2 is 4 % slower.
+  static constexpr std::size_t kPanelTileVectors = 4, kPanelHeldVectors = 2;
   static constexpr std::size_t panel_rows(std::size_t) { return 3; }
-#endif
   static constexpr bool kLogitStrips = true, kGradientStrips = true, kSpreadStrips = true;
   // 79 % of peak; 6 x 96, 12 x 64, 12 x 96 and 3 x 192 within 2 %; two steps of K at once spill (47 %).
   static constexpr std::size_t kStripWidth = 6, kStripDepth = 192;
