@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The command as a user meets it: the real program, its files, its results.
+#include <lanemax/model.hpp>
+
 #include "tests/support/command_fixture.hpp"
 
 #include <cmath>
@@ -194,6 +196,24 @@ TEST_F(CommandTest, HingeAndLogisticModelsServe) {
   EXPECT_EQ(split_lines(logits.out)[0], "class,z_bee");
   const CommandResult logistic = run({"evaluate", "--model", "@m", "--data", "@two.csv", "--json"});
   EXPECT_GT(json::parse(logistic.out)["log_loss"].get<double>(), 0);
+}
+
+// The same rows, moved, and the same weights around a centre as far away: the same answers, to the digit.
+TEST_F(CommandTest, ModelsAroundACentreServe) {
+  train(csv_);
+  const Words predict{"predict", "--logits", "--data", "@unlabelled.csv", "--model"};
+  const Words evaluate{"evaluate", "--json", "--data", "@all.csv", "--model"};
+  const std::string predicted = run(plus(predict, {"@m"})).out, evaluated = run(plus(evaluate, {"@m"})).out;
+  lanemax::Model model;
+  ASSERT_TRUE(lanemax::load_model(path("m").c_str(), model).ok());
+  constexpr long kOffset = 1000;
+  model.centre.assign(kFeatures, kOffset);
+  ASSERT_TRUE(lanemax::save_model(model, path("centred").c_str()).ok());
+  write_text(path("all.csv"), table(true, false, kOffset));
+  write_text(path("unlabelled.csv"), table(false, false, kOffset));
+  EXPECT_EQ(run(plus(predict, {"@centred"})).out, predicted);
+  EXPECT_EQ(run(plus(evaluate, {"@centred"})).out, evaluated);
+  EXPECT_NE(run(plus(predict, {"@m"})).out, predicted);
 }
 
 TEST_F(CommandTest, UnknownLabelsCountAsWrong) {

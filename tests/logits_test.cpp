@@ -41,6 +41,12 @@ TEST_P(LogitsTest, MaskedAndNotFiniteF32) {
 TEST_P(LogitsTest, MaskedAndNotFiniteF64) {
   expect_ok(check_logits_special<double>(table()));
 }
+TEST_P(LogitsTest, SlicesMakeTheWholeF32) {
+  expect_ok(check_logits_slices<float>(table()));
+}
+TEST_P(LogitsTest, SlicesMakeTheWholeF64) {
+  expect_ok(check_logits_slices<double>(table()));
+}
 
 }  // namespace
 }  // namespace lanemax::checks

@@ -3,6 +3,9 @@
 #include "engine/model/checksum.hpp"
 #include "tests/support/model_bytes.hpp"
 
+#include <fstream>
+#include <iterator>
+
 namespace lanemax::test {
 namespace {
 
@@ -53,6 +56,24 @@ TEST(ModelFile, KeepsEveryLabel) {
   expect_round_trip(model);
 }
 
+TEST(ModelFile, KeepsEveryCentre) {
+  expect_round_trip(centred_model());
+  Model model = make_model(1, 1);
+  model.centre = {std::numeric_limits<double>::lowest()};
+  expect_round_trip(model);
+  model = make_model(3, 20001);
+  std::uint64_t state = 5;
+  for (std::size_t d = 0; d < model.features; ++d) {
+    model.centre.push_back(static_cast<double>(pattern(state)) * (1 + 0x1p-40 * static_cast<double>(d)));
+  }
+  expect_round_trip(model);
+  model = make_model(1, 3);
+  model.loss = Loss::logistic;
+  model.class_labels = {"before", "after"};
+  model.centre = {0, 0, 0};  // says nothing, and is kept
+  expect_round_trip(model);
+}
+
 TEST(ModelFile, KeepsManyScalingRecords) {
   Model model = make_model(1, 20000);
   std::uint64_t state = 7;
@@ -89,6 +110,59 @@ TEST(ModelFile, IsPlainSafetensors) {
   EXPECT_EQ(with_right_checksum(file), file);
 }
 
+// Format 2 is for what format 1 cannot hold; the rest of the file is as it was.
+TEST(ModelFile, ACentreMakesItFormat2) {
+  const Model model = centred_model();
+  const Bytes file = to_bytes(model);
+  const std::string header = header_of(file);
+  const std::size_t begin = 8 + header.size();
+  EXPECT_EQ(begin % 64, 0u);
+  EXPECT_NE(header.find(R"("lanemax_format":"2")"), std::string::npos);
+  EXPECT_NE(header.find(R"("centre":{"dtype":"F64","shape":[3],"data_offsets":[0,24]})"), std::string::npos);
+  EXPECT_NE(header.find(R"("bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]})"), std::string::npos);
+  EXPECT_NE(header.find(R"("weight":{"dtype":"F32","shape":[2,3],"data_offsets":[32,56]})"), std::string::npos);
+  ASSERT_EQ(file.size(), begin + 56);
+  EXPECT_EQ(std::memcmp(file.data() + begin, model.centre.data(), 24), 0);
+  EXPECT_EQ(std::memcmp(file.data() + begin + 24, model.bias.data(), 8), 0);
+  EXPECT_EQ(std::memcmp(file.data() + begin + 32, model.weight.data(), 24), 0);
+  EXPECT_EQ(with_right_checksum(file), file);
+}
+
+// ---- files that were written once load for ever, and are written again to the byte ----
+
+Model golden_model() {
+  Model model;
+  model.features = 3;
+  model.weight = {0.5F, -0.25F, 3.0F, Limits::denorm_min(), -0.0F, Limits::max(), -1.5F, 2.0F, 0.1F};
+  model.bias = {1.5F, -Limits::infinity(), -0.125F};
+  model.class_labels = {"-1", "caf\xC3\xA9, \"big\"", "2"};
+  model.feature_names = {"time", "b\\c", ""};
+  model.scaling_centre = {-0.0F, 0.1F, 16777216.0F};
+  model.scaling_factor = {1.0F, Limits::denorm_min(), Limits::max()};
+  model.training = {{"solver", "lbfgs"}, {"l2", "0.001"}};
+  return model;
+}
+
+void expect_golden(const char* name, const Model& model) {
+  const std::string path = LANEMAX_SOURCE_DIR "/tests/golden/" + std::string{name};
+  Model read;
+  const Status status = load_model(path.c_str(), read);
+  ASSERT_TRUE(status.ok()) << path << ": " << message(status);
+  expect_same(model, read);
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_EQ(to_bytes(model), Bytes(std::istreambuf_iterator<char>(file), {}));
+}
+
+TEST(ModelFile, Format1OfTheFirstRelease) {
+  expect_golden("model_format_1.safetensors", golden_model());
+}
+
+TEST(ModelFile, Format2WithACentre) {
+  Model model = golden_model();
+  model.centre = {1700000000.1, -0.0, 20180131.0};
+  expect_golden("model_format_2.safetensors", model);
+}
+
 TEST(ModelFile, ReadsFilesOfOthers) {
   Model model;
   Status status = from_bytes(foreign({}), model);
@@ -113,22 +187,24 @@ TEST(ModelFile, ReadsFilesOfOthers) {
 // ---- damage ----
 
 TEST(ModelFile, EveryTruncationIsRefused) {
-  const Bytes file = to_bytes(small_model());
-  Model model;
-  for (std::size_t size = 0; size < file.size(); ++size) {
-    const Bytes cut(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(size));
-    EXPECT_EQ(from_bytes(cut, model).code, StatusCode::bad_model) << size;
+  for (const Bytes& file : {to_bytes(small_model()), to_bytes(centred_model())}) {
+    Model model;
+    for (std::size_t size = 0; size < file.size(); ++size) {
+      const Bytes cut(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(size));
+      EXPECT_EQ(from_bytes(cut, model).code, StatusCode::bad_model) << size;
+    }
+    EXPECT_EQ(model.features, 0u);
   }
-  EXPECT_EQ(model.features, 0u);
 }
 
 TEST(ModelFile, EveryFlippedBitIsRefused) {
-  const Bytes file = to_bytes(small_model());
-  Model model;
-  for (std::size_t bit = 0; bit < 8 * file.size(); ++bit) {
-    Bytes flipped = file;
-    flipped[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
-    EXPECT_EQ(from_bytes(flipped, model).code, StatusCode::bad_model) << "byte " << bit / 8 << " bit " << bit % 8;
+  for (const Bytes& file : {to_bytes(small_model()), to_bytes(centred_model())}) {
+    Model model;
+    for (std::size_t bit = 0; bit < 8 * file.size(); ++bit) {
+      Bytes flipped = file;
+      flipped[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
+      EXPECT_EQ(from_bytes(flipped, model).code, StatusCode::bad_model) << "byte " << bit / 8 << " bit " << bit % 8;
+    }
   }
 }
 
@@ -168,6 +244,16 @@ TEST(ModelFile, RefusesModelsThatMakeNoSense) {
   expect(changed([](Model& m) { m.bias.clear(); }), StatusCode::shape_mismatch, "bias");
   expect(changed([](Model& m) { m.class_labels.pop_back(); }), StatusCode::shape_mismatch, "class_labels");
   expect(changed([](Model& m) { m.feature_names.pop_back(); }), StatusCode::shape_mismatch, "feature_names");
+  expect(changed([](Model& m) { m.centre.resize(2); }), StatusCode::shape_mismatch, "centre");
+  expect(changed([](Model& m) { m.centre.resize(4); }), StatusCode::shape_mismatch, "centre");
+  expect(changed([](Model& m) {
+           m.centre = {0, 0, std::numeric_limits<double>::infinity()};
+         }),
+         StatusCode::not_finite, "centre");
+  expect(changed([](Model& m) {
+           m.centre = {std::numeric_limits<double>::quiet_NaN(), 0, 0};
+         }),
+         StatusCode::not_finite, "centre");
   expect(changed([](Model& m) { m.scaling_centre.pop_back(); }), StatusCode::shape_mismatch, "scaling_centre");
   expect(changed([](Model& m) { m.scaling_factor.push_back(1); }), StatusCode::shape_mismatch, "scaling_factor");
   expect(changed([](Model& m) { m.loss = Loss::logistic; }), StatusCode::shape_mismatch, "bias");

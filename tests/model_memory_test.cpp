@@ -10,6 +10,8 @@ TEST(ModelMemory, TakesNoMemoryForClaims) {
       {.weight_shape = "[1073741824,65536]", .weight_offsets = "[8,281474976710664]"},
       {.weight_shape = "[2,1099511627776]", .weight_offsets = "[8,8796093022216]"},
       {.bias_shape = "[1099511627776]", .bias_offsets = "[0,4398046511104]"},
+      {.metadata = R"("__metadata__":{"lanemax_format":"2"},)",
+       .more = R"(,"centre":{"dtype":"F64","shape":[549755813888],"data_offsets":[24,4398046511128]})"},
   };
   for (const Pieces& claim : claims) {
     const Bytes file = foreign(claim);
@@ -23,7 +25,7 @@ TEST(ModelMemory, TakesNoMemoryForClaims) {
 }
 
 TEST(ModelMemory, EveryFailedAllocationIsReported) {
-  const Model model = small_model();
+  const Model model = centred_model();
   const Bytes file = to_bytes(model);
   for (long n = 0;; ++n) {
     Model read;

@@ -194,8 +194,10 @@ TEST(ModelRefusal, NumbersThatAreNone) {
 }
 
 TEST(ModelRefusal, OurMetadata) {
-  expect_refused(edited("format\":\"1", "format\":\"2"), "lanemax_format", "newer", "2");
-  expect_refused(edited("format\":\"1", "format\":\"x"), "lanemax_format", "1", "x");
+  expect_refused(edited("format\":\"1", "format\":\"3"), "lanemax_format", "newer", "3");
+  for (const char* bad : {"x", "", "0", "01", "1.0", "-1", " 1", "2 ", "02"}) {
+    expect_refused(edited("format\":\"1", "format\":\"" + std::string{bad}), "lanemax_format", "1 or 2", bad);
+  }
   expect_refused(edited("lanemax_format", "lanemax_farmat"), "lanemax_format", "present");
   expect_refused(edited("\"loss\"", "\"lass\""), "loss", "present");
   expect_refused(edited("class_labels", "class_babels"), "class_labels", "present");
@@ -220,6 +222,63 @@ TEST(ModelRefusal, OurMetadata) {
   expect_refused(edited("[-0,0.1,16777216]", "[-0,nan,1]"), "scaling_centre", "finite", "nan");
 }
 
+// The centre's tensor: no other type, shape, name, place or format than its own.
+TEST(ModelRefusal, Centres) {
+  const Model model = centred_model();
+  const auto with = [&](std::string_view from, std::string_view to) { return edited(from, to, model); };
+  Model read;
+  ASSERT_TRUE(from_bytes(with("\"2\"", "\"2\""), read).ok());
+  expect_refused(with("format\":\"2", "format\":\"1"), "tensor", "no tensor but weight and bias", "centre");
+  expect_refused(with("format\":\"2", "format\":\"3"), "lanemax_format", "newer", "3");
+  expect_refused(edited("format\":\"1", "format\":\"2"), "lanemax_format", "1: nothing in the file", "2");
+  expect_refused(with("\"training.l2\"", "\"running.l2\""), "metadata key", "format 2 knows", "running.l2");
+  expect_refused(with("\"centre\":", "\"center\":"), "tensor dtype", "F32", "center: F64");
+  expect_refused(with(R"("centre":{"dtype":"F64","shape":[3])", R"("center":{"dtype":"F32","shape":[6])"), "tensor",
+                 "no tensor but weight, bias and centre", "center");
+  expect_refused(with(R"("F64","shape":[3])", R"("F32","shape":[6])"), "tensor dtype", "F64", "centre: F32");
+  expect_refused(with(R"("F64")", R"("U64")"), "tensor dtype", "F64", "centre: U64");
+  expect_refused(with(R"("F64")", R"("BF16")"), "tensor dtype", "F64", "centre: BF16");
+  expect_refused(with(R"("F64","shape":[3])", R"("F64","shape":[6])"), "tensor data_offsets", "the shape needs",
+                 "centre");
+  expect_refused(with(R"("F64","shape":[3])", R"("F64","shape":[1,3])"), "shape of centre", "[features]", "[1, 3]");
+  expect_refused(with(R"("F64","shape":[3])", R"("F64","shape":[3,1])"), "shape of centre", "[features]", "[3, 1]");
+  expect_refused(with(R"("F64","shape":[3])", R"("F64","shape":[0,3])"), "tensor shape", "no dimension", "centre");
+  expect_refused(with(R"("F64","shape":[3])", R"("F64","shape":[2305843009213693952,8])"), "tensor shape", "2^53");
+  expect_refused(with(R"("F64","shape":[3])", R"("F64","shape":[4503599627370496,512])"), "tensor shape", "2^64");
+  expect_refused(with(R"("data_offsets":[0,24])", R"("data_offsets":[8,32])"), "tensor data_offsets", "no overlap");
+  expect_refused(with(R"("data_offsets":[0,24])", R"("data_offsets":[24,0])"), "tensor data_offsets", "an end behind");
+  expect_refused(with(R"("centre":)", R"("bias":)"), "tensor dtype", "F32", "bias: F64");
+  expect_refused(with(R"("weight":{"dtype":"F32","shape":[2,3])", R"("weight":{"dtype":"F64","shape":[1,3])"),
+                 "tensor dtype", "F32", "weight: F64");
+
+  const Bytes longer = foreign({.metadata = R"("__metadata__":{"lanemax_format":"2","checksum":"0000000000000000"},)",
+                                .more = R"(,"centre":{"dtype":"F64","shape":[3],"data_offsets":[24,48]})",
+                                .data = 12});
+  expect_refused(with_right_checksum(longer), "shape of centre", "as many as weight has columns", "[3]");
+
+  // Somebody else's file says nothing about what its tensors are for.
+  const Pieces unmarked{.more = R"(,"centre":{"dtype":"F64","shape":[2],"data_offsets":[24,40]})", .data = 10};
+  expect_refused(foreign(unmarked), "tensor", "no tensor but weight and bias", "centre");
+}
+
+TEST(ModelRefusal, CentresThatAreNoNumbers) {
+  const Bytes file = to_bytes(centred_model());
+  const std::size_t data = 8 + header_length(file);
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
+                           -std::numeric_limits<double>::infinity()}) {
+    for (std::size_t d = 0; d < 3; ++d) {
+      Bytes broken = file;
+      std::memcpy(broken.data() + data + 8 * d, &bad, 8);
+      broken = with_right_checksum(broken);
+      expect_refused(broken, "centre", "a finite number");
+      Model model;
+      const Status status = from_bytes(broken, model);
+      EXPECT_EQ(status.column, static_cast<std::int64_t>(d));
+      EXPECT_EQ(status.byte, static_cast<std::int64_t>(data + 8 * d));
+    }
+  }
+}
+
 TEST(ModelRefusal, ChecksumItself) {
   const Bytes file = to_bytes(small_model());
   const std::string digits(file.begin() + static_cast<std::ptrdiff_t>(checksum_position(file)),
@@ -240,6 +299,9 @@ TEST(ModelRefusal, ChecksumItself) {
 TEST(ModelRefusal, ANewerVersionIsNamedFirst) {
   const Bytes newer = foreign({.metadata = R"("__metadata__":{"lanemax_format":"3"},)", .weight_dtype = "\"BF16\""});
   expect_refused(newer, "lanemax_format", "newer", "3");
+  // Not so what is wrong in a format that is known.
+  const Bytes known = foreign({.metadata = R"("__metadata__":{"lanemax_format":"2"},)", .weight_dtype = "\"BF16\""});
+  expect_refused(known, "tensor dtype", "F32", "weight: BF16");
 }
 
 }  // namespace

@@ -180,15 +180,19 @@ TEST_P(NoAllocationTest, ObjectiveAndSteps) {
 }
 
 TEST_P(NoAllocationTest, Predictions) {
-  for (const Shape& s : {Shape{3000, 20, 3}, Shape{1000, 64, 10}, Shape{700, 60, 1100}}) {
+  for (const Shape& s : {Shape{3000, 20, 3}, Shape{1000, 64, 10}, Shape{700, 60, 1100}, Shape{40, 3000, 10}}) {
     Model model;
     model.features = s.features;
     model.weight.assign(s.classes * s.features, 0.25f);
     model.bias.assign(s.classes, 0);
     for (std::size_t c = 0; c < s.classes; ++c) model.class_labels.push_back(std::to_string(c));
-    Predictor predictor;
+    Model around_centre = model;
+    around_centre.centre.assign(s.features, 1e9);
+    Predictor predictor, centred;
     ASSERT_TRUE(Predictor::create(model, Isa::process_default, predictor).ok());
+    ASSERT_TRUE(Predictor::create(around_centre, Isa::process_default, centred).ok());
     const std::vector<float> x(s.rows * s.features, 0.5f);
+    const std::vector<double> wide(x.begin(), x.end());
     std::vector<std::int32_t> classes(s.rows), top(s.rows * 2);
     std::vector<float> probabilities(s.rows * s.classes), logits(probabilities.size()), top_p(s.rows * 2);
     Predictions out;
@@ -199,14 +203,20 @@ TEST_P(NoAllocationTest, Predictions) {
     out.top_probabilities = top_p.data();
     out.top_k = 2;
     const Aligned scratch(predictor.workspace_bytes(GetParam()));
-    expect_none("predict", [&] {
-      Status status;
-      if (predictor.predict(x.data()) != 0) status.code = StatusCode::bad_data;
-      return status;
-    });
-    expect_none("predict_batch", [&] {
-      return predictor.predict_batch({x.data(), s.rows, s.features}, scratch.view(), GetParam(), out);
-    });
+    for (const Predictor* who : {&predictor, &centred}) {
+      SCOPED_TRACE(who == &centred ? "around a centre" : "without one");
+      const auto class_of = [&](const auto& samples) {
+        Status status;
+        if (who->predict(samples.data()) != 0) status.code = StatusCode::bad_data;
+        return status;
+      };
+      expect_none("predict, f32", [&] { return class_of(x); });
+      expect_none("predict, f64", [&] { return class_of(wide); });
+      for (const FeaturesView& samples :
+           {FeaturesView(x.data(), s.rows, s.features), FeaturesView(wide.data(), s.rows, s.features)}) {
+        expect_none("predict_batch", [&] { return who->predict_batch(samples, scratch.view(), GetParam(), out); });
+      }
+    }
   }
 }
 

@@ -385,7 +385,7 @@ TEST_P(PredictorTest, Refusals) {
   EXPECT_EQ(Predictor::create(model, GetParam(), kept).code, StatusCode::not_finite);
   EXPECT_EQ(kept.classes(), 3U);
   EXPECT_EQ(Predictor().predict(static_cast<const float*>(x.data)), -1);
-  EXPECT_EQ(predictor.predict(nullptr), -1);
+  EXPECT_EQ(predictor.predict(static_cast<const float*>(nullptr)), -1);
 }
 
 }  // namespace

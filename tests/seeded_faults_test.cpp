@@ -405,6 +405,7 @@ template <class T>
 void run_logits(const KernelTable& table) {
   catch_all<T>(table, "logits", logits_faults<T>(),
                {check_logits_special<T>, check_logits_large<T>, check_logits_rows<T>, check_logits_small<T>});
+  catch_all<T>(table, "logits in slices", slice_faults<T>(), {check_logits_slices<T>});
 }
 template <class T>
 void run_losses(const KernelTable& table) {

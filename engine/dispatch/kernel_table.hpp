@@ -29,6 +29,15 @@ struct RowBlock {
   std::size_t count = 0;
 };
 
+/// A part of the features, for logits of rows that are nowhere whole: a call for each slice, features ascending, `x` at
+/// the slice's first, has the bits of one call. Every slice but the last is a multiple of 16 features long.
+template <class T>
+struct FeatureSlice {
+  std::size_t first = 0;
+  std::size_t all = 0;  ///< features of `weights`
+  T* sums = nullptr;    ///< kept from slice to slice, x.count * classes * 16 entries; dot form only
+};
+
 /// logits = X W' + b.
 template <class T>
 struct LogitsArgs {
@@ -40,7 +49,14 @@ struct LogitsArgs {
   T* logits = nullptr;
   std::size_t capacity = 0;  ///< rows the logits have room for, >= x.count; class-major: a multiple of 16
   LogitsForm form = LogitsForm::panel;
+  const FeatureSlice<T>* slice = nullptr;  ///< null: `features` are all (three words here instead: 12 ns a prediction)
 };
+
+/// The slice that a call is for.
+template <class T>
+[[nodiscard]] inline FeatureSlice<T> slice_of(const LogitsArgs<T>& args) noexcept {
+  return args.slice == nullptr ? FeatureSlice<T>{0, args.features, nullptr} : *args.slice;
+}
 
 /// Turns the logits of a row block into losses and, in place, into dlogits. Rows from x.count to the next multiple of
 /// 16 are computed too and hold no meaning.

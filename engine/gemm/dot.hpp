@@ -13,20 +13,26 @@ namespace {
 //
 // Limit: the multiply-add units while the block is in L2, else the memory bus. A tile of MR rows x NC classes does
 // MR + NC loads for MR * NC multiply-adds, then MR * NC horizontal sums per row of tiles: about 3 shuffles each.
-template <class Arch, class T, std::size_t MR, std::size_t NC>
+template <class Arch, class T, std::size_t MR, std::size_t NC, bool kSlice = false>
 [[gnu::noinline]] void dot_tile(const LogitsArgs<T>& args, std::size_t row, std::size_t first_class) {
+  static_assert(!kSlice || MR == 1, "sums lie row by row");
   using V = Vec<Arch, T>;
   constexpr std::size_t kL = kLanes<Arch, T>;
-  const std::size_t w_stride = round_up(args.features, kPanel);
+  const std::size_t w_stride = round_up(kSlice ? args.slice->all : args.features, kPanel);
   const std::size_t x_stride = args.x.stride;
   const T* x = args.x.data + row * x_stride;
-  const T* w = args.weights + first_class * w_stride;
+  const T* w = args.weights + first_class * w_stride + (kSlice ? args.slice->first : 0);
 
   // Accumulator of (row m, class c) at [c * MR + m], so that four neighbours are summed at a time.
   constexpr std::size_t kCount = MR * NC;
   V acc[kCount];
 #pragma GCC unroll 32
   for (std::size_t t = 0; t < kCount; ++t) acc[t] = V(T(0));
+  T* kept = kSlice ? args.slice->sums + (row * args.classes + first_class) * kPanel : nullptr;
+  if (kSlice && args.slice->first > 0) {
+#pragma GCC unroll 32
+    for (std::size_t t = 0; t < kCount; ++t) acc[t] = load_aligned<Arch>(static_cast<const T*>(kept + t * kPanel));
+  }
 
   // Four classes share a pointer, and all rows: one each would not fit the integer registers.
   constexpr std::size_t kPointers = (NC + 3) / 4;
@@ -56,6 +62,11 @@ template <class Arch, class T, std::size_t MR, std::size_t NC>
     for (std::size_t m = 0; m < MR; ++m) xv[m] = Arch::load_partial(x + m * x_stride, left);
     step(xv);
   }
+  if (kSlice && args.slice->first + args.features < args.slice->all) {
+#pragma GCC unroll 32
+    for (std::size_t t = 0; t < kCount; ++t) store<Arch>(kept + t * kPanel, acc[t]);
+    return;
+  }
 
   constexpr std::size_t kGroups = (kCount + 3) / 4;
   alignas(64) T sums[kGroups * 4];
@@ -79,6 +90,9 @@ void dot_logits(const LogitsArgs<T>& args) {
   for_class_groups<Arch::kDotClasses>(args.classes, [&](auto count, std::size_t first_class) {
     constexpr std::size_t MR = Arch::kDotRows, NC = decltype(count)::value;
     std::size_t row = 0;
+    if (args.slice != nullptr) {
+      for (; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC, true>(args, row, first_class);
+    }
     for (; row + MR <= args.x.count; row += MR) dot_tile<Arch, T, MR, NC>(args, row, first_class);
     for (; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC>(args, row, first_class);
   });

@@ -236,15 +236,17 @@ void panel_gemm(const PanelGemm<T>& whole, std::size_t begin, std::size_t end, s
 // logits = X W' + b over one row block. A logit's order of summation is d ascending, whatever the blocking.
 template <class Arch, class T>
 void panel_logits(const LogitsArgs<T>& args) {
+  const FeatureSlice<T> slice = slice_of(args);
   PanelGemm<T> g;
   g.a = args.x.data;
   g.a_stride = args.x.stride;
-  g.b = args.weights;
-  g.b_panel = args.features * kPanel;
+  g.b = args.weights + slice.first * kPanel;
+  g.b_panel = slice.all * kPanel;
   g.c = args.logits;
   g.c_panel = args.capacity * kPanel;
   g.depth = args.features;
-  g.start = args.bias;
+  g.start = slice.first == 0 ? args.bias : nullptr;
+  g.accumulate = slice.first > 0;
   panel_gemm<Arch, T, Walk::rows, Arch::kLogitStrips>(g, 0, args.x.count, 0,
                                                       panel_count(args.classes) * kPanelVectors<Arch, T>);
 }

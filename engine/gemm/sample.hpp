@@ -35,15 +35,17 @@ template <class Arch>
 void sample_logits(const LogitsArgs<float>& args) {
   constexpr std::size_t kL = kLanes<Arch, float>;
   alignas(64) float strip[kSampleMostFeatures * kPanel];
+  const FeatureSlice<float> slice = slice_of(args);
   OuterGemm<float> g;
-  g.a = args.weights;
-  g.a_stride = round_up(args.features, kPanel);
+  g.a = args.weights + slice.first;
+  g.a_stride = round_up(slice.all, kPanel);
   g.b = strip;
   g.b_stride = kPanel;
   g.c_stride = args.capacity;
   g.lanes = kPanel;
   g.depth = args.features;
-  g.start = args.bias;
+  g.start = slice.first == 0 ? args.bias : nullptr;
+  g.accumulate = slice.first > 0;
   for (std::size_t row = 0; row < args.x.count; row += kPanel) {
     for (std::size_t first = 0; first < kPanel; first += kL) {
       const float* x[kL];  // rows past the last repeat it; their logits land in the buffer's padding

@@ -41,7 +41,7 @@ std::size_t find_repeated(const std::vector<std::string>& names) {
   return found == order.end() ? names.size() : *(found + 1);
 }
 
-const char* spell(float value) {
+const char* spell(double value) {
   return std::isnan(value) ? "nan" : value < 0 ? "-inf" : "inf";
 }
 
@@ -62,6 +62,7 @@ Status check_sizes(const Model& model) {
     return mismatch("class_labels", logistic ? "two: negative and positive" : "one per row of weight");
   }
   const auto fits = [&](std::size_t size) { return size == 0 || size == model.features; };
+  if (!fits(model.centre.size())) return mismatch("centre", "one per feature, or none");
   if (!fits(model.feature_names.size())) return mismatch("feature_names", "one per feature, or none");
   if (!fits(model.scaling_centre.size())) return mismatch("scaling_centre", "one per feature, or none");
   if (!fits(model.scaling_factor.size())) return mismatch("scaling_factor", "one per feature, or none");
@@ -70,14 +71,14 @@ Status check_sizes(const Model& model) {
 }
 
 Status check_numbers(const Model& model) {
-  const auto illegal = [](const char* what, std::size_t row, std::size_t column, float value) {
+  const auto illegal = [](const char* what, std::size_t row, std::size_t column, double value) {
     Status status = refuse(StatusCode::not_finite, what, "a finite number", spell(value));
     status.row = static_cast<std::int64_t>(row);
     status.column = static_cast<std::int64_t>(column);
     return status;
   };
   constexpr float kMasked = -std::numeric_limits<float>::infinity();
-  const auto finite = [](float value) { return std::isfinite(value); };
+  const auto finite = [](auto value) { return std::isfinite(value); };
   if (const auto bad = std::ranges::find_if_not(model.weight, finite); bad != model.weight.end()) {
     const auto at = static_cast<std::size_t>(bad - model.weight.begin());
     return illegal("weight", at / model.features, at % model.features, *bad);
@@ -93,13 +94,15 @@ Status check_numbers(const Model& model) {
   if (std::ranges::count(model.bias, kMasked) == static_cast<std::ptrdiff_t>(model.rows())) {
     return refuse(StatusCode::not_finite, "bias", "a class that is not masked", "-inf");
   }
-  for (std::size_t d = 0; d < model.scaling_centre.size(); ++d) {
-    if (!finite(model.scaling_centre[d])) return illegal("scaling_centre", 0, d, model.scaling_centre[d]);
-  }
-  for (std::size_t d = 0; d < model.scaling_factor.size(); ++d) {
-    if (!finite(model.scaling_factor[d])) return illegal("scaling_factor", 0, d, model.scaling_factor[d]);
-  }
-  return {};
+  const auto check_features = [&](const char* what, const auto& numbers) -> Status {
+    const auto bad = std::ranges::find_if_not(numbers, finite);
+    if (bad == numbers.end()) return {};
+    return illegal(what, 0, static_cast<std::size_t>(bad - numbers.begin()), *bad);
+  };
+  Status status = check_features("centre", model.centre);
+  if (status.ok()) status = check_features("scaling_centre", model.scaling_centre);
+  if (status.ok()) status = check_features("scaling_factor", model.scaling_factor);
+  return status;
 }
 
 Status check_texts(const Model& model) {

@@ -24,15 +24,11 @@ using safetensors::kChecksumKey;
 static_assert(std::endian::native == std::endian::little, "the file's numbers are copied as they are");
 static_assert(std::numeric_limits<float>::is_iec559 && sizeof(float) == 4);
 
-// ---- what the metadata is called ----
+// ---- what a file holds ----
 
 constexpr std::string_view kFormatKey = safetensors::kModelKey;
-constexpr std::string_view kFormatVersion = "1";
 constexpr std::string_view kLossKey = "loss";
 constexpr std::string_view kClassLabelsKey = "class_labels";
-constexpr std::string_view kFeatureNamesKey = "feature_names";
-constexpr std::string_view kScalingCentreKey = "scaling_centre";
-constexpr std::string_view kScalingFactorKey = "scaling_factor";
 constexpr std::string_view kTrainingPrefix = "training.";
 
 constexpr const char* name_of_loss(Loss loss) {
@@ -74,39 +70,103 @@ Status read_numbers(std::string_view json, const char* field, std::size_t count,
   return numbers.size() == count ? Status{} : bad;
 }
 
-// ---- a file's header to a model ----
+// ---- what a file holds only where the model has it ----
 
-bool is_own_key(std::string_view key) {
+struct OptionalEntry {
+  std::string_view key;
+  int format;  // the first to have it
+  bool (*is_in)(const Model&);
+  std::string (*write)(const Model&);
+  Status (*read)(std::string_view, Model&);
+};
+
+constexpr OptionalEntry kOptionalEntries[] = {
+    {"feature_names", 1, [](const Model& model) { return !model.feature_names.empty(); },
+     [](const Model& model) { return write_string_list(model.feature_names); },
+     [](std::string_view text, Model& model) {
+       return safetensors::read_string_list(text, "feature_names", model.features, model.feature_names);
+     }},
+    {"scaling_centre", 1, [](const Model& model) { return !model.scaling_centre.empty(); },
+     [](const Model& model) { return write_numbers(model.scaling_centre); },
+     [](std::string_view text, Model& model) {
+       return read_numbers(text, "scaling_centre", model.features, model.scaling_centre);
+     }},
+    {"scaling_factor", 1, [](const Model& model) { return !model.scaling_factor.empty(); },
+     [](const Model& model) { return write_numbers(model.scaling_factor); },
+     [](std::string_view text, Model& model) {
+       return read_numbers(text, "scaling_factor", model.features, model.scaling_factor);
+     }},
+};
+constexpr int kForeign = 0;  // the format of a file without our metadata: two tensors, as in format 1
+constexpr int kNewestFormat = 2;
+constexpr int kCentreFormat = 2;
+
+// The lowest format that can hold the model.
+int format_of(const Model& model) {
+  int format = model.centre.empty() ? 1 : kCentreFormat;
+  for (const OptionalEntry& entry : kOptionalEntries) {
+    if (entry.is_in(model)) format = std::max(format, entry.format);
+  }
+  return format;
+}
+
+// Null if the format has no such entry.
+const OptionalEntry* find_optional(std::string_view key, int format) {
+  const auto* const found = std::ranges::find(kOptionalEntries, key, &OptionalEntry::key);
+  return found == std::end(kOptionalEntries) || found->format > format ? nullptr : found;
+}
+
+bool is_own_key(std::string_view key, int format) {
   return key == kFormatKey || key == kChecksumKey || key == kLossKey || key == kClassLabelsKey ||
-         key == kFeatureNamesKey || key == kScalingCentreKey || key == kScalingFactorKey ||
+         find_optional(key, format) != nullptr ||
          (key.starts_with(kTrainingPrefix) && key.size() > kTrainingPrefix.size());
 }
 
-// Ok for format 1 and for a file without any of our metadata.
-Status check_version(const safetensors::Metadata& metadata) {
+// ---- a file's header to a model ----
+
+// The format by its number in the metadata.
+Status read_version(const safetensors::Metadata& metadata, int& format) {
   if (find_entry(metadata, safetensors::kCheckpointKey) != nullptr) {
     return refuse(StatusCode::bad_model, "file", "a model; this looks like the checkpoint of a fit");
   }
+  format = kForeign;
   const std::string* version = find_entry(metadata, kFormatKey);
-  if (version != nullptr && *version == kFormatVersion) return {};
   if (version != nullptr) {
+    for (int known = 1; known <= kNewestFormat; ++known) {
+      if (*version == std::to_string(known)) format = known;
+    }
+    if (format != kForeign) return {};
+    const bool newer = safetensors::is_version(*version);
     return refuse(StatusCode::bad_model, "lanemax_format",
-                  safetensors::is_version(*version) ? "1: this file was written by a newer lanemax" : "1", *version);
+                  newer ? "1 or 2: this file was written by a newer lanemax" : "1 or 2", *version);
   }
-  const auto ours = std::ranges::find_if(metadata, [](const auto& entry) { return is_own_key(entry.first); });
+  const auto ours =
+      std::ranges::find_if(metadata, [](const auto& entry) { return is_own_key(entry.first, kNewestFormat); });
   if (ours == metadata.end()) return {};
   return refuse(StatusCode::bad_model, "lanemax_format", "present where other metadata of lanemax is", ours->first);
 }
 
-// The two tensors of a model; the shapes they must have towards each other.
-Status take_tensors(std::span<const std::uint8_t> file, const safetensors::Header& header, Model& model) {
+safetensors::Dtype dtype_of(std::string_view tensor) {
+  return tensor == "centre" ? safetensors::Dtype::f64 : safetensors::Dtype::f32;
+}
+
+// The tensors of a model; the shapes they must have towards each other.
+Status take_tensors(std::span<const std::uint8_t> file, const safetensors::Header& header, int format, Model& model) {
   const safetensors::Tensor* weight = nullptr;
   const safetensors::Tensor* bias = nullptr;
+  const safetensors::Tensor* centre = nullptr;
   for (const safetensors::Tensor& tensor : header.tensors) {
-    if (tensor.name != "weight" && tensor.name != "bias") {
-      return refuse(StatusCode::bad_model, "tensor", "no tensor but weight and bias", tensor.name);
+    if (tensor.name == "weight") {
+      weight = &tensor;
+    } else if (tensor.name == "bias") {
+      bias = &tensor;
+    } else if (tensor.name == "centre" && format >= kCentreFormat) {
+      centre = &tensor;
+    } else {
+      return refuse(StatusCode::bad_model, "tensor",
+                    format < kCentreFormat ? "no tensor but weight and bias" : "no tensor but weight, bias and centre",
+                    tensor.name);
     }
-    (tensor.name == "weight" ? weight : bias) = &tensor;
   }
   if (weight == nullptr) return refuse(StatusCode::bad_model, "tensor weight", "present, shape [classes, features]");
   if (bias == nullptr) return refuse(StatusCode::bad_model, "tensor bias", "present, shape [classes]");
@@ -123,18 +183,22 @@ Status take_tensors(std::span<const std::uint8_t> file, const safetensors::Heade
                      transposed ? "[classes, features]; by the length of bias this is the transpose"
                                 : "[classes, features] with as many classes as bias has numbers");
   }
-  const auto take = [&](const safetensors::Tensor& tensor, std::vector<float>& numbers) {
+  if (centre != nullptr && (centre->shape.size() != 1 || centre->shape[0] != weight->shape[1])) {
+    return bad_shape(*centre, "shape of centre", "[features], as many as weight has columns");
+  }
+  const auto take = [&]<class T>(const safetensors::Tensor& tensor, std::vector<T>& numbers) {
     const auto bytes = static_cast<std::size_t>(tensor.end - tensor.begin);
-    numbers.resize(bytes / sizeof(float));
+    numbers.resize(bytes / sizeof(T));
     std::memcpy(numbers.data(), file.data() + header.data_begin + tensor.begin, bytes);
   };
   model.features = static_cast<std::size_t>(weight->shape[1]);
   take(*weight, model.weight);
   take(*bias, model.bias);
+  if (centre != nullptr) take(*centre, model.centre);
   return {};
 }
 
-Status take_metadata(const safetensors::Metadata& metadata, Model& model) {
+Status take_metadata(const safetensors::Metadata& metadata, int format, Model& model) {
   const std::string* loss = find_entry(metadata, kLossKey);
   const std::string* labels = find_entry(metadata, kClassLabelsKey);
   if (loss == nullptr) return refuse(StatusCode::bad_model, "loss", "present in the metadata");
@@ -152,13 +216,11 @@ Status take_metadata(const safetensors::Metadata& metadata, Model& model) {
   Status status = safetensors::read_string_list(*labels, "class_labels", classes, model.class_labels);
   for (const auto& [key, value] : metadata) {
     if (!status.ok()) return status;
-    if (!is_own_key(key)) return refuse(StatusCode::bad_model, "metadata key", "one that format 1 knows", key);
-    if (key == kFeatureNamesKey) {
-      status = safetensors::read_string_list(value, "feature_names", model.features, model.feature_names);
-    } else if (key == kScalingCentreKey) {
-      status = read_numbers(value, "scaling_centre", model.features, model.scaling_centre);
-    } else if (key == kScalingFactorKey) {
-      status = read_numbers(value, "scaling_factor", model.features, model.scaling_factor);
+    if (const OptionalEntry* entry = find_optional(key, format); entry != nullptr) {
+      status = entry->read(value, model);
+    } else if (!is_own_key(key, format)) {
+      return refuse(StatusCode::bad_model, "metadata key",
+                    format == 1 ? "one that format 1 knows" : "one that format 2 knows", key);
     } else if (key.starts_with(kTrainingPrefix)) {
       model.training.emplace_back(key.substr(kTrainingPrefix.size()), value);
     }
@@ -182,31 +244,37 @@ Status as_bad_model(Status status, const safetensors::Header& header, std::size_
     if (tensor.name != what || status.row < 0) continue;
     const std::int64_t index = status.row * static_cast<std::int64_t>(what == "weight" ? features : 1) +
                                std::max<std::int64_t>(status.column, 0);
-    status.byte = static_cast<std::int64_t>(header.data_begin + tensor.begin) + 4 * index;
+    status.byte = static_cast<std::int64_t>(header.data_begin + tensor.begin) +
+                  static_cast<std::int64_t>(safetensors::size_of(tensor.dtype)) * index;
   }
   return status;
 }
 
 Status from_bytes(std::span<const std::uint8_t> file, Model& model) {
   safetensors::Header header;
-  const Status read = safetensors::read_header(file, safetensors::Accepted::f32, header);
+  const Status read = safetensors::read_header(file, dtype_of, header);
   // First of all: what a newer version wrote may well break today's rules, and its number says why.
-  if (const Status status = check_version(header.metadata); !status.ok()) {
+  int format = kForeign;
+  if (const Status status = read_version(header.metadata, format); !status.ok()) {
     const std::string* version = find_entry(header.metadata, kFormatKey);
     const bool checkpoint = find_entry(header.metadata, safetensors::kCheckpointKey) != nullptr;
     if (read.ok() || checkpoint || (version != nullptr && !version->empty())) return status;
   }
   if (!read.ok()) return read;
-  const bool own = find_entry(header.metadata, kFormatKey) != nullptr;
-  if (own) {
+  if (format != kForeign) {
     if (const Status status = safetensors::check_checksum(file, header); !status.ok()) return status;
   }
   Model result;
-  if (const Status status = take_tensors(file, header, result); !status.ok()) return status;
-  if (own) {
-    if (const Status status = take_metadata(header.metadata, result); !status.ok()) return status;
-  } else {
+  if (const Status status = take_tensors(file, header, format, result); !status.ok()) return status;
+  if (format == kForeign) {
     name_classes_by_index(result);
+  } else {
+    if (const Status status = take_metadata(header.metadata, format, result); !status.ok()) return status;
+    // Weights around a centre that got lost would be taken for those of raw features.
+    if (format > format_of(result)) {
+      return refuse(StatusCode::bad_model, "lanemax_format", "1: nothing in the file needs a newer format",
+                    std::to_string(format));
+    }
   }
   if (const Status status = check_model(result); !status.ok()) return as_bad_model(status, header, result.features);
   model = std::move(result);
@@ -217,32 +285,38 @@ Status from_bytes(std::span<const std::uint8_t> file, Model& model) {
 
 safetensors::Metadata metadata_of(const Model& model) {
   safetensors::Metadata metadata;
-  metadata.emplace_back(kFormatKey, kFormatVersion);
+  metadata.emplace_back(kFormatKey, std::to_string(format_of(model)));
   metadata.emplace_back(kChecksumKey, safetensors::kNoChecksum);
   metadata.emplace_back(kLossKey, name_of_loss(model.loss));
   metadata.emplace_back(kClassLabelsKey, write_string_list(model.class_labels));
-  if (!model.feature_names.empty()) {
-    metadata.emplace_back(kFeatureNamesKey, write_string_list(model.feature_names));
+  for (const OptionalEntry& entry : kOptionalEntries) {
+    if (entry.is_in(model)) metadata.emplace_back(entry.key, entry.write(model));
   }
-  if (!model.scaling_centre.empty()) metadata.emplace_back(kScalingCentreKey, write_numbers(model.scaling_centre));
-  if (!model.scaling_factor.empty()) metadata.emplace_back(kScalingFactorKey, write_numbers(model.scaling_factor));
   for (const auto& [name, value] : model.training) metadata.emplace_back(std::string{kTrainingPrefix} + name, value);
   return metadata;
 }
 
 Status to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) {
   if (const Status status = check_model(model); !status.ok()) return status;
-  const std::size_t bias_bytes = model.bias.size() * sizeof(float);
-  const std::size_t weight_bytes = model.weight.size() * sizeof(float);
-  const std::vector<safetensors::Tensor> tensors{
-      {"bias", {model.rows()}, 0, bias_bytes},
-      {"weight", {model.rows(), model.features}, bias_bytes, bias_bytes + weight_bytes}};
+  std::vector<safetensors::Tensor> tensors;
+  std::vector<const void*> numbers;
+  const auto add = [&](const char* name, std::vector<std::uint64_t> shape, const auto& values) {
+    const std::uint64_t begin = tensors.empty() ? 0 : tensors.back().end;
+    const std::uint64_t end = begin + values.size() * sizeof(values[0]);
+    tensors.push_back({name, std::move(shape), begin, end, dtype_of(name)});
+    numbers.push_back(values.data());
+  };
+  // The longer numbers first: all are aligned then, and stand as safetensors' own library would put them.
+  if (!model.centre.empty()) add("centre", {model.features}, model.centre);
+  add("bias", {model.rows()}, model.bias);
+  add("weight", {model.rows(), model.features}, model.weight);
   std::vector<std::uint8_t> file;
   std::size_t data = 0;
   const Status status = safetensors::begin_file(metadata_of(model), tensors, file, data);
   if (!status.ok()) return status;
-  std::memcpy(file.data() + data, model.bias.data(), bias_bytes);
-  std::memcpy(file.data() + data + bias_bytes, model.weight.data(), weight_bytes);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    std::memcpy(file.data() + data + tensors[i].begin, numbers[i], tensors[i].end - tensors[i].begin);
+  }
   safetensors::write_checksum(file, data);
   bytes.swap(file);
   return {};

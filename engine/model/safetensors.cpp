@@ -20,7 +20,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
-constexpr std::string_view kDtypeNames[] = {"F32", "F64", "U64"};  // in the order of Dtype
+constexpr const char* kDtypeNames[] = {"F32", "F64", "U64"};  // in the order of Dtype
 constexpr const char* kMetadataKey = "__metadata__";
 
 // ---- JSON in: events of the parser, all of them refused unless a reader below expects them ----
@@ -105,7 +105,7 @@ class Reader : public nlohmann::json_sax<Json> {
 
 class HeaderReader final : public Reader {
  public:
-  HeaderReader(Accepted accepted, Header& header) : accepted_(accepted), header_(header) {}
+  HeaderReader(DtypeOf dtype_of, Header& header) : dtype_of_(dtype_of), header_(header) {}
 
   bool start_object(std::size_t) override {
     switch (place_) {
@@ -195,13 +195,17 @@ class HeaderReader final : public Reader {
       case Place::metadata_value: return {"metadata value", "a string", header_.metadata.back().first};
       case Place::tensor_object: return {"tensor", "an object", name};
       case Place::field: return {"tensor field", "dtype, shape and data_offsets, each once", name};
-      case Place::dtype: return {"tensor dtype", accepted_ == Accepted::f32 ? "F32" : "F32, F64 or U64", name};
+      case Place::dtype: return {"tensor dtype", expected_dtype(name), name};
       case Place::shape:
       case Place::dimension: return {"tensor shape", "a list of whole numbers", name};
       case Place::offsets:
       case Place::offset: break;
     }
     return {"tensor data_offsets", "two whole numbers, neither negative", name};
+  }
+
+  [[nodiscard]] const char* expected_dtype(std::string_view name) const {
+    return dtype_of_ == nullptr ? "F32, F64 or U64" : kDtypeNames[static_cast<std::size_t>(dtype_of_(name))];
   }
 
   Tensor& tensor() { return header_.tensors.back(); }
@@ -216,7 +220,7 @@ class HeaderReader final : public Reader {
   bool tensor_key(string_t& name) {
     const auto same = [&](const Tensor& other) { return other.name == name; };
     if (std::ranges::any_of(header_.tensors, same)) return fail("tensor name", "every name once", name);
-    if (header_.tensors.size() == kMaxTensors) return fail("tensors", "at most 128; a model has two", name);
+    if (header_.tensors.size() == kMaxTensors) return fail("tensors", "at most 128; a model has two or three", name);
     header_.tensors.emplace_back().name = std::move(name);
     seen_fields_ = offsets_ = 0;
     place_ = Place::tensor_object;
@@ -244,7 +248,7 @@ class HeaderReader final : public Reader {
     const auto* const found = std::ranges::find(kDtypeNames, name);
     if (found == std::end(kDtypeNames)) return unexpected(name);
     const auto dtype = static_cast<Dtype>(found - std::begin(kDtypeNames));
-    if (accepted_ == Accepted::f32 && dtype != Dtype::f32) return unexpected(name);
+    if (dtype_of_ != nullptr && dtype != dtype_of_(tensor().name)) return unexpected(name);
     tensor().dtype = dtype;
     place_ = Place::field;
     return true;
@@ -263,7 +267,7 @@ class HeaderReader final : public Reader {
     return true;
   }
 
-  Accepted accepted_;
+  DtypeOf dtype_of_;
   Header& header_;
   Place place_ = Place::start;
   bool seen_metadata_ = false;
@@ -355,7 +359,7 @@ Status check_beginning(std::span<const std::uint8_t> beginning, std::uint64_t fi
   return {};
 }
 
-Status read_header(std::span<const std::uint8_t> file, Accepted accepted, Header& header) {
+Status read_header(std::span<const std::uint8_t> file, DtypeOf dtype_of, Header& header) {
   if (const Status status = check_beginning(file.first(std::min<std::size_t>(file.size(), 16)), file.size());
       !status.ok()) {
     return status;
@@ -370,7 +374,7 @@ Status read_header(std::span<const std::uint8_t> file, Accepted accepted, Header
     status.byte = static_cast<std::int64_t>(nul);
   } else {
     text = text.substr(0, text.find_last_not_of(' ') + 1);
-    status = text.ends_with('}') ? HeaderReader{accepted, header}.read(text)
+    status = text.ends_with('}') ? HeaderReader{dtype_of, header}.read(text)
                                  : refuse(StatusCode::bad_model, "header", "a JSON object padded with spaces only");
     if (!text.ends_with('}')) status.byte = static_cast<std::int64_t>(text.size() - 1);
   }

@@ -45,8 +45,8 @@ struct Tensor {
   Dtype dtype = Dtype::f32;
 };
 
-/// Which types a reader of the file can do with.
-enum class Accepted : std::uint8_t { f32, all };
+/// The type that a tensor of this name must have.
+using DtypeOf = Dtype (*)(std::string_view name);
 
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
@@ -59,9 +59,10 @@ struct Header {
 /// Refuses what cannot be a safetensors file, judging by its first bytes and its size, and says what it looks like.
 [[nodiscard]] Status check_beginning(std::span<const std::uint8_t> beginning, std::uint64_t file_size) noexcept;
 
-/// Reads and checks the header. Afterwards every tensor's bytes are its shape's product times its type's size, lie
-/// inside the file, and together fill it. On an error `header` has what was read before it.
-[[nodiscard]] Status read_header(std::span<const std::uint8_t> file, Accepted accepted, Header& header);
+/// Reads and checks the header. Afterwards every tensor is of the type that dtype_of says (null: any type), its bytes
+/// are its shape's product times its type's size, lie inside the file, and together fill it. On an error `header` has
+/// what was read before it.
+[[nodiscard]] Status read_header(std::span<const std::uint8_t> file, DtypeOf dtype_of, Header& header);
 
 /// The bytes in front of the tensors' data: length, JSON, padding to kDataAlignment. Refuses more than can be read.
 [[nodiscard]] Status write_header(const Metadata& metadata, const std::vector<Tensor>& tensors, std::string& text);

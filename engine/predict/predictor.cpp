@@ -25,11 +25,16 @@ struct Predictor::State {
   OwnedWorkspace memory;
   float* weights = nullptr;
   float* bias = nullptr;
+  double* centre = nullptr;  // null: none
 
-  void lay_out(Arena& arena) {
+  void lay_out(Arena& arena, bool centred) {
     weights = arena.take<float>(weight_count(features, rows));
     bias = arena.take<float>(bias_count(rows));
+    if (centred) centre = arena.take<double>(features);
   }
+
+  [[nodiscard]] std::int32_t class_of(const void* sample, FeatureType type) const noexcept;
+  void score_in_slices(const void* sample, FeatureType type, LogitsArgs<float> args) const noexcept;
 };
 
 namespace {
@@ -64,6 +69,33 @@ std::int32_t class_of_score(float z) noexcept {
   return !std::isfinite(z) ? kNoClass : z > 0 ? 1 : 0;
 }
 
+template <class T>
+void load_row(const Kernels<T>& kernel, const void* data, FeatureType type, std::size_t count, T* out) noexcept {
+  const std::uint32_t row = 0;
+  LoadArgs<T> args;
+  args.data = data;
+  args.type = type;
+  args.rows = &row;
+  args.count = 1;
+  args.features = count;
+  args.out = out;
+  kernel.load(args);
+}
+
+/// `count` features of a sample as the products take them: less the centre in f64, if there is one, and rounded to f32.
+void load_features(const KernelTable& table, const void* data, FeatureType type, const double* centre,
+                   std::size_t count, float* out) noexcept {
+  if (centre == nullptr) return load_row(table.f32, data, type, count, out);
+  constexpr std::size_t kAtATime = 256;
+  double values[kAtATime];
+  const char* from = static_cast<const char*>(data);
+  for (std::size_t first = 0; first < count; first += kAtATime) {
+    const std::size_t some = std::min(kAtATime, count - first);
+    load_row(table.f64, from + first * size_of(type), type, some, values);
+    for (std::size_t d = 0; d < some; ++d) out[first + d] = static_cast<float>(values[d] - centre[first + d]);
+  }
+}
+
 /// Predicts one block of rows after the other with one thread's scratch memory.
 class BlockPredictor {
  public:
@@ -87,10 +119,23 @@ class BlockPredictor {
     order_ = arena.take<std::int32_t>(shape.classes);
   }
 
-  void predict(const RowSource<float>& source, std::size_t first, std::size_t end, LogitsArgs<float> args,
-               const Kernels<float>& kernel, Loss loss, const Predictions& out) noexcept {
+  [[nodiscard]] RowBlock<float> load(const RowSource<float>& source, std::size_t first, std::size_t end) noexcept {
+    return source.load(first, end, rows_);
+  }
+  /// The same, less a centre.
+  [[nodiscard]] RowBlock<float> load_centred(const KernelTable& table, const FeaturesView& x, const double* centre,
+                                             std::size_t first, std::size_t end) noexcept {
+    for (std::size_t row = first; row < end; ++row) {
+      const char* data = static_cast<const char*>(x.data) + row * x.row_stride * size_of(x.type);
+      load_features(table, data, x.type, centre, x.features, rows_.values + (row - first) * rows_.stride);
+    }
+    return {rows_.values, rows_.stride, end - first};
+  }
+
+  void predict(const RowBlock<float>& x, std::size_t first, LogitsArgs<float> args, const Kernels<float>& kernel,
+               Loss loss, const Predictions& out) noexcept {
     first_ = first;
-    args.x = source.load(first, end, rows_);
+    args.x = x;
     args.logits = logits_;
     args.capacity = shape_.capacity;
     kernel.logits(args);
@@ -121,10 +166,11 @@ class BlockPredictor {
     }
   }
 
-  /// The loss kernels compute probabilities on the way; labels and losses do not matter here.
+  /// The loss kernels compute probabilities on the way; labels, weights and losses do not matter here.
   void probabilities(std::size_t count, const Kernels<float>& kernel, Loss loss, const Predictions& out) {
     const std::size_t size = logit_count(shape_.capacity, shape_.rows);
     std::fill_n(rows_.labels, shape_.capacity, 0);
+    std::fill_n(rows_.weights, shape_.capacity, 1.0f);
     LossArgs<float> args;
     args.logits = scratch_;
     args.capacity = args.part_capacity = shape_.capacity;
@@ -209,14 +255,16 @@ Status Predictor::create(const Model& model, Isa isa, Predictor& predictor) noex
   state->masked = static_cast<std::size_t>(
       std::count(model.bias.begin(), model.bias.end(), -std::numeric_limits<float>::infinity()));
   state->form = logits_form<float>(*table, state->features, state->rows);
+  const bool centred = !model.centre.empty();
   Arena measure;
-  state->lay_out(measure);
+  state->lay_out(measure, centred);
   state->memory = OwnedWorkspace(measure.bytes());
   if (measure.bytes() == 0 || state->memory.empty()) {
     return fail(StatusCode::out_of_memory, "predictor", "memory for a copy of the weights");
   }
   Arena arena(state->memory.view());
-  state->lay_out(arena);
+  state->lay_out(arena, centred);
+  if (centred) std::ranges::copy(model.centre, state->centre);
   status = import_weights<float>({model.weights(), model.bias.data()}, state->weights, state->bias);
   if (status.ok()) predictor.state_ = std::move(state);
   return status;
@@ -229,42 +277,75 @@ std::size_t Predictor::classes() const noexcept {
   return state_ == nullptr ? 0 : state_->classes;
 }
 
-std::int32_t Predictor::predict(const float* sample) const noexcept {
-  if (state_ == nullptr || sample == nullptr) return kNoClass;
-  const State& s = *state_;
+// Inlined into each predict(), so that the one for rows that lie ready does not ask for their type: it may take 50 ns.
+[[gnu::always_inline]] inline std::int32_t Predictor::State::class_of(const void* sample,
+                                                                      FeatureType type) const noexcept {
   LogitsArgs<float> args;
-  args.x = {sample, s.features, 1};
-  args.features = s.features;
-  args.form = s.form;
-  if (is_class_major(s.rows)) {
+  args.x = {static_cast<const float*>(sample), features, 1};
+  args.features = features;
+  args.form = form;
+  const auto score = [&] {
+    const bool ready = type == FeatureType::f32 && centre == nullptr;
+    ready ? table->f32.logits(args) : score_in_slices(sample, type, args);
+  };
+  if (is_class_major(rows)) {
     alignas(kWorkspaceAlignment) float logits[kMostClassMajor * kPanel];
-    args.classes = s.rows;
-    args.weights = s.weights;
-    args.bias = s.bias;
+    args.classes = rows;
+    args.weights = weights;
+    args.bias = bias;
     args.logits = logits;
     args.capacity = kPanel;
-    s.table->f32.logits(args);
-    if (s.loss == Loss::logistic) return class_of_score(logits[0]);
+    score();
+    if (loss == Loss::logistic) return class_of_score(logits[0]);
     ArgMax best;
-    for (std::size_t c = 0; c < s.rows; ++c) best.add(logits[c * kPanel], static_cast<std::int32_t>(c));
-    return best.result(s.masked);
+    for (std::size_t c = 0; c < rows; ++c) best.add(logits[c * kPanel], static_cast<std::int32_t>(c));
+    return best.result(masked);
   }
   // Panels a few at a time, so that the scores of any number of classes fit the stack.
   constexpr std::size_t kPanelsAtATime = 64;
   alignas(kWorkspaceAlignment) float logits[kPanelsAtATime * kPanel];
   ArgMax best;
-  for (std::size_t panel = 0; panel < panel_count(s.rows); panel += kPanelsAtATime) {
+  for (std::size_t panel = 0; panel < panel_count(rows); panel += kPanelsAtATime) {
     const std::size_t first = panel * kPanel;
-    const std::size_t count = std::min(kPanelsAtATime * kPanel, s.rows - first);
+    const std::size_t count = std::min(kPanelsAtATime * kPanel, rows - first);
     args.classes = round_up(count, kPanel);  // padding's bias is -infinity
-    args.weights = s.weights + first * s.features;
-    args.bias = s.bias + first;
+    args.weights = weights + first * features;
+    args.bias = bias + first;
     args.logits = logits;
     args.capacity = 1;
-    s.table->f32.logits(args);
+    score();
     for (std::size_t c = 0; c < count; ++c) best.add(logits[c], static_cast<std::int32_t>(first + c));
   }
-  return best.result(s.masked);
+  return best.result(masked);
+}
+
+std::int32_t Predictor::predict(const float* sample) const noexcept {
+  return state_ == nullptr || sample == nullptr ? kNoClass : state_->class_of(sample, FeatureType::f32);
+}
+std::int32_t Predictor::predict(const double* sample) const noexcept {
+  return state_ == nullptr || sample == nullptr ? kNoClass : state_->class_of(sample, FeatureType::f64);
+}
+
+// A row that has to be converted first is nowhere whole: any number of features fits the stack.
+[[gnu::noinline]] void Predictor::State::score_in_slices(const void* sample, FeatureType type,
+                                                         LogitsArgs<float> args) const noexcept {
+#ifdef LANEMAX_TINY_BLOCKS
+  constexpr std::size_t kSlice = kPanel;
+#else
+  constexpr std::size_t kSlice = 1024;
+#endif
+  alignas(kWorkspaceAlignment) float values[kSlice];
+  alignas(kWorkspaceAlignment) float sums[kMostClassMajor * kPanel];
+  FeatureSlice<float> slice{0, features, sums};
+  args.slice = &slice;
+  const char* data = static_cast<const char*>(sample);
+  for (; slice.first < features; slice.first += kSlice) {
+    args.features = std::min(kSlice, features - slice.first);
+    args.x = {values, args.features, 1};
+    load_features(*table, data + slice.first * size_of(type), type, centre == nullptr ? nullptr : centre + slice.first,
+                  args.features, values);
+    table->f32.logits(args);
+  }
 }
 
 namespace {
@@ -333,8 +414,10 @@ Status Predictor::predict_batch(const FeaturesView& features, const Workspace& w
     for (std::size_t before = 0; before < team.rank(); ++before) BlockPredictor(shape, arena);
     BlockPredictor block(shape, arena);
     team.for_each((n + shape.capacity - 1) / shape.capacity, [&](std::size_t index) {
-      const std::size_t first = index * shape.capacity;
-      block.predict(source, first, std::min(first + shape.capacity, n), args, s.table->f32, s.loss, out);
+      const std::size_t first = index * shape.capacity, end = std::min(first + shape.capacity, n);
+      const RowBlock<float> x = s.centre == nullptr ? block.load(source, first, end)
+                                                    : block.load_centred(*s.table, features, s.centre, first, end);
+      block.predict(x, first, args, s.table->f32, s.loss, out);
     });
   });
   return {};

@@ -15,13 +15,16 @@
 #pragma GCC visibility push(default)
 namespace lanemax {
 
-/// A trained classifier: what a model file holds. Weights act on raw features; scaling used in training is folded in
-/// when the model is made, and its record here is never applied again.
+/// A trained classifier: what a model file holds. Weights act on raw features x, or on x - centre if there is a centre:
+/// where a feature's mean is large beside its spread (a time in seconds), f32 weights of x could not tell its values
+/// apart. Whoever applies the weights subtracts it first, in f64. Other scaling used in training is folded in when the
+/// model is made, and its record here is never applied again.
 struct Model {
   Loss loss = Loss::softmax;
   std::size_t features = 0;
   std::vector<float> weight;               ///< [rows][features], row-major; rows = classes, or 1 for Loss::logistic
   std::vector<float> bias;                 ///< [rows]
+  std::vector<double> centre;              ///< what the weights are around: one per feature, or empty
   std::vector<std::string> class_labels;   ///< one per class in class order; logistic: {negative, positive}
   std::vector<std::string> feature_names;  ///< one per feature, or empty
   std::vector<float> scaling_centre;       ///< record of the scaling: one per feature, or empty
@@ -35,18 +38,20 @@ struct Model {
   [[nodiscard]] MatrixView<const float> weights() const noexcept { return {weight.data(), rows(), features}; }
 };
 
-/// Ok if the sizes fit together, the numbers are legal (weights and scaling finite, biases finite or -infinity, at
-/// least one of them finite) and the texts can be stored: UTF-8 without NUL, no two class labels equal, no two of the
-/// at most 1000 `training` names equal or empty.
+/// Ok if the sizes fit together, the numbers are legal (weights, centre and scaling finite, biases finite or -infinity,
+/// at least one of them finite) and the texts can be stored: UTF-8 without NUL, no two class labels equal, no two of
+/// the at most 1000 `training` names equal or empty.
 [[nodiscard]] Status check_model(const Model& model) noexcept;
 
-/// The model as the bytes of a safetensors file: `weight` [C, D] and `bias` [C] in f32, everything else as strings in
-/// the metadata, with a CRC-64/XZ over the whole file. Equal models give equal bytes.
+/// The model as the bytes of a safetensors file: `weight` [C, D] and `bias` [C] in f32, `centre` [D] in f64 if there is
+/// one, everything else as strings in the metadata, with a CRC-64/XZ over the whole file. Equal models give equal
+/// bytes. Its format (`lanemax_format` in the metadata) is the lowest that can hold the model: 2 with a centre, else 1.
 [[nodiscard]] Status model_to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) noexcept;
 
 /// Reads such bytes; trusts nothing in them. On an error `model` is left as it was and the status names the place.
-/// bad_model: a broken rule of the format, a tensor that is not F32 or is neither `weight` nor `bias`, a checksum that
-/// is not the file's (also after another tool has edited it), a newer version of the format.
+/// bad_model: a broken rule of the format, a tensor of another name or type than those above, a checksum that is not
+/// the file's (also after another tool has edited it), a format newer than 2, a format 1 with what only 2 has, a format
+/// 2 without anything that needs it.
 /// A safetensors file without lanemax's metadata is accepted if its two tensors fit; it has no checksum. Its classes
 /// are named 0, 1, ... and its loss is softmax; with a single row it is logistic with classes 0 and 1.
 [[nodiscard]] Status model_from_bytes(const std::uint8_t* bytes, std::size_t size, Model& model) noexcept;

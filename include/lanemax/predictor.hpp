@@ -24,6 +24,9 @@ struct Predictions {
 
 /// Answers "which class?" from a model's weights in the engine's own layout. Const calls may run in any number of
 /// threads; none allocates. A sample's answer has the same bits alone and in any batch.
+///
+/// Samples are raw features of any type. Products are in f32: values are rounded to it, with a model's centre as
+/// `float(double(x) - centre)`. Where a model has one, samples in f32 have usually lost what the centre is for.
 class Predictor {
  public:
   Predictor() noexcept;
@@ -39,13 +42,15 @@ class Predictor {
   [[nodiscard]] std::size_t features() const noexcept;
   [[nodiscard]] std::size_t classes() const noexcept;
 
-  /// The class of one sample of features() values, or -1 if the row or its scores are not finite.
+  /// The class of one sample of features() values, or -1 if the row, less the centre, or its scores are not finite in
+  /// f32.
   [[nodiscard]] std::int32_t predict(const float* sample) const noexcept;
+  [[nodiscard]] std::int32_t predict(const double* sample) const noexcept;
 
   /// Scratch that predict_batch() needs; independent of the number of samples.
   [[nodiscard]] std::size_t workspace_bytes(int threads) const noexcept;
 
-  /// Predicts every row of `features` (unscaled: a model's weights act on raw values).
+  /// Predicts every row of `features`.
   [[nodiscard]] Status predict_batch(const FeaturesView& features, const Workspace& workspace, int threads,
                                      const Predictions& out) const noexcept;
 

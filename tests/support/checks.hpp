@@ -40,6 +40,9 @@ Verdict check_logits_rows(const KernelTable& table);
 /// A bias of -infinity masks its class and nothing else; NaN and infinity reach their own logits only.
 template <class T>
 Verdict check_logits_special(const KernelTable& table);
+/// In slices of the features, each in memory of its own, the bits are those of one call.
+template <class T>
+Verdict check_logits_slices(const KernelTable& table);
 
 // ---- gradient_checks.cpp ----
 template <class T>

@@ -42,15 +42,15 @@ inline std::string digits(std::size_t rows = kRows) {
   return idx_bytes({static_cast<std::uint32_t>(rows)}, values);
 }
 
-// The same data as text; rows of class 2 are left out where only two are wanted.
-inline std::string table(bool with_label = true, bool two_classes = false) {
+// The same data as text, moved by an offset; rows of class 2 are left out where only two are wanted.
+inline std::string table(bool with_label = true, bool two_classes = false, long offset = 0) {
   const char* names[] = {"ant", "bee", "\"cat, \"\"big\"\"\""};
   std::ostringstream text;
   text << "a,b,c,d,e,f" << (with_label ? ",species\n" : "\n");
   for (std::size_t row = 0; row < kRows; ++row) {
     if (two_classes && label(row) == 2) continue;
     for (std::size_t feature = 0; feature < kFeatures; ++feature) {
-      text << (feature == 0 ? "" : ",") << static_cast<int>(pixel(row, feature));
+      text << (feature == 0 ? "" : ",") << offset + pixel(row, feature);
     }
     if (with_label) text << ',' << names[label(row)];
     text << '\n';

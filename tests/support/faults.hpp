@@ -9,7 +9,8 @@
 
 #include <vector>
 
-// Faulty kernels for tests/seeded_faults_test.cpp: those of the gradient, the update, the load and the functions.
+// Faulty kernels for tests/seeded_faults_test.cpp: those of slices, the gradient, the update, the load and the
+// functions.
 namespace lanemax::checks {
 
 /// The kernels that the faulty ones call.
@@ -45,6 +46,39 @@ void gradient_without(const GradientArgs<T>& a, const Dropped& dropped) {
   GradientArgs<T> b = a;
   b.dlogits = g;
   real<T>.gradient(b);
+}
+
+// Of the logits in slices.
+template <class T>
+std::vector<Fault<T>> slice_faults() {
+  using A = LogitsArgs<T>;
+  return {
+      {"every slice begins anew",
+       [](Kernels<T>& k) {
+         k.logits = [](const A& a) {
+           FeatureSlice<T> slice = slice_of(a);
+           slice.first = 0;
+           A b = a;
+           if (a.slice != nullptr) b.slice = &slice;
+           real<T>.logits(b);
+         };
+       }},
+      {"no slice is the last",
+       [](Kernels<T>& k) {
+         k.logits = [](const A& a) {
+           if (a.slice == nullptr || a.slice->first + a.features < a.slice->all) real<T>.logits(a);
+         };
+       }},
+      {"the bias with every slice",
+       [](Kernels<T>& k) {
+         k.logits = [](const A& a) {
+           real<T>.logits(a);
+           for (std::size_t n = 0; slice_of(a).first > 0 && n < a.x.count; ++n) {
+             a.logits[logit_index(a.capacity, a.classes, n, 0)] += a.bias[0];
+           }
+         };
+       }},
+  };
 }
 
 template <class T>

@@ -235,6 +235,61 @@ Verdict check_logits_special(const KernelTable& table) {
   return judge.finish(0.95);
 }
 
+template <class T>
+Verdict check_logits_slices(const KernelTable& table) {
+  Judge judge;
+  Rng rng(14);
+  Buffers buffers;
+  GuardedBuffer whole, slice_buffer, sums;
+  std::size_t turn = 0;
+  for (const std::size_t features : {1U, 15U, 16U, 17U, 31U, 32U, 33U, 100U, 128U, 200U, 1041U, 2100U}) {
+    for (const std::size_t classes : {1U, 2U, 3U, 4U, 5U, 7U, 10U, 15U, 16U, 17U, 23U, 24U, 33U, 35U, 36U, 100U}) {
+      const reference::Problem p = random_problem<T>(rng, {19, features, classes}, Values::ordinary);
+      LogitsArgs<T> args;
+      args.features = features;
+      args.classes = classes;
+      args.weights = place_weights<T>(buffers.w, p.w, features, classes);
+      args.bias = place_bias<T>(buffers.b, p.b);
+      for (const LogitsForm form : legal_forms<T>(features, classes)) {
+        args.form = form;
+        for (const std::size_t rows : {1U, 2U, 7U, 16U, 19U}) {
+          args.capacity = round_up(rows, 16);
+          const std::size_t count = logit_count(args.capacity, classes);
+          LogitsArgs<T> one = args;
+          one.x = place_rows<T>(buffers.x, p.x, rows, features, {});
+          one.logits = whole.ending_at_guard<T>(count, kNaN<T>);
+          kernels<T>(table).logits(one);
+
+          LogitsArgs<T> part = args;
+          FeatureSlice<T> slice{0, features, nullptr};
+          part.slice = &slice;
+          part.logits = buffers.z.ending_at_guard<T>(count, kNaN<T>);
+          if (form == LogitsForm::dot) slice.sums = sums.ending_at_guard<T>(rows * classes * kPanel, kNaN<T>);
+          for (; slice.first < features; slice.first += part.features) {
+            part.features = std::min(features - slice.first, kPanel * (1 + rng.below(features > 1000 ? 40 : 3)));
+            std::vector<double> values;
+            for (std::size_t n = 0; n < rows; ++n) {
+              const auto first = p.x.begin() + static_cast<std::ptrdiff_t>(n * features + slice.first);
+              values.insert(values.end(), first, first + static_cast<std::ptrdiff_t>(part.features));
+            }
+            part.x = place_rows<T>(slice_buffer, values, rows, part.features, placement(turn++));
+            kernels<T>(table).logits(part);
+          }
+          for (std::size_t n = 0; n < rows; ++n) {
+            for (std::size_t c = 0; c < classes && judge.ok(); ++c) {
+              const std::size_t i = logit_index(args.capacity, classes, n, c);
+              judge.same(part.logits[i], one.logits[i], [&] {
+                return text(describe(form, rows, features, classes, {}), " in slices: row ", n, " class ", c);
+              });
+            }
+          }
+        }
+      }
+    }
+  }
+  return judge.finish(0.9);
+}
+
 template Verdict check_logits_small<float>(const KernelTable&);
 template Verdict check_logits_small<double>(const KernelTable&);
 template Verdict check_logits_large<float>(const KernelTable&);
@@ -243,5 +298,7 @@ template Verdict check_logits_rows<float>(const KernelTable&);
 template Verdict check_logits_rows<double>(const KernelTable&);
 template Verdict check_logits_special<float>(const KernelTable&);
 template Verdict check_logits_special<double>(const KernelTable&);
+template Verdict check_logits_slices<float>(const KernelTable&);
+template Verdict check_logits_slices<double>(const KernelTable&);
 
 }  // namespace lanemax::checks

@@ -68,9 +68,17 @@ inline Model small_model() {
   return model;
 }
 
-inline void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+// The small model around a centre that no f32 holds.
+inline Model centred_model() {
+  Model model = small_model();
+  model.centre = {1700000000.1, -0.0, std::numeric_limits<double>::denorm_min()};
+  return model;
+}
+
+template <class T>
+void expect_same_bits(const std::vector<T>& a, const std::vector<T>& b) {
   ASSERT_EQ(a.size(), b.size());
-  EXPECT_TRUE(a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+  EXPECT_TRUE(a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 inline void expect_same(const Model& a, const Model& b) {
@@ -78,6 +86,7 @@ inline void expect_same(const Model& a, const Model& b) {
   EXPECT_EQ(a.features, b.features);
   expect_same_bits(a.weight, b.weight);
   expect_same_bits(a.bias, b.bias);
+  expect_same_bits(a.centre, b.centre);
   expect_same_bits(a.scaling_centre, b.scaling_centre);
   expect_same_bits(a.scaling_factor, b.scaling_factor);
   EXPECT_EQ(a.class_labels, b.class_labels);
@@ -114,8 +123,9 @@ inline Bytes file_of(std::string_view header, const Bytes& data) {
   return bytes;
 }
 
-inline Bytes floats(std::vector<float> values) {
-  Bytes bytes(values.size() * sizeof(float));
+template <class T = float>
+Bytes floats(std::vector<T> values) {
+  Bytes bytes(values.size() * sizeof(T));
   if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
   return bytes;
 }
@@ -144,9 +154,9 @@ inline Bytes with_right_checksum(Bytes file) {
   return file;
 }
 
-// The small model's file with `from` replaced in its header, its checksum right again.
-inline Bytes edited(std::string_view from, std::string_view to) {
-  const Bytes file = to_bytes(small_model());
+// The model's file with `from` replaced in its header, its checksum right again.
+inline Bytes edited(std::string_view from, std::string_view to, const Model& model = small_model()) {
+  const Bytes file = to_bytes(model);
   std::string header = header_of(file);
   const std::size_t at = header.find(from);
   EXPECT_NE(at, std::string::npos) << from;
