@@ -21,7 +21,8 @@ struct Case {
   std::vector<float> targets = std::vector<float>(8, 0.5F);
   std::vector<float> weights{1, 2, 3, 0};
   std::vector<std::uint32_t> selection{2, 1, 0, 3};
-  std::vector<float> centre{1, 2, 3}, factor{1, 2, 3};
+  std::vector<double> centre{1, 2, 3};
+  std::vector<float> factor{1, 2, 3};
   std::vector<double> start = std::vector<double>(16, 0.25);
   std::size_t classes = 2;
   std::string isa = "sse2";

@@ -250,7 +250,8 @@ TEST_P(SolverTest, StandardisingIsScalingBeforehand) {
     if (solver == Solver::momentum) o.epochs = 30;
     const WideFit want = run_wide(beforehand.batch, o, 3);
     o.standardise = true;
-    std::vector<float> centre(6), factor(6);
+    std::vector<double> centre(6);
+    std::vector<float> factor(6);
     o.centre_used = centre.data();
     o.factor_used = factor.data();
     const WideFit got = run_wide(raw.batch, o, 3);
@@ -268,7 +269,7 @@ TEST_P(SolverTest, StandardisingIsScalingBeforehand) {
       EXPECT_NEAR(got.b[c] + shift, want.b[c], exact ? 1e-8 : 1e-3);
     }
     for (std::size_t d = 0; d < 6; ++d) {
-      EXPECT_FLOAT_EQ(centre[d], static_cast<float>(mean[d]));
+      EXPECT_NEAR(centre[d], mean[d], 1e-12);
       EXPECT_FLOAT_EQ(factor[d], static_cast<float>(1 / deviation[d]));
     }
   }
@@ -277,7 +278,8 @@ TEST_P(SolverTest, StandardisingIsScalingBeforehand) {
 TEST_P(SolverTest, FoldedWeightsAreForRawFeatures) {
   const reference::Problem p = problem({250, 6, 3});
   const ProblemArrays<double> arrays(p);
-  const std::vector<float> centre(6, 1.5f), factor(6, 0.25f);
+  const std::vector<double> centre(6, 1.5);
+  const std::vector<float> factor(6, 0.25f);
   Batch scaled = arrays.batch;
   scaled.scaling = {centre.data(), factor.data()};
   FitOptions o = options(Solver::lbfgs);

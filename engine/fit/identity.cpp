@@ -139,8 +139,9 @@ std::string checksum_of_features(const Batch& b, std::int32_t ignored_label) {
 
 std::string scaling_of(const Batch& b) {
   if (b.scaling.centre == nullptr && b.scaling.factor == nullptr) return "none";
-  const std::size_t bytes = b.features.features * sizeof(float);
-  const std::string both = checksum_of(b.scaling.centre, bytes) + checksum_of(b.scaling.factor, bytes);
+  const std::size_t features = b.features.features;
+  const std::string both = checksum_of(b.scaling.centre, features * sizeof(double)) +
+                           checksum_of(b.scaling.factor, features * sizeof(float));
   return checksum_of(both.data(), both.size());
 }
 

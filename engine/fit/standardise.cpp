@@ -58,7 +58,8 @@ Status standardise(const Batch& data, const Objective& objective, const KernelTa
   for (std::size_t d = 0; d < features; ++d) {
     // The rounded mean of equal values need not be that value.
     const bool constant = low[d] == high[d];
-    map.centre[d] = static_cast<float>(constant ? low[d] : mean[d]);
+    map.centre[d] = constant ? low[d] : mean[d];
+    if (data.features.type != FeatureType::f64) map.centre[d] = static_cast<double>(static_cast<float>(map.centre[d]));
     const double exact = 1 / std::sqrt(square[d] / rows);
     const float rounded = static_cast<float>(exact);
     const bool usable = !constant && std::isnormal(rounded);

@@ -12,16 +12,15 @@ namespace lanemax {
 
 /// The affine map of each feature that a fit runs on, x' = (x - centre) * factor, and its way back.
 struct FeatureMap {
-  std::vector<float> centre, factor;  ///< empty: 0 and 1
+  std::vector<double> centre;  ///< empty: 0
+  std::vector<float> factor;   ///< empty: 1
   /// In double, what `factor` is the rounding of; the penalty acts on weights of features scaled by these.
   std::vector<double> exact_factor;
 
   [[nodiscard]] FeatureScaling view() const noexcept {
     return {centre.empty() ? nullptr : centre.data(), factor.empty() ? nullptr : factor.data()};
   }
-  [[nodiscard]] double centre_of(std::size_t d) const noexcept {
-    return centre.empty() ? 0.0 : static_cast<double>(centre[d]);
-  }
+  [[nodiscard]] double centre_of(std::size_t d) const noexcept { return centre.empty() ? 0.0 : centre[d]; }
   [[nodiscard]] double factor_of(std::size_t d) const noexcept {
     return factor.empty() ? 1.0 : static_cast<double>(factor[d]);
   }
@@ -31,8 +30,9 @@ struct FeatureMap {
 };
 
 /// (x - mean) / deviation over the rows that take part (not weighted), in two passes in double, rows in order; constant
-/// columns, and those whose deviation has no inverse in f32, are only centred. Throws std::bad_alloc; not_finite if a
-/// value is.
+/// columns, and those whose deviation has no inverse in f32, are only centred. The mean is rounded to f32 unless the
+/// features are f64: theirs may lie far closer to it than f32 can tell. Throws std::bad_alloc; not_finite if a value
+/// is.
 [[nodiscard]] Status standardise(const Batch& data, const Objective& objective, const KernelTable& table,
                                  FeatureMap& map);
 

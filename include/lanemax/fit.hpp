@@ -93,7 +93,7 @@ struct FitOptions {
   /// columns are only centred; `data.scaling` and the validation batch's must be empty). The penalty then acts on the
   /// weights of the scaled features; weights and bias go in and come out for raw ones, folded in double.
   bool standardise = false;
-  float* centre_used = nullptr;  ///< D entries each: where a fit that standardises writes its map; null: nowhere
+  double* centre_used = nullptr;  ///< D entries each: where a fit that standardises writes its map; null: nowhere
   float* factor_used = nullptr;
   /// `data.scaling` was given: weights and bias are for raw features, folded in double, as with `standardise`.
   bool fold_scaling = false;
