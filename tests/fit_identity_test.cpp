@@ -80,7 +80,6 @@ TEST(FitIdentityTest, EveryOptionThatMatters) {
   expect_named("solver", [](Case& c) { c.options.solver = Solver::sgd; });
   expect_named("preconditioner", [](Case& c) { c.options.preconditioner = Preconditioner::gram; });
   expect_named("standardise", [](Case& c) { c.options.standardise = true; });
-  expect_named("fold_scaling", [](Case& c) { c.options.fold_scaling = true; });
   expect_named("l2", [](Case& c) { c.options.objective.l2 = 5e-324; });
   expect_named(
       "l2", [](Case& c) { c.options.objective.l2 = 0.1; },

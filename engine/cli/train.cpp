@@ -194,7 +194,6 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
   if (!split.validation.empty()) fit_options.validation = &validation;
   const MatrixView<float> weights(model.weight.data(), model.rows(), model.features);
   const Batch training = batch_of(data, model, split.training);
-  fit_options.fold_scaling = options.scaling != Scaling::none;
   std::vector<double> centre;
   if (options.scaling == Scaling::standard) {
     fit_options.standardise = true;

@@ -17,7 +17,7 @@ namespace {
 
 template <class T>
 Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
-  Status status = caller.map_features(*sizes.table);
+  Status status = caller.map_features(*sizes.table, sizes.training.rows);
   if (!status.ok()) return status;
   const FitOptions& options = caller.options();
   FitProblem problem(caller.data(), options.objective, caller.classes(), *sizes.table, options.execution.threads,
@@ -43,9 +43,12 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
     status = fit_by_mini_batches(problem, options, validation_weight, control, x, result);
   }
   if (!status.ok() && status.code != StatusCode::diverged) return status;
+  if (!status.ok() || result.reason == StopReason::no_progress) {
+    const Status cause = caller.check_columns(*sizes.table);
+    if (!cause.ok()) return cause;
+  }
   const double bound = lower_bound(problem, x, over_all_rows);
-  caller.round(problem, x);
-  const Status measured = measure(problem, x, bound, options.tolerance, result);
+  const Status measured = caller.finish(problem, x, bound, result);
   if (!measured.ok()) return measured;
   result.passes = problem.passes();
   result.seconds = control.seconds();

@@ -53,7 +53,6 @@ constexpr const char* kNames[] = {
     "seed",
     "early_stopping",
     "standardise",
-    "fold_scaling",
     "initial weights",
     "checkpoint_note",
 };
@@ -194,7 +193,6 @@ FitIdentity identity_of(const Batch& data, const FitOptions& options, std::size_
   add("target probabilities", checksum_of_targets(data, ignored));
   add("feature values", checksum_of_features(data, ignored));
   add("standardise", options.standardise);
-  add("fold_scaling", options.fold_scaling);
   add("scaling", scaling_of(data));
 
   const Batch* validation = options.validation;

@@ -97,8 +97,7 @@ class Path {
       if (!point.finished) break;
     }
     problem_.set_penalty(caller_.penalties(points_[result.best].l2));
-    caller_.round(problem_, best_);
-    status = measure(problem_, best_, best_bound_, options_.tolerance, result.fit);
+    status = caller_.finish(problem_, best_, best_bound_, result.fit);
     if (!status.ok()) return status;
     result.passes = problem_.passes() + other_passes_;
     result.seconds = control_.seconds();
@@ -118,7 +117,7 @@ class Path {
     Status status = descend(problem_, x_, point.fit);
     if (!status.ok()) return status;
     bound_ = lower_bound(problem_, x_, true);
-    status = measure(problem_, x_, bound_, options_.tolerance, point.fit);
+    status = measure(problem_, x_, bound_, options_.tolerance, point.fit, Vector(x_.size()));
     if (!status.ok()) return status;
     point.fit.passes = problem_.passes() - before;
     point.converged = point.fit.converged;
@@ -308,11 +307,12 @@ Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points
   FitSizes sizes;
   FitOptions fit = options.fit;
   fit.early_stopping = 0;
+  if (status.ok()) fit.objective.l2 = *std::max_element(options.l2, options.l2 + options.points);
   if (status.ok()) status = check_fit(data, fit, weights.cols, weights.rows, sizes);
   if (!status.ok()) return status;
   try {
     CallerSide<float> caller(data, fit, weights, bias);
-    status = caller.map_features(*sizes.table);
+    status = caller.map_features(*sizes.table, sizes.training.rows);
     if (!status.ok()) return status;
     std::vector<PathPoint> staged(options.points);
     Path path(caller, options, sizes, staged.data());

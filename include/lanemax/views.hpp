@@ -79,7 +79,7 @@ struct FeaturesView {
 
 /// An affine map of each feature, applied as rows are loaded: `T(x - centre[d]) * factor[d]`. The difference is taken
 /// in f64 whatever x is stored as, and rounded to the scalar T of the pass. Both arrays have one entry per feature;
-/// null stands for centre 0 or factor 1.
+/// null stands for centre 0 or factor 1. Centres are finite; factors too, and neither 0 nor subnormal.
 struct FeatureScaling {
   const double* centre = nullptr;
   const float* factor = nullptr;
