@@ -99,6 +99,26 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
 
 }  // namespace
 
+Status check_scaling(const FeatureScaling& scaling, std::size_t features) noexcept {
+  const auto refuse = [](const char* what, const char* expected, std::size_t d, double found) {
+    Status status = fail(std::isfinite(found) ? StatusCode::invalid_argument : StatusCode::not_finite, what, expected);
+    status.column = static_cast<std::int64_t>(d);
+    std::snprintf(status.found, sizeof(status.found), "%g", found);
+    return status;
+  };
+  for (std::size_t d = 0; scaling.centre != nullptr && d < features; ++d) {
+    const double centre = scaling.centre[d];
+    if (!std::isfinite(centre)) return refuse("scaling centre", "finite numbers", d, centre);
+  }
+  for (std::size_t d = 0; scaling.factor != nullptr && d < features; ++d) {
+    const float factor = scaling.factor[d];
+    if (!std::isnormal(factor)) {
+      return refuse("scaling factor", "finite numbers, neither 0 nor subnormal", d, static_cast<double>(factor));
+    }
+  }
+  return {};
+}
+
 Status check_problem(const Objective& objective, const Batch& batch, std::size_t features, std::size_t classes,
                      ProblemSize& size) noexcept {
   const FeaturesView& x = batch.features;
@@ -119,7 +139,8 @@ Status check_problem(const Objective& objective, const Batch& batch, std::size_t
   if (!t.empty() && (t.rows != x.samples || t.cols != classes)) {
     return fail(StatusCode::shape_mismatch, "target_probabilities", "one row per sample and one column per score");
   }
-  Status status = check_objective(objective, batch, classes);
+  Status status = check_scaling(batch.scaling, features);
+  if (status.ok()) status = check_objective(objective, batch, classes);
   if (status.ok()) status = check_rows(objective, batch, classes, size);
   return status;
 }

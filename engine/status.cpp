@@ -17,6 +17,7 @@ const char* name_of(StatusCode code) noexcept {
     case StatusCode::shape_mismatch: return "shape_mismatch";
     case StatusCode::label_out_of_range: return "label_out_of_range";
     case StatusCode::not_finite: return "not_finite";
+    case StatusCode::out_of_range: return "out_of_range";
     case StatusCode::no_rows: return "no_rows";
     case StatusCode::bad_data: return "bad_data";
     case StatusCode::bad_model: return "bad_model";
@@ -40,6 +41,7 @@ const char* complaint(StatusCode code) {
     case StatusCode::isa_not_compiled: return "instruction set not part of this build";
     case StatusCode::isa_not_supported: return "instruction set not supported by this processor";
     case StatusCode::not_finite: return "not a finite number";
+    case StatusCode::out_of_range: return "too large or too small";
     case StatusCode::label_out_of_range: return "label out of range";
     case StatusCode::overflow: return "left the range of the number type";
     case StatusCode::no_rows: return "nothing to work on";

@@ -21,7 +21,8 @@ struct Case {
   std::vector<float> targets = std::vector<float>(8, 0.5F);
   std::vector<float> weights{1, 2, 3, 0};
   std::vector<std::uint32_t> selection{2, 1, 0, 3};
-  std::vector<float> centre{1, 2, 3}, factor{1, 2, 3};
+  std::vector<double> centre{1, 2, 3};
+  std::vector<float> factor{1, 2, 3};
   std::vector<double> start = std::vector<double>(16, 0.25);
   std::size_t classes = 2;
   std::string isa = "sse2";
@@ -79,7 +80,6 @@ TEST(FitIdentityTest, EveryOptionThatMatters) {
   expect_named("solver", [](Case& c) { c.options.solver = Solver::sgd; });
   expect_named("preconditioner", [](Case& c) { c.options.preconditioner = Preconditioner::gram; });
   expect_named("standardise", [](Case& c) { c.options.standardise = true; });
-  expect_named("fold_scaling", [](Case& c) { c.options.fold_scaling = true; });
   expect_named("l2", [](Case& c) { c.options.objective.l2 = 5e-324; });
   expect_named(
       "l2", [](Case& c) { c.options.objective.l2 = 0.1; },

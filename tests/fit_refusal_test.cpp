@@ -134,6 +134,41 @@ TEST_P(FitRefusalTest, Validation) {
       11, 2);
 }
 
+TEST_P(FitRefusalTest, Scaling) {
+  const StatusCode argument = StatusCode::invalid_argument, finite = StatusCode::not_finite;
+  const std::vector<double> centre{0, 1, kNaN<double>, 2, 3};
+  for (const float bad : {0.0F, 1e-40F, kNaN<float>, kInf<float>}) {
+    std::vector<float> factor(5, 0.5F);
+    factor[3] = bad;
+    const StatusCode code = std::isfinite(bad) ? argument : finite;
+    for (const Solver solver : {Solver::lbfgs, Solver::sgd}) {
+      expect_refused(
+          "factor", code, "scaling factor",
+          [&](Batch& b, FitOptions& o) {
+            b.scaling.factor = factor.data();
+            o.solver = solver;
+          },
+          -1, 3);
+      expect_refused(
+          "validation factor", code, "scaling factor",
+          [&](Batch&, FitOptions& o) {
+            validation_ = arrays_.batch;
+            validation_.scaling.factor = factor.data();
+            o.validation = &validation_;
+            o.solver = solver;
+          },
+          -1, 3);
+    }
+  }
+  expect_refused(
+      "centre", finite, "scaling centre", [&](Batch& b, FitOptions&) { b.scaling.centre = centre.data(); }, -1, 2);
+  const std::vector<double> zeros(5);
+  expect_refused("standardise twice", argument, "standardise", [&](Batch& b, FitOptions& o) {
+    b.scaling.centre = zeros.data();
+    o.standardise = true;
+  });
+}
+
 TEST_P(FitRefusalTest, Outputs) {
   FitOptions o;
   o.execution.isa = GetParam();

@@ -20,6 +20,12 @@ TEST_P(LoadTest, RowsF32) {
 TEST_P(LoadTest, RowsF64) {
   expect_ok(check_load_rows<double>(table()));
 }
+TEST_P(LoadTest, CentresF32) {
+  expect_ok(check_load_centres<float>(table()));
+}
+TEST_P(LoadTest, CentresF64) {
+  expect_ok(check_load_centres<double>(table()));
+}
 
 }  // namespace
 }  // namespace lanemax::checks

@@ -77,6 +77,8 @@ class ObjectiveRefusalTest : public IsaTest {
   template <class T>
   void shapes();
   template <class T>
+  void scaling();
+  template <class T>
   void rows();
   template <class T>
   void numbers();
@@ -164,6 +166,28 @@ void ObjectiveRefusalTest::shapes() {
   static const float ones[kFeatures] = {1, 1, 1, 1, 1, 1};
   expect_refused<T>(
       "dfeatures of scaled features", {argument, "dfeatures"}, [](S& s) { s.batch.scaling.factor = ones; }, true);
+}
+
+template <class T>
+void ObjectiveRefusalTest::scaling() {
+  using S = GoodCall<T>;
+  for (const float bad : {0.0f, -0.0f, 1e-40f, kNaN<float>, kInf<float>, -kInf<float>}) {
+    std::vector<float> factor(kFeatures, 0.5f);
+    factor[4] = bad;
+    const StatusCode code = std::isfinite(bad) ? StatusCode::invalid_argument : StatusCode::not_finite;
+    expect_refused<T>("scaling factor", {code, "scaling factor", -1, 4}, [&](S& s) {
+      s.batch.scaling.factor = factor.data();
+      s.gradient.dfeatures = {};
+    });
+  }
+  for (const double bad : {kNaN<double>, kInf<double>, -kInf<double>}) {
+    std::vector<double> centre(kFeatures, 0.5);
+    centre[0] = bad;
+    expect_refused<T>("scaling centre", {StatusCode::not_finite, "scaling centre", -1, 0}, [&](S& s) {
+      s.batch.scaling.centre = centre.data();
+      s.gradient.dfeatures = {};
+    });
+  }
 }
 
 template <class T>
@@ -281,6 +305,12 @@ TEST_P(ObjectiveRefusalTest, ShapesF32) {
 }
 TEST_P(ObjectiveRefusalTest, ShapesF64) {
   shapes<double>();
+}
+TEST_P(ObjectiveRefusalTest, ScalingF32) {
+  scaling<float>();
+}
+TEST_P(ObjectiveRefusalTest, ScalingF64) {
+  scaling<double>();
 }
 TEST_P(ObjectiveRefusalTest, RowsF32) {
   rows<float>();

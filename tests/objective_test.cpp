@@ -146,9 +146,10 @@ class ObjectiveTest : public IsaTest {
       const reference::Problem p = make_problem<T>(rng, shape, o);
       std::vector<std::uint32_t> selection;
       for (int i = 0; i < 60; ++i) selection.push_back(static_cast<std::uint32_t>(rng.below(p.rows)));
-      std::vector<float> centre, factor;
+      std::vector<double> centre;
+      std::vector<float> factor;
       for (std::size_t d = 0; d < p.features; ++d) {  // centres and factors that make the scaled values exact
-        centre.push_back(static_cast<float>(rng.below(3)));
+        centre.push_back(static_cast<double>(rng.below(3)));
         factor.push_back(d % 2 == 0 ? 0.5f : 2.0f);
       }
       reference::Problem coarse = p;  // few digits, so that subtracting a centre is exact
@@ -175,7 +176,7 @@ class ObjectiveTest : public IsaTest {
           same.sample_weights.push_back(p.sample_weights[row]);
           for (std::size_t d = 0; d < p.features; ++d) {
             const double x = coarse.x[row * p.features + d];
-            same.x.push_back(scales ? (x - static_cast<double>(centre[d])) * static_cast<double>(factor[d]) : x);
+            same.x.push_back(scales ? (x - centre[d]) * static_cast<double>(factor[d]) : x);
           }
         }
         const reference::Solution want = reference::solve(same, reference::arithmetic_of<T>());

@@ -463,6 +463,12 @@ TEST_P(TrainStepRefusalTest, LeavesTheStateAsItWas) {
     expect_refused<float>("X", StatusCode::not_finite,
                           [=](Batch&, Objective&, StepOptions&, Execution&, F& x) { x[77] = bad; });
   }
+  static const float zero[] = {1, 1, 1, 1, 1, 0};
+  static const double nan[] = {kNaN<double>, 1, 1, 1, 1, 1};
+  expect_refused<float>("a factor of 0", argument,
+                        [](Batch& b, Objective&, StepOptions&, Execution&, F&) { b.scaling.factor = zero; });
+  expect_refused<float>("a centre that is none", StatusCode::not_finite,
+                        [](Batch& b, Objective&, StepOptions&, Execution&, F&) { b.scaling.centre = nan; });
   expect_refused<float>("logits that overflow", StatusCode::overflow,
                         [](Batch&, Objective&, StepOptions&, Execution&, F& x) {
                           for (std::size_t i = 60; i < 66; ++i)

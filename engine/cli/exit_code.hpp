@@ -29,6 +29,7 @@ enum ExitCode : int {
     case StatusCode::shape_mismatch:
     case StatusCode::label_out_of_range:
     case StatusCode::not_finite:
+    case StatusCode::out_of_range:
     case StatusCode::no_rows:
     case StatusCode::bad_data: return kBadData;
     case StatusCode::bad_model:

@@ -332,8 +332,7 @@ class Fits {
     say_value(set + ".objective", fitted.result.objective);
 
     const Dataset unseen = read(file(test, images.c_str()), file(test, labels.c_str()));
-    std::vector<float> pixels;
-    for (const std::uint8_t byte : unseen.bytes) pixels.push_back(static_cast<float>(byte) * factor[0]);
+    const std::vector<float> pixels(unseen.bytes.begin(), unseen.bytes.end());
     Batch seen = batch_of(unseen);
     seen.features = {pixels.data(), unseen.samples, unseen.features};
     say_value(set + ".test_accuracy", correct(seen, fitted) / static_cast<double>(unseen.samples));

@@ -109,7 +109,7 @@ std::string what_was_read(const Dataset& data, double seconds) {
 Batch batch_of(const Dataset& data, const Model& model, const std::vector<std::uint32_t>& rows) {
   Batch batch;
   batch.features = data.view();
-  if (!model.scaling_factor.empty()) batch.scaling = {model.scaling_centre.data(), model.scaling_factor.data()};
+  if (!model.scaling_factor.empty()) batch.scaling.factor = model.scaling_factor.data();
   batch.labels = data.labels.data();
   if (!data.sample_weights.empty()) batch.sample_weights = data.sample_weights.data();
   if (!rows.empty()) {
@@ -195,12 +195,12 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
   if (!split.validation.empty()) fit_options.validation = &validation;
   const MatrixView<float> weights(model.weight.data(), model.rows(), model.features);
   const Batch training = batch_of(data, model, split.training);
-  fit_options.fold_scaling = options.scaling != Scaling::none;
+  std::vector<double> centre;
   if (options.scaling == Scaling::standard) {
     fit_options.standardise = true;
-    model.scaling_centre.resize(model.features);
+    centre.resize(model.features);
     model.scaling_factor.resize(model.features);
-    fit_options.centre_used = model.scaling_centre.data();
+    fit_options.centre_used = centre.data();
     fit_options.factor_used = model.scaling_factor.data();
   }
   const std::string note = checkpoint_note(data);
@@ -222,6 +222,7 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
         exit_code_of(summary.status.code) == kBadModel || exit_code_of(summary.status.code) == kInputOutput;
     check(summary.status, is_of_a_file ? options.checkpoint : "");
   }
+  for (const double c : centre) model.scaling_centre.push_back(static_cast<float>(c));
   summary.samples = training.rows();
   model.training = training_record(options, summary);
   return model;

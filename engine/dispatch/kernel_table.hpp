@@ -164,7 +164,7 @@ struct UpdateArgs {
   T second_correction = 1;
 };
 
-/// Converts rows of any feature type: out[r][d] = (value - centre[d]) * factor[d].
+/// Converts rows of any feature type: out[r][d] = T(value - centre[d]) * factor[d], the difference in f64.
 template <class T>
 struct LoadArgs {
   const void* data = nullptr;
@@ -173,8 +173,8 @@ struct LoadArgs {
   const std::uint32_t* rows = nullptr;  ///< source row of each row of the block
   std::size_t count = 0;
   std::size_t features = 0;
-  const float* centre = nullptr;  ///< null: 0
-  const float* factor = nullptr;  ///< null: 1
+  const double* centre = nullptr;  ///< null: 0
+  const float* factor = nullptr;   ///< null: 1
   T* out = nullptr;
   std::size_t out_stride = 0;
 };

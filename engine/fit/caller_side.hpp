@@ -2,8 +2,8 @@
 #ifndef LANEMAX_ENGINE_FIT_CALLER_SIDE_HPP
 #define LANEMAX_ENGINE_FIT_CALLER_SIDE_HPP
 
+#include "engine/fit/feature_map.hpp"
 #include "engine/fit/problem.hpp"
-#include "engine/fit/standardise.hpp"
 
 namespace lanemax {
 
@@ -22,8 +22,8 @@ struct FitSizes {
   return solver == Solver::lbfgs || solver == Solver::newton;
 }
 
-/// Between the caller's data and weights and those of the problem: scaled features, and weights in the engine's layout
-/// that are for them. T is the scalar of the caller's weights.
+/// Between the caller's data and weights and those of the problem: features as f32 can bear them, and weights in the
+/// engine's layout that are for them. T is the scalar of the caller's weights.
 template <class T>
 class CallerSide {
  public:
@@ -32,8 +32,10 @@ class CallerSide {
   CallerSide(const CallerSide&) = delete;  // the options point to the validation batch here
   CallerSide& operator=(const CallerSide&) = delete;
 
-  /// Standardises, if that is asked for.
-  [[nodiscard]] Status map_features(const KernelTable& table);
+  /// Finds the features of the problem; `rows` of the data take part.
+  [[nodiscard]] Status map_features(const KernelTable& table, std::size_t rows);
+  /// out_of_range if a column is beyond what map_features() should have let through, had it looked at every value.
+  [[nodiscard]] Status check_columns(const KernelTable& table) const;
 
   [[nodiscard]] const Batch& data() const noexcept { return data_; }
   [[nodiscard]] const FitOptions& options() const noexcept { return options_; }
@@ -42,21 +44,27 @@ class CallerSide {
 
   /// Where the fit begins: 0, or the caller's weights.
   [[nodiscard]] Status initial_point(FitProblem& problem, const Vector& x) const;
-  /// Keeps x as the weights to be returned, and replaces it by what they stand for once they are rounded to T.
-  void round(const FitProblem& problem, const Vector& x);
-  /// Hands the kept weights and the feature map to the caller.
+  /// Rounds x to weights for the caller, for raw features or, where folding their centre in costs too much, around it;
+  /// and measures those: all of the result from objective on, but for the work done. `bound`: of the optimum, from
+  /// below.
+  [[nodiscard]] Status finish(FitProblem& problem, const Vector& x, double bound, FitResult& result);
+  /// Hands the rounded weights and the feature map to the caller.
   void give_back() const;
 
  private:
-  [[nodiscard]] bool folds() const noexcept { return options_.standardise || options_.fold_scaling; }
+  [[nodiscard]] double folded_centre(std::size_t d) const noexcept { return centred_ ? 0.0 : map_.centre_of(d); }
   void to_point(const FitProblem& problem, MatrixView<const T> weights, const T* bias, const Vector& x) const;
+  Status round(const FitProblem& problem, const Vector& x, const Vector& rounded);
+  Status measure_rounded(FitProblem& problem, const Vector& x, double bound, FitResult& result);
+  [[nodiscard]] std::ptrdiff_t most_sensitive(const FitProblem& problem, const Vector& x, const Vector& gradient) const;
 
   Batch data_, validation_;
   FitOptions options_;
   MatrixView<T> weights_;
   T* bias_;
-  FeatureMap map_;
-  Buffer<T> kept_weights_, kept_bias_;
+  FeatureMap map_, validation_map_;
+  bool centred_ = false;  // the rounded weights are those of x - centre
+  Buffer<T> rounded_weights_, rounded_bias_;
 };
 
 }  // namespace lanemax

@@ -153,8 +153,8 @@ double lower_bound(FitProblem& problem, const Vector& x, bool improve) {
   return LowerBound(problem, x).run(improve ? &x : nullptr);
 }
 
-Status measure(FitProblem& problem, const Vector& x, double bound, double tolerance, FitResult& result) {
-  Vector gradient(problem.parameters());
+Status measure(FitProblem& problem, const Vector& x, double bound, double tolerance, FitResult& result,
+               const Vector& gradient) {
   Value value;
   if (!problem.evaluate(x, Precision::f64, value, &gradient).ok()) {
     result.objective = result.data_loss = result.gradient_norm = result.gap_bound = kNaN;

@@ -29,8 +29,10 @@ namespace lanemax {
 [[nodiscard]] double lower_bound(FitProblem& problem, const Vector& x, bool improve);
 
 /// One f64 pass at the weights that are returned: objective, data_loss, gradient_norm, gap_bound and converged of the
-/// result. An objective that is not finite is not an error (the numbers are NaN), a feature that is not finite is.
-[[nodiscard]] Status measure(FitProblem& problem, const Vector& x, double bound, double tolerance, FitResult& result);
+/// result, and its gradient. An objective that is not finite is not an error (the numbers are NaN), a feature that is
+/// not finite is.
+[[nodiscard]] Status measure(FitProblem& problem, const Vector& x, double bound, double tolerance, FitResult& result,
+                             const Vector& gradient);
 
 }  // namespace lanemax
 

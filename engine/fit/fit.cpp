@@ -39,7 +39,7 @@ Status descend(FitSpace& space, double validation_weight, Control& control, cons
 
 template <class T>
 Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
-  Status status = caller.map_features(*sizes.table);
+  Status status = caller.map_features(*sizes.table, sizes.training.rows);
   if (!status.ok()) return status;
   const FitOptions& options = caller.options();
   FitProblem problem(caller.data(), options.objective, caller.classes(), *sizes.table, options.execution.threads,
@@ -66,8 +66,11 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
     if (status.ok() || status.code == StatusCode::diverged) bound = lower_bound(problem, x, false);
   }
   if (!status.ok() && status.code != StatusCode::diverged) return status;
-  caller.round(problem, x);
-  const Status measured = measure(problem, x, bound, options.tolerance, result);
+  if (!status.ok() || result.reason == StopReason::no_progress) {
+    const Status cause = caller.check_columns(*sizes.table);
+    if (!cause.ok()) return cause;
+  }
+  const Status measured = caller.finish(problem, x, bound, result);
   if (!measured.ok()) return measured;
   result.passes = space.passes();
   result.seconds = control.seconds();

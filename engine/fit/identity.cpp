@@ -53,7 +53,6 @@ constexpr const char* kNames[] = {
     "seed",
     "early_stopping",
     "standardise",
-    "fold_scaling",
     "initial weights",
     "checkpoint_note",
 };
@@ -139,8 +138,9 @@ std::string checksum_of_features(const Batch& b, std::int32_t ignored_label) {
 
 std::string scaling_of(const Batch& b) {
   if (b.scaling.centre == nullptr && b.scaling.factor == nullptr) return "none";
-  const std::size_t bytes = b.features.features * sizeof(float);
-  const std::string both = checksum_of(b.scaling.centre, bytes) + checksum_of(b.scaling.factor, bytes);
+  const std::size_t features = b.features.features;
+  const std::string both = checksum_of(b.scaling.centre, features * sizeof(double)) +
+                           checksum_of(b.scaling.factor, features * sizeof(float));
   return checksum_of(both.data(), both.size());
 }
 
@@ -193,7 +193,6 @@ FitIdentity identity_of(const Batch& data, const FitOptions& options, std::size_
   add("target probabilities", checksum_of_targets(data, ignored));
   add("feature values", checksum_of_features(data, ignored));
   add("standardise", options.standardise);
-  add("fold_scaling", options.fold_scaling);
   add("scaling", scaling_of(data));
 
   const Batch* validation = options.validation;

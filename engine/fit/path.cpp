@@ -89,8 +89,7 @@ class Path {
     space_.set_penalty(points_[result.best].l2);
     const Vector best(whole_.parameters());
     space_.leave(best_, best);
-    caller_.round(whole_, best);
-    const Status measured = measure(whole_, best, best_bound_, options_.tolerance, result.fit);
+    const Status measured = caller_.finish(whole_, best, best_bound_, result.fit);
     if (!measured.ok()) return measured;
     if (stopped_ != StopReason::none) {
       result.fit.reason = stopped_;
@@ -133,7 +132,7 @@ class Path {
     bound_ = lower_bound(space_.problem(), x_, true);
     const Vector x(whole_.parameters());
     space_.leave(x_, x);
-    status = measure(whole_, x, bound_, options_.tolerance, point.fit);
+    status = measure(whole_, x, bound_, options_.tolerance, point.fit, Vector(x.size()));
     if (!status.ok()) return status;
     point.fit.passes = space_.passes() - before;
     point.converged = point.fit.converged;
@@ -368,11 +367,12 @@ Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points
   FitSizes sizes;
   FitOptions fit = options.fit;
   fit.early_stopping = 0;
+  if (status.ok()) fit.objective.l2 = *std::max_element(options.l2, options.l2 + options.points);
   if (status.ok()) status = check_fit(data, fit, weights.cols, weights.rows, sizes);
   if (!status.ok()) return status;
   try {
     CallerSide<float> caller(data, fit, weights, bias);
-    status = caller.map_features(*sizes.table);
+    status = caller.map_features(*sizes.table, sizes.training.rows);
     if (!status.ok()) return status;
     std::vector<PathPoint> staged(options.points);
     for (std::size_t i = 0; i < options.points; ++i) staged[i].l2 = options.l2[i];

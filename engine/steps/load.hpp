@@ -56,26 +56,57 @@ template <class T, class Source>
   for (std::size_t byte = 0; byte < args.features * sizeof(Source); byte += 64) __builtin_prefetch(row + byte, 0, 2);
 }
 
-template <class T, class Source>
-void load_from(const LoadArgs<T>& args) {
-  const Source* data = static_cast<const Source*>(args.data);
-  for (std::size_t r = 0; r < args.count; ++r) {
-    const Source* in = data + args.rows[r] * args.stride;
-    read_row_ahead(args, r, data);
-    T* out = args.out + r * args.out_stride;
-    if (args.centre == nullptr && args.factor == nullptr) {
-      for (std::size_t d = 0; d < args.features; ++d) out[d] = static_cast<T>(value_of(in[d]));
-    } else if (args.centre == nullptr) {
-      for (std::size_t d = 0; d < args.features; ++d) {
-        out[d] = static_cast<T>(value_of(in[d])) * static_cast<T>(args.factor[d]);
-      }
-    } else {
-      for (std::size_t d = 0; d < args.features; ++d) {
-        const T factor = args.factor == nullptr ? T(1) : static_cast<T>(args.factor[d]);
-        out[d] = (static_cast<T>(value_of(in[d])) - static_cast<T>(args.centre[d])) * factor;
-      }
+// Features are centred a run at a time, so that their centres are made floats once per block and not once per row.
+constexpr std::size_t kRun = 512;
+
+// The difference of two floats is the same whether it is rounded at once or by way of f64, which has more than twice
+// their digits (Figueroa, 1995). So where sources and centres are floats, f32 arithmetic will do: 6 us for a block of
+// 64 x 784 bytes on AVX2 instead of 18.
+inline bool are_floats(const double* centre, std::size_t count, float* floats) {
+  bool all = true;
+  for (std::size_t d = 0; d < count; ++d) {
+    floats[d] = static_cast<float>(centre[d]);
+    all &= static_cast<double>(floats[d]) == centre[d];
+  }
+  return all;
+}
+
+// Calls use(in, out, d, end, centres) for every row and run of features [d, end): `centres` as floats, from feature d
+// on, or null where f32 arithmetic will not do.
+template <class T, class Source, class Use>
+void for_each_run(const LoadArgs<T>& args, const Source* data, const Use& use) {
+  alignas(64) float floats[kRun];
+  const std::size_t run = args.centre == nullptr ? args.features : kRun;
+  for (std::size_t d = 0; d < args.features; d += run) {
+    const std::size_t end = args.features - d < run ? args.features : d + run;
+    const bool narrow = args.centre != nullptr && sizeof(T) == sizeof(float) && sizeof(Source) < sizeof(double) &&
+                        are_floats(args.centre + d, end - d, floats);
+    for (std::size_t r = 0; r < args.count; ++r) {
+      if (d == 0) read_row_ahead(args, r, data);
+      use(data + args.rows[r] * args.stride, args.out + r * args.out_stride, d, end, narrow ? floats : nullptr);
     }
   }
+}
+
+template <class T, class Source>
+void load_from(const LoadArgs<T>& args) {
+  const auto factor = [&args](std::size_t d) { return args.factor == nullptr ? T(1) : static_cast<T>(args.factor[d]); };
+  const auto convert = [&](const Source* in, T* out, std::size_t begin, std::size_t end, const float* centres) {
+    if (args.centre == nullptr && args.factor == nullptr) {
+      for (std::size_t d = begin; d < end; ++d) out[d] = static_cast<T>(value_of(in[d]));
+    } else if (args.centre == nullptr) {
+      for (std::size_t d = begin; d < end; ++d) out[d] = static_cast<T>(value_of(in[d])) * factor(d);
+    } else if (centres != nullptr) {
+      for (std::size_t d = begin; d < end; ++d) {
+        out[d] = (static_cast<T>(value_of(in[d])) - static_cast<T>(centres[d - begin])) * factor(d);
+      }
+    } else {
+      for (std::size_t d = begin; d < end; ++d) {
+        out[d] = static_cast<T>(static_cast<double>(value_of(in[d])) - args.centre[d]) * factor(d);
+      }
+    }
+  };
+  for_each_run(args, static_cast<const Source*>(args.data), convert);
 }
 
 // The same expression by way of the variant's own conversion: 3 us for a block of 64 x 784 on AVX-512 instead of 8.
@@ -83,23 +114,21 @@ template <class Arch>
 void load_halves(const LoadArgs<float>& args) {
   using V = Vec<Arch, float>;
   constexpr std::size_t kL = kLanes<Arch, float>;
-  const std::size_t whole = args.features / kL * kL;
-  const std::uint16_t* data = static_cast<const std::uint16_t*>(args.data);
-  for (std::size_t r = 0; r < args.count; ++r) {
-    const std::uint16_t* in = data + args.rows[r] * args.stride;
-    read_row_ahead(args, r, data);
-    float* out = args.out + r * args.out_stride;
-    for (std::size_t d = 0; d < whole; d += kL) {
+  const auto convert = [&](const std::uint16_t* in, float* out, std::size_t d, std::size_t end, const float* centres) {
+    const std::size_t begin = d, whole = args.centre == nullptr || centres != nullptr ? (end - d) / kL * kL : 0;
+    for (; d < begin + whole; d += kL) {
       V v = Arch::widen_halves(in + d);
-      if (args.centre != nullptr) v = v - load<Arch>(args.centre + d);
+      if (centres != nullptr) v = v - load<Arch>(centres + (d - begin));
       if (args.factor != nullptr) v = v * load<Arch>(args.factor + d);
       store<Arch>(out + d, v);
     }
-    for (std::size_t d = whole; d < args.features; ++d) {
-      const float centred = value_of(Half{in[d]}) - (args.centre == nullptr ? 0.0f : args.centre[d]);
-      out[d] = args.factor == nullptr ? centred : centred * args.factor[d];
+    for (; d < end; ++d) {
+      float value = value_of(Half{in[d]});
+      if (args.centre != nullptr) value = static_cast<float>(static_cast<double>(value) - args.centre[d]);
+      out[d] = args.factor == nullptr ? value : value * args.factor[d];
     }
-  }
+  };
+  for_each_run(args, static_cast<const std::uint16_t*>(args.data), convert);
 }
 
 template <class Arch, class T>

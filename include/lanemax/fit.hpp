@@ -92,15 +92,15 @@ struct FitOptions {
   std::size_t early_stopping =
       0;  ///< epochs or iterations without a better validation loss; needs `validation`; 0: off
   const Batch* validation = nullptr;
-  bool warm_start = false;  ///< begin from the weights and bias passed in rather than from 0
+  bool warm_start = false;  ///< begin from the weights and bias passed in (for raw features) rather than from 0
   /// Scale features as they are loaded, `(x - mean) / deviation` of the rows that take part (unweighted; constant
-  /// columns are only centred; `data.scaling` and the validation batch's must be empty). The penalty then acts on the
-  /// weights of the scaled features; weights and bias go in and come out for raw ones, folded in double.
+  /// columns are only centred; `data.scaling` and the validation batch's must be empty).
   bool standardise = false;
-  float* centre_used = nullptr;  ///< D entries each: where a fit that standardises writes its map; null: nowhere
+  double* centre_used = nullptr;  ///< D entries each: where a fit that standardises writes its map; null: nowhere
   float* factor_used = nullptr;
-  /// `data.scaling` was given: weights and bias are for raw features, folded in double, as with `standardise`.
-  bool fold_scaling = false;
+  /// D entries: where the fit may put a centre that the returned weights are around, should weights for raw features
+  /// lose more than 1e-7 of the objective to rounding; FitResult::centred says whether it did. Null: nowhere.
+  double* model_centre = nullptr;
   /// Where the state is kept so that an interrupted fit can go on: written when the fit ends before its time
   /// (interrupted, time limit, most iterations) and every `checkpoint_seconds`, atomically. Null: nowhere.
   const char* checkpoint = nullptr;
@@ -119,13 +119,18 @@ struct FitResult {
   Solver solver = Solver::automatic;
   Preconditioner preconditioner = Preconditioner::none;  ///< that was used last
   StopReason reason = StopReason::none;
-  /// The tolerance was met: at the returned weights or, where rounding them to the caller's type has moved the
-  /// gradient, just before.
+  /// The tolerance was met: at the returned weights or, where rounding them to the caller's type has moved the gradient
+  /// but cost less than 1e-7 of the objective, just before.
   bool converged = false;
+  bool centred = false;  ///< the weights are those of `x - FitOptions::model_centre`, which was written
   double objective = 0;  ///< from one f64 pass over all rows at the returned weights, as are the next two
   double data_loss = 0;
-  double gradient_norm = 0;  ///< largest absolute entry of the objective's gradient, penalty and bias included
+  double gradient_norm = 0;  ///< largest absolute entry of the objective's gradient, penalty and bias included, by the
+                             ///< weights of the features that the fit ran on
   double gap_bound = 0;  ///< the objective is at most this far above the optimum; NaN without penalty or for hinge loss
+  double rounding_cost = 0;  ///< rounding the weights to the caller's type raised the objective by at most this
+  /// The feature whose weights' rounding costs most, where all of it costs more than 1e-7 of the objective; else -1.
+  std::ptrdiff_t rounded_feature = -1;
   double learning_rate = 0;  ///< the initial rate that was used; lbfgs, newton: 0
   std::size_t iterations = 0;
   double passes = 0;  ///< full-data equivalents of the gradient work, the final passes included
@@ -133,6 +138,13 @@ struct FitResult {
 };
 
 /// Trains a linear classifier on `data` (labels or target probabilities) into `weights` (C x D) and `bias` (C).
+///
+/// Weights and bias go in and come out for raw features: any scaling, the fit's or the batch's own, is folded into them
+/// in double, or all of it but the centre (FitOptions::model_centre). The penalty acts on the weights of the scaled
+/// features. Without `standardise`, too, a fit runs on centred features where they are far from 0 beside their spread,
+/// and on ones scaled by powers of two (the penalty to match) where they are beyond 2^40, or below 2^-40 and not
+/// penalised. Columns that are not constant and whose largest value is not within 1e-30..1e30 are out_of_range; for
+/// sgd, momentum and adam without `standardise` so are those beyond 2^40.
 ///
 /// lbfgs and newton keep their state in double and run f32 passes until progress is lost in their rounding, then f64
 /// ones. sgd, momentum and adam take the rows of each mini-batch from a Fisher-Yates shuffle per epoch, driven by

@@ -28,7 +28,8 @@ struct Objective {
 };
 
 /// Weights W (C x D; rows are classes) and bias b (C). `logistic` has one row. All weights are finite; a bias of
-/// -infinity masks its class, no other infinity is accepted.
+/// -infinity masks its class, no other infinity is accepted. loss() and loss_and_gradient() take W, and give dW, for
+/// the features as Batch::scaling makes them; all that trains takes and gives weights for raw ones.
 template <class T>
 struct WeightsView {
   MatrixView<const T> weights;

@@ -21,9 +21,10 @@ enum class StatusCode : std::uint8_t {
   // data
   shape_mismatch,
   label_out_of_range,
-  not_finite,  ///< NaN or infinity where a finite number is needed
-  no_rows,     ///< nothing is left to average: no rows, or the kept weights sum to 0
-  bad_data,    ///< a data file breaks the rules of its format
+  not_finite,    ///< NaN or infinity where a finite number is needed
+  out_of_range,  ///< a feature whose values are too large or too small to train on
+  no_rows,       ///< nothing is left to average: no rows, or the kept weights sum to 0
+  bad_data,      ///< a data file breaks the rules of its format
   // model
   bad_model,       ///< a model file breaks the rules of its format
   bad_checkpoint,  ///< a checkpoint is damaged, or of another fit

@@ -28,6 +28,9 @@ struct StepOptions {
 
 /// Weights, bias and optimiser memory of a model in training, in the engine's own layout, inside memory the caller
 /// owns. Copying the handle does not copy the memory. One thread at a time may step it.
+///
+/// Weights go in and come out for raw features. Inside they are for features as Batch::scaling makes them, so it must
+/// be the same in all steps: the first step after create() settles it, or else set_weights().
 template <class T>
 class TrainState {
  public:
@@ -39,11 +42,13 @@ class TrainState {
   [[nodiscard]] static Status create(std::size_t features, std::size_t classes, Optimiser optimiser,
                                      const Workspace& memory, TrainState& state) noexcept;
 
-  /// Copies in C x D weights and C biases (null: 0) and clears moments and steps. Checked as WeightsView says.
-  [[nodiscard]] Status set_weights(const WeightsView<T>& weights) noexcept;
+  /// Copies in C x D weights and C biases (null: 0) and clears moments and steps. `scaling` is that of the steps to
+  /// come. Checked as WeightsView and FeatureScaling say.
+  [[nodiscard]] Status set_weights(const WeightsView<T>& weights, const FeatureScaling& scaling = {}) noexcept;
 
-  /// Copies out. `weights` is C x D in any strides; `bias` may be null.
-  [[nodiscard]] Status get_weights(MatrixView<T> weights, T* bias) const noexcept;
+  /// Copies out. `weights` is C x D in any strides; `bias` may be null. With a `centre` of D entries, they are those of
+  /// `x - centre`, which is written: T may not have the digits for a bias that makes up for a large one.
+  [[nodiscard]] Status get_weights(MatrixView<T> weights, T* bias, double* centre = nullptr) const noexcept;
 
   [[nodiscard]] std::size_t features() const noexcept { return features_; }
   [[nodiscard]] std::size_t classes() const noexcept { return classes_; }
@@ -55,6 +60,13 @@ class TrainState {
   T* velocity_data = nullptr;           ///< v or m: the weights', then the bias's; null for gradient descent
   T* squares_data = nullptr;            ///< s, likewise; null but for adam
   std::uint64_t* steps_data = nullptr;  ///< successful steps so far; null but for adam
+  double* centre_data = nullptr;        ///< the scaling of the steps, if there is one
+  float* factor_data = nullptr;
+  std::uint64_t* scaling_data = nullptr;  ///< whether there is: not settled, none, some
+
+  /// Whether steps may have this scaling; and settles it.
+  [[nodiscard]] bool accepts(const FeatureScaling& scaling) const noexcept;
+  void settle(const FeatureScaling& scaling) noexcept;
 
  private:
   std::size_t features_ = 0;
@@ -69,7 +81,8 @@ template <class T>
 
 /// Loss, gradient and update in one call. The result is the loss at the weights before the update. A non-finite loss
 /// or gradient is found before the update: the state is left as it was and the status says which input is to blame.
-/// The batch's labels and weights are checked; with `Reduction::sum` the step follows the sum's gradient.
+/// The batch's labels and weights are checked, and its scaling against that of the state; with `Reduction::sum` the
+/// step follows the sum's gradient.
 template <class T>
 [[nodiscard]] Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch,
                                 const StepOptions& options, const Execution& execution, const Workspace& workspace,

@@ -77,10 +77,11 @@ struct FeaturesView {
       : FeaturesView(data_, FeatureType::u8, samples_, features_, features_) {}
 };
 
-/// An affine map of each feature, applied as rows are loaded: `(x - centre[d]) * factor[d]`, in f32 (f64 in an f64
-/// pass). Both arrays have one entry per feature; null stands for centre 0 or factor 1.
+/// An affine map of each feature, applied as rows are loaded: `T(x - centre[d]) * factor[d]`. The difference is taken
+/// in f64 whatever x is stored as, and rounded to the scalar T of the pass. Both arrays have one entry per feature;
+/// null stands for centre 0 or factor 1. Centres are finite; factors too, and neither 0 nor subnormal.
 struct FeatureScaling {
-  const float* centre = nullptr;
+  const double* centre = nullptr;
   const float* factor = nullptr;
 };
 

@@ -120,6 +120,9 @@ Verdict check_load_values(const KernelTable& table);
 /// Gathered rows, strides, scaling; the same values in every format give the same bits.
 template <class T>
 Verdict check_load_rows(const KernelTable& table);
+/// Differences of values and centres of all sizes are those of f64, rounded once.
+template <class T>
+Verdict check_load_centres(const KernelTable& table);
 
 }  // namespace lanemax::checks
 

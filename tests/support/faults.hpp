@@ -496,6 +496,36 @@ std::vector<Fault<T>> load_faults() {
            real<T>.load(b);
          };
        }},
+      {"centre rounded to f32",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           A b = a;
+           std::vector<double> centre;
+           for (std::size_t d = 0; a.centre != nullptr && d < a.features; ++d) {
+             centre.push_back(static_cast<double>(static_cast<float>(a.centre[d])));
+           }
+           if (a.centre != nullptr) b.centre = centre.data();
+           real<T>.load(b);
+         };
+       }},
+      {"value rounded before its centre is taken off",
+       [](Kernels<T>& k) {
+         k.load = [](const A& a) {
+           A b = a;
+           if (a.type == FeatureType::f64) b.centre = nullptr;
+           if (a.type == FeatureType::f64) b.factor = nullptr;
+           real<T>.load(b);
+           if (a.type != FeatureType::f64) return;
+           for (std::size_t i = 0; i < a.count; ++i) {
+             for (std::size_t d = 0; d < a.features; ++d) {
+               float value = static_cast<float>(a.out[i * a.out_stride + d]);
+               if (a.centre != nullptr) value -= static_cast<float>(a.centre[d]);
+               if (a.factor != nullptr) value *= a.factor[d];
+               a.out[i * a.out_stride + d] = static_cast<T>(value);
+             }
+           }
+         };
+       }},
       {"factor before centre",
        [](Kernels<T>& k) {
          k.load = [](const A& a) {

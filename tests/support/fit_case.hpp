@@ -44,7 +44,7 @@ class FitCase {
       batch.selected = selection_.size();
     }
     for (std::size_t d = 0; d < s.features; ++d) {
-      centre_.push_back(static_cast<float>(rng.below(9)) / 8 - 0.5F);
+      centre_.push_back(static_cast<double>(rng.below(9)) / 8 - 0.5);
       factor_.push_back(static_cast<float>(rng.between(0.5, 2)));
       penalty_.push_back(0.001 * static_cast<double>(1 + rng.below(9)));
     }
@@ -96,8 +96,8 @@ class FitCase {
   KernelTable table_;
   std::unique_ptr<ProblemArrays<X>> arrays_;
   std::vector<std::uint32_t> selection_;
-  std::vector<float> centre_, factor_;
-  std::vector<double> penalty_;
+  std::vector<float> factor_;
+  std::vector<double> centre_, penalty_;
   ProblemSize size_;
   Status status_;
   Vector point_;

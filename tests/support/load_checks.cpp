@@ -28,7 +28,8 @@ bool same_number(T got, T want) {
 
 /// Loads one row of values of one type.
 template <class T, class Source>
-std::vector<T> load_row(const KernelTable& table, FeatureType type, const std::vector<Source>& values) {
+std::vector<T> load_row(const KernelTable& table, FeatureType type, const std::vector<Source>& values,
+                        const double* centre = nullptr) {
   GuardedBuffer in, out;
   Source* source = in.ending_at_guard<Source>(values.size(), Source{});
   std::copy(values.begin(), values.end(), source);
@@ -40,6 +41,7 @@ std::vector<T> load_row(const KernelTable& table, FeatureType type, const std::v
   args.rows = &row;
   args.count = 1;
   args.features = values.size();
+  args.centre = centre;
   args.out = out.ending_at_guard<T>(values.size(), kNaN<T>);
   args.out_stride = values.size();
   kernels<T>(table).load(args);
@@ -78,10 +80,11 @@ std::vector<Source> encode(const std::vector<int>& values, FeatureType type) {
 
 struct Scaling {
   const char* name;
-  bool centre, factor;
+  bool centre, factor, float_centres;
 };
-constexpr Scaling kScalings[] = {
-    {"plain", false, false}, {"factor", false, true}, {"centre", true, false}, {"both", true, true}};
+constexpr Scaling kScalings[] = {{"plain", false, false, false},      {"factor", false, true, false},
+                                 {"centre", true, false, false},      {"both", true, true, false},
+                                 {"float centre", true, false, true}, {"float both", true, true, true}};
 
 // Rows gathered out of a strided matrix in one format, against the expression written down here.
 template <class T, class Source>
@@ -95,11 +98,12 @@ void check_format(Judge& judge, const KernelTable& table, FeatureType type, cons
   for (std::size_t r = 0; r < source_rows; ++r) {
     for (std::size_t d = 0; d < features; ++d) source[r * stride + d] = encoded[r * features + d];
   }
-  float* centre = centres.ending_at_guard<float>(features, 0);
+  double* centre = centres.ending_at_guard<double>(features, 0);
   float* factor = factors.ending_at_guard<float>(features, 0);
   Rng numbers(71);  // the same for every format
   for (std::size_t d = 0; d < features; ++d) {
-    centre[d] = static_cast<float>(numbers.between(0, 200));
+    centre[d] = numbers.between(0, 200);
+    if (scaling.float_centres) centre[d] = static_cast<double>(static_cast<float>(centre[d]));
     factor[d] = static_cast<float>(numbers.between(0.001, 2));
   }
   auto* rows = indices.ending_at_guard<std::uint32_t>(count, 0);
@@ -124,8 +128,8 @@ void check_format(Judge& judge, const KernelTable& table, FeatureType type, cons
         if (judge.ok() && !std::isnan(got)) judge.fail(about() + ": wrote between the rows");
         continue;
       }
-      T want = static_cast<T>(values[rows[i] * features + d]);
-      if (scaling.centre) want = want - static_cast<T>(centre[d]);
+      const double value = values[rows[i] * features + d];
+      T want = static_cast<T>(scaling.centre ? value - centre[d] : value);
       if (scaling.factor) want = want * static_cast<T>(factor[d]);
       judge.same(got, want, [&] { return text(about(), ", feature ", d); });
     }
@@ -173,7 +177,9 @@ template <class T>
 Verdict check_load_rows(const KernelTable& table) {
   Judge judge;
   Rng rng(72);
-  for (std::size_t features = 1; features <= 100 && judge.ok(); features += features < 34 ? 1 : 13) {
+  for (std::size_t features = 1; features <= 1100 && judge.ok(); features += features < 34    ? 1
+                                                                             : features < 100 ? 13
+                                                                                              : 409) {
     constexpr std::size_t kSourceRows = 5;
     std::vector<int> values(kSourceRows * features);
     for (int& v : values) v = static_cast<int>(rng.below(256));
@@ -190,9 +196,51 @@ Verdict check_load_rows(const KernelTable& table) {
   return judge.finish(0.95);
 }
 
+// Centres of any kind, as far from the values or as close to them as numbers can be: the difference is that of f64.
+template <class T>
+Verdict check_load_centres(const KernelTable& table) {
+  Judge judge;
+  Rng rng(73);
+  constexpr std::size_t kFeatures = 40007;
+  std::vector<float> floats(kFeatures);
+  std::vector<double> doubles(kFeatures), float_centres(kFeatures), centres(kFeatures);
+  const auto any_float = [&rng] {
+    float v = 0;
+    do {
+      v = std::bit_cast<float>(static_cast<std::uint32_t>(rng.bits()));
+    } while (!std::isfinite(v));
+    return v;
+  };
+  for (std::size_t d = 0; d < kFeatures; ++d) {
+    floats[d] = any_float();
+    float_centres[d] = static_cast<double>(any_float());
+    if (d % 2 == 0) {  // within a few of the values' digits
+      float_centres[d] = static_cast<double>(
+          static_cast<float>(std::ldexp(static_cast<double>(floats[d]), static_cast<int>(rng.below(80)) - 40)));
+      if (!std::isfinite(float_centres[d])) float_centres[d] = 0;
+    }
+    centres[d] = static_cast<double>(floats[d]) * rng.between(0.999999, 1.000001);
+    doubles[d] = 1.7e9 + rng.between(-5000, 5000);
+  }
+  const auto compare = [&](const auto& values, FeatureType type, const std::vector<double>& centre, const char* name) {
+    const std::vector<T> got = load_row<T>(table, type, values, centre.data());
+    for (std::size_t d = 0; d < kFeatures; ++d) {
+      const T want = static_cast<T>(static_cast<double>(values[d]) - centre[d]);
+      judge.same(got[d], want, [&] { return text(name, ", feature ", d, ": ", values[d], " - ", centre[d]); });
+    }
+  };
+  compare(floats, FeatureType::f32, float_centres, "floats, centres of all sizes");
+  compare(floats, FeatureType::f32, centres, "floats, centres that are no floats");
+  compare(doubles, FeatureType::f64, std::vector<double>(kFeatures, 1.7e9 + 0.37), "doubles");
+  compare(doubles, FeatureType::f64, std::vector<double>(kFeatures, 1700000000.0), "doubles, a centre that is a float");
+  return judge.finish(0.95);
+}
+
 template Verdict check_load_values<float>(const KernelTable&);
 template Verdict check_load_values<double>(const KernelTable&);
 template Verdict check_load_rows<float>(const KernelTable&);
 template Verdict check_load_rows<double>(const KernelTable&);
+template Verdict check_load_centres<float>(const KernelTable&);
+template Verdict check_load_centres<double>(const KernelTable&);
 
 }  // namespace lanemax::checks
