@@ -199,7 +199,11 @@ Status CsvReader::parse_feature(const Field& field, double& value) const {
 
 Status CsvReader::read_label(const Field& field) {
   if (!is_missing_label(field)) {
+    const std::size_t known = label_table_.size();
     labels_.push_back(label_table_.number_of(field.text));
+    if (label_table_.size() > known && !options_.labels_optional && !is_utf8(field.text)) {
+      return refuse(StatusCode::bad_data, "label", kExpectedUtf8, field.text);
+    }
   } else if (options_.labels_optional) {
     labels_.push_back(Dataset::kUnknownLabel);
   } else {

@@ -21,7 +21,8 @@ namespace lanemax {
 ///
 /// - The text is UTF-8; a byte order mark is skipped. UTF-16 and NUL bytes are refused.
 /// - Lines that begin with '#' before the first row of values are comments. Later ones are rows like any other.
-/// - Every feature is a finite decimal number (parse_number), in quotes or not, rounded to f32 or f64. Too large for f32
+/// - Every feature is a finite decimal number (parse_number), in quotes or not, rounded to f32 or f64. Too large for
+/// f32
 ///   is refused, too small is 0. There are no missing values: their marks are refused where they stand.
 /// - A label is any text, kept as it is but for blanks around it. Missing labels (an empty field, and ? NA N/A na n/a
 ///   null NULL nan NaN without quotes) are refused, or unknown with `labels_optional`. '-' is a label.
