@@ -116,6 +116,8 @@ TEST_F(CommandTest, BadDataIsNamed) {
   expect_refusal(plus(train, {"--data", "@ragged.csv"}), 3, "ragged.csv:3: ");
   expect_refusal(plus(train, {"--data", "@one.csv"}), 3, "one.csv");
   expect_refusal(plus(train, {"--data", "@empty.csv"}), 3, "empty.csv");
+  write_text(path("latin1.csv"), "a,b,y\n1,2,u\n1,3,M\xFCller\n");
+  expect_refusal(plus(train, {"--data", "@latin1.csv"}), 3, "latin1.csv:3: label 'M?ller', column 2; expected UTF-8");
   expect_refusal(plus(train, {"--data", "@all.csv", "--loss", "logistic"}), 3, "logistic");
   expect_refusal(plus(train, {"--data", "@all.csv", "--test-data", "@unlabelled.csv"}), 3, "unlabelled.csv");
 }

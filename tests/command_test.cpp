@@ -131,6 +131,22 @@ TEST_F(CommandTest, SeveralFilesAreOneDataSet) {
   EXPECT_TRUE(read_text(path("m")) == model);
 }
 
+TEST_F(CommandTest, LargeValuesOfSmallSpreadAreReadInF64) {
+  std::string times = "t,y\n";
+  std::string counts = "t,y\n";
+  for (int row = 0; row < 40; ++row) {
+    times += std::to_string(1700000000 + 60 * row) + (row < 20 ? ",u\n" : ",v\n");
+    counts += std::to_string(60 * row) + (row < 20 ? ",u\n" : ",v\n");
+  }
+  write_text(path("times.csv"), times);
+  write_text(path("counts.csv"), counts);
+  for (const auto& [file, in_f64] : {std::pair{"@times.csv", true}, std::pair{"@counts.csv", false}}) {
+    const CommandResult result = run({"train", "--model", "@m", "--data", file, "--test-data", file});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err.find("1 features in f64, 2 classes") != std::string::npos, in_f64) << result.err;
+  }
+}
+
 TEST_F(CommandTest, InfoTellsVariantsCachesAndThreads) {
   const CommandResult result = run({"info", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;

@@ -264,6 +264,26 @@ TEST(Csv, RefusesTextThatIsNotUtf8) {
   EXPECT_EQ(byte_of(std::string_view("1,2\n\0", 5), "NUL byte in text"), 4);
 }
 
+// What no model can hold is refused where it stands, not after training.
+TEST(Csv, RefusesNamesThatAreNotUtf8) {
+  const std::string latin1 = "x,y,M\xFCller\n1,2,a\n3,4,Z\xFCrich\n";
+  expect_refused("x,y,c\n1,2,a\n3,4,Z\xFCrich\n", "label", "Z?rich", 3, 2);
+  expect_refused("x,y,c\n1,2,a\n3,4,\"Z\xFCrich\"\n", "label", "Z?rich", 3, 2);
+  expect_refused("x,y,c\n1,2,\xE2\x82\n", "label", "??", 2, 2);
+  expect_refused(
+      "x,gr\xF6\xDF"
+      "e,c\n1,2,a\n",
+      "header name", "gr??e", 1, 1);
+  expect_refused(latin1, "header name", "M?ller", 1, 2);
+  const Strings known = {"a", "b"};
+  expect_refused("x,c\n1,\xE4\n", "label", "?", 2, 1, {.known_classes = &known});
+  // Where the label is of no use, so is its encoding.
+  EXPECT_EQ(read("x,c\n1,\xE4\n", {.label_column = "c", .labels_optional = true, .known_classes = &known}).samples, 1U);
+  // Comments go nowhere, and well-formed text of any script is welcome.
+  EXPECT_EQ(read("# M\xFCller\nx,\xE6\x95\xB0,c\n1,2,\xF0\x9F\x90\x88\n").class_labels, (Strings{"\xF0\x9F\x90\x88"}));
+  EXPECT_STREQ(status_of("x,c\n1,a\n2,\xED\xA0\x80\n").found, "???");
+}
+
 TEST(Csv, RefusesRaggedRows) {
   expect_refused("1,2,x\n3,4,y\n5,y\n", "number of columns", "2, not 3", 3, -1);
   expect_refused("1,2,x\n3,4,5,y\n", "number of columns", "4, not 3", 2, -1);

@@ -76,6 +76,7 @@ void check_trainable(const TrainOptions& options, const Dataset& data) {
 Dataset read_test_data(const TrainOptions& options, const ReadOptions& training_read, const Dataset& training) {
   ReadOptions read = training_read;
   read.known_classes = &training.class_labels;
+  read.precision = training.type == FeatureType::f64 ? TextPrecision::f64 : TextPrecision::f32;
   Dataset test;
   check(read_dataset({options.test_data}, options.test_labels, read, test));
   if (test.labels.empty()) {
@@ -88,6 +89,7 @@ Dataset read_test_data(const TrainOptions& options, const ReadOptions& training_
 TrainingData read_training_data(const TrainOptions& options) {
   TrainingData data;
   ReadOptions read = options.input.read;
+  read.precision = TextPrecision::as_needed;
   const bool weight_file = names_weight_file(options.sample_weight);
   if (!weight_file) read.weight_column = options.sample_weight;
   check(read_dataset(options.input.data, options.input.labels, read, data.training));
@@ -102,8 +104,9 @@ TrainingData read_training_data(const TrainOptions& options) {
 }
 
 std::string what_was_read(const Dataset& data, double seconds) {
-  return "read " + std::to_string(data.samples) + " samples, " + std::to_string(data.features) + " features, " +
-         std::to_string(data.class_labels.size()) + " classes in " + readable(std::round(seconds * 1000) / 1000) + " s";
+  return "read " + std::to_string(data.samples) + " samples, " + std::to_string(data.features) + " features" +
+         (data.type == FeatureType::f64 ? " in f64, " : ", ") + std::to_string(data.class_labels.size()) +
+         " classes in " + readable(std::round(seconds * 1000) / 1000) + " s";
 }
 
 Batch batch_of(const Dataset& data, const Model& model, const std::vector<std::uint32_t>& rows) {

@@ -98,10 +98,10 @@ Status CsvReader::read_first_row(FieldScanner& scanner, std::vector<std::string>
 
 Status CsvReader::begin_file(const std::vector<std::string>& first_row, bool& is_header) {
   if (samples_ > 0) return match_columns(first_row, options_.header, columns_, is_header);
-  columns_ = {};
   Status status = choose_columns(first_row, options_, columns_, note_);
   if (!status.ok()) return status;
   is_header = columns_.has_header;
+  features_.set_features(columns_.features);
   if (columns_.header_guessed_absent) numbered_ = numbered_names(first_row, columns_);
   return {};
 }
@@ -112,7 +112,7 @@ void CsvReader::reserve_rows(const char* begin, std::size_t size) {
   const auto lines = static_cast<std::size_t>(std::count(begin, begin + size, line_end)) + 1;
   const std::size_t most_values = size / 2 + 1;
   const std::size_t rows = std::min(lines, most_values / columns_.features + 1);
-  values_.reserve(values_.size() + rows * columns_.features);
+  features_.reserve(rows);
   if (columns_.has(ColumnRole::label)) labels_.reserve(labels_.size() + rows);
   if (columns_.has(ColumnRole::sample_weight)) weights_.reserve(weights_.size() + rows);
 }
@@ -139,19 +139,21 @@ Status CsvReader::read_rows(FieldScanner& scanner) {
 
 Status CsvReader::read_row(FieldScanner& scanner) {
   const std::size_t columns = columns_.roles.size();
-  values_.resize(values_.size() + columns_.features);
-  float* feature = values_.data() + (values_.size() - columns_.features);
+  double* feature = features_.row();
   bool last = false;
   for (std::size_t c = 0; c < columns; ++c) {
     if (last) return refuse_columns(c);
     double value = 0;
     if (columns_.roles[c] == ColumnRole::feature && scanner.read_number(value, last)) {
-      *feature++ = static_cast<float>(value);
+      *feature++ = value;
     } else if (Status status = read_cell(scanner, c, feature, last); !status.ok()) {
       return status;
     }
   }
-  if (last) return {};
+  if (last) {
+    features_.push_row();
+    return {};
+  }
   std::size_t more = 0;
   if (Status status = scanner.count_fields(more); !status.ok()) return status;
   return refuse_columns(columns + more);
@@ -162,7 +164,7 @@ Status CsvReader::refuse_columns(std::size_t found) const {
                 std::to_string(found) + ", not " + std::to_string(columns_.roles.size()));
 }
 
-Status CsvReader::read_cell(FieldScanner& scanner, std::size_t column, float*& feature, bool& last) {
+Status CsvReader::read_cell(FieldScanner& scanner, std::size_t column, double*& feature, bool& last) {
   Field field;
   if (Status status = scanner.read_field(field, last); !status.ok()) return status;
   Status status;
@@ -175,11 +177,11 @@ Status CsvReader::read_cell(FieldScanner& scanner, std::size_t column, float*& f
   return status;
 }
 
-Status CsvReader::parse_feature(const Field& field, float& value) const {
-  double number = 0;
-  switch (parse_number(field.text, number)) {
+Status CsvReader::parse_feature(const Field& field, double& value) const {
+  float rounded = 0;
+  switch (parse_number(field.text, value)) {
     case NumberError::none:
-      if (round_to_float(number, value)) return {};
+      if (round_to_float(value, rounded)) return {};
       [[fallthrough]];
     case NumberError::out_of_range:
       return refuse(StatusCode::bad_data, "value too large", "magnitudes up to 3.4e38 (32-bit float)", field.text);
@@ -197,7 +199,11 @@ Status CsvReader::parse_feature(const Field& field, float& value) const {
 
 Status CsvReader::read_label(const Field& field) {
   if (!is_missing_label(field)) {
+    const std::size_t known = label_table_.size();
     labels_.push_back(label_table_.number_of(field.text));
+    if (label_table_.size() > known && !options_.labels_optional && !is_utf8(field.text)) {
+      return refuse(StatusCode::bad_data, "label", kExpectedUtf8, field.text);
+    }
   } else if (options_.labels_optional) {
     labels_.push_back(Dataset::kUnknownLabel);
   } else {
@@ -253,8 +259,7 @@ Status CsvReader::finish(Dataset& dataset) {
   }
   dataset.samples = samples_;
   dataset.features = columns_.features;
-  dataset.type = FeatureType::f32;
-  dataset.values = std::move(values_);
+  features_.move_to(dataset);
   dataset.labels = std::move(labels_);
   dataset.sample_weights = std::move(weights_);
   for (std::size_t c = 0; c < columns_.names.size(); ++c) {

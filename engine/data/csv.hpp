@@ -11,6 +11,7 @@
 #include "engine/data/csv_columns.hpp"
 #include "engine/data/csv_fields.hpp"
 #include "engine/data/dataset.hpp"
+#include "engine/data/feature_rows.hpp"
 #include "engine/data/file_bytes.hpp"
 #include "engine/data/labels.hpp"
 
@@ -20,8 +21,9 @@ namespace lanemax {
 ///
 /// - The text is UTF-8; a byte order mark is skipped. UTF-16 and NUL bytes are refused.
 /// - Lines that begin with '#' before the first row of values are comments. Later ones are rows like any other.
-/// - Every feature is a finite decimal number (parse_number), in quotes or not, rounded to float; too large for that is
-///   refused, too small is 0. There are no missing values: their marks are refused where they stand.
+/// - Every feature is a finite decimal number (parse_number), in quotes or not, rounded to f32 or f64. Too large for
+/// f32
+///   is refused, too small is 0. There are no missing values: their marks are refused where they stand.
 /// - A label is any text, kept as it is but for blanks around it. Missing labels (an empty field, and ? NA N/A na n/a
 ///   null NULL nan NaN without quotes) are refused, or unknown with `labels_optional`. '-' is a label.
 /// - Sample weights are finite and not negative.
@@ -29,11 +31,14 @@ namespace lanemax {
 ///   has its absence. See refuse_numbered_names.
 class CsvReader {
  public:
-  /// `options` must outlive the reader.
-  explicit CsvReader(const ReadOptions& options) noexcept : options_(options) {}
+  /// `options` must outlive the reader; `precision` takes the place of theirs.
+  CsvReader(const ReadOptions& options, TextPrecision precision) noexcept : options_(options), features_(precision) {}
 
   /// Appends the rows of one file. Throws std::bad_alloc.
   [[nodiscard]] Status append(const FileText& file);
+
+  /// Whether the rows so far need f64 and were kept as f32: TextPrecision::as_needed.
+  [[nodiscard]] bool too_coarse() { return features_.too_coarse(); }
 
   /// Moves everything into `dataset`. A failure is about the first file. Throws std::bad_alloc.
   [[nodiscard]] Status finish(Dataset& dataset);
@@ -46,10 +51,10 @@ class CsvReader {
   [[nodiscard]] Status begin_file(const std::vector<std::string>& first_row, bool& is_header);
   [[nodiscard]] Status read_rows(FieldScanner& scanner);
   [[nodiscard]] Status read_row(FieldScanner& scanner);
-  [[nodiscard]] Status read_cell(FieldScanner& scanner, std::size_t column, float*& feature, bool& last);
+  [[nodiscard]] Status read_cell(FieldScanner& scanner, std::size_t column, double*& feature, bool& last);
   [[nodiscard]] Status read_label(const Field& field);
   [[nodiscard]] Status read_weight(const Field& field);
-  [[nodiscard]] Status parse_feature(const Field& field, float& value) const;
+  [[nodiscard]] Status parse_feature(const Field& field, double& value) const;
   [[nodiscard]] Status refuse_columns(std::size_t found) const;
   [[nodiscard]] Status refuse_numbered_names() const;
   void reserve_rows(const char* begin, std::size_t size);
@@ -60,7 +65,7 @@ class CsvReader {
   char separator_ = ',';
   std::int64_t first_line_ = 1;  // of the first row of the first file
   std::size_t samples_ = 0;
-  std::vector<float> values_;
+  FeatureRows features_;
   std::vector<std::int32_t> labels_;  // numbers of label_table_
   LabelTable label_table_;
   std::vector<float> weights_;

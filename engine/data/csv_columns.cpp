@@ -49,11 +49,10 @@ std::string list_of_columns(const std::vector<std::string>& row, bool named) {
   std::string text = "the file has " + std::to_string(row.size()) + (row.size() == 1 ? " column" : " columns");
   if (!named) return text;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    const std::string entry = (i == 0 ? ": " : ", ") + std::to_string(i) + ' ' + without_single_quotes(row[i]);
+    const std::string entry = (i == 0 ? ": " : ", ") + std::to_string(i) + ' ' + shown(without_single_quotes(row[i]));
     if (text.size() + entry.size() > kLongest) return text + ", ...";
     text += entry;
   }
-  std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   return text;
 }
 
@@ -78,6 +77,14 @@ Status find_column(const std::string& wanted, const std::vector<std::string>& ro
   if (index < -count || index >= count) return usage(what, "an index within the columns of the file", wanted);
   at = static_cast<std::size_t>(index < 0 ? index + count : index);
   return {};
+}
+
+Status check_names(const std::vector<std::string>& names) {
+  const auto bad = std::find_if_not(names.begin(), names.end(), is_utf8);
+  if (bad == names.end()) return {};
+  Status status = refuse(StatusCode::bad_data, "header name", kExpectedUtf8, *bad);
+  status.column = bad - names.begin();
+  return status;
 }
 
 // In a file with numbered names, "1" may be meant as either.
@@ -184,6 +191,7 @@ Status choose_columns(const std::vector<std::string>& first_row, const ReadOptio
   }
   if (columns.has_header) {
     columns.names = header_names(first_row);
+    if (Status status = check_names(columns.names); !status.ok()) return status;
     Status status = refuse_name_of_another(wanted_label, columns.names, "label column", label);
     if (status.ok()) status = refuse_name_of_another(options.weight_column, columns.names, "weight column", weight);
     if (!status.ok()) return status;

@@ -17,6 +17,9 @@ namespace lanemax {
 /// What a column of a CSV file is for.
 enum class ColumnRole : std::uint8_t { feature, label, sample_weight };
 
+/// What is expected of names: class labels and those of the header.
+inline constexpr const char* kExpectedUtf8 = "UTF-8 text (iconv -f LATIN1 -t UTF-8 converts a file in Latin-1)";
+
 struct CsvColumns {
   static constexpr std::size_t kMaxColumns = std::size_t{1} << 20;
 

@@ -20,9 +20,11 @@ namespace {
 // Reads the files of one data set, one after the other; `file` is the one at work.
 class DatasetReader {
  public:
-  explicit DatasetReader(const ReadOptions& options) : options_(options), csv_(options) {}
+  DatasetReader(const ReadOptions& options, TextPrecision precision) : options_(options), csv_(options, precision) {}
 
-  Status read(const std::vector<std::string>& data_files, const std::string& labels_file, Dataset& dataset);
+  // `too_coarse`: all is well but for the precision, and `dataset` as it was.
+  Status read(const std::vector<std::string>& data_files, const std::string& labels_file, Dataset& dataset,
+              bool& too_coarse);
 
   const std::string* file = nullptr;
   std::string note;
@@ -104,14 +106,16 @@ Status DatasetReader::read_labels(const std::string& labels_file) {
   return {};
 }
 
-Status DatasetReader::read(const std::vector<std::string>& data_files, const std::string& labels_file,
-                           Dataset& dataset) {
+Status DatasetReader::read(const std::vector<std::string>& data_files, const std::string& labels_file, Dataset& dataset,
+                           bool& too_coarse) {
   if (data_files.empty()) return refuse(StatusCode::invalid_argument, "data files", "at least one");
   for (const std::string& path : data_files) {
     file = &path;
     if (Status status = append_file(!labels_file.empty()); !status.ok()) return status;
   }
   file = &data_files.front();
+  too_coarse = csv_.too_coarse();
+  if (too_coarse) return {};
   if (*format_ == FileFormat::csv) {
     if (Status status = csv_.finish(data_); !status.ok()) return status;
   } else if (!labels_file.empty()) {
@@ -135,15 +139,14 @@ void name_file(FileStatus& result, const DatasetReader& reader) {
   }
 }
 
-}  // namespace
-
-FileStatus read_dataset(const std::vector<std::string>& data_files, const std::string& labels_file,
-                        const ReadOptions& options, Dataset& dataset) noexcept {
+FileStatus read_once(const std::vector<std::string>& data_files, const std::string& labels_file,
+                     const ReadOptions& options, TextPrecision precision, Dataset& dataset, bool& too_coarse) noexcept {
   FileStatus result;
+  too_coarse = false;
   try {
-    DatasetReader reader(options);
+    DatasetReader reader(options, precision);
     try {
-      result.status = reader.read(data_files, labels_file, dataset);
+      result.status = reader.read(data_files, labels_file, dataset, too_coarse);
     } catch (const std::bad_alloc&) {
       result.status = no_memory();
     } catch (const std::length_error&) {
@@ -153,6 +156,16 @@ FileStatus read_dataset(const std::vector<std::string>& data_files, const std::s
   } catch (const std::bad_alloc&) {
     result.status = no_memory();
   }
+  return result;
+}
+
+}  // namespace
+
+FileStatus read_dataset(const std::vector<std::string>& data_files, const std::string& labels_file,
+                        const ReadOptions& options, Dataset& dataset) noexcept {
+  bool too_coarse = false;
+  FileStatus result = read_once(data_files, labels_file, options, options.precision, dataset, too_coarse);
+  if (too_coarse) result = read_once(data_files, labels_file, options, TextPrecision::f64, dataset, too_coarse);
   return result;
 }
 

@@ -12,14 +12,15 @@
 
 namespace lanemax {
 
-/// Samples read from files: features as the files store them (bytes stay bytes, decimal text becomes f32), labels as
-/// indices into the sorted list of class names.
+/// Samples read from files: features as the files store them (bytes stay bytes, decimal text becomes f32 or f64),
+/// labels as indices into the sorted list of class names.
 struct Dataset {
   std::size_t samples = 0;
   std::size_t features = 0;
   FeatureType type = FeatureType::f32;
   std::vector<std::uint8_t> bytes;  ///< type u8: samples x features, row-major
   std::vector<float> values;        ///< type f32: samples x features, row-major
+  std::vector<double> doubles;      ///< type f64: samples x features, row-major
   std::vector<std::int32_t>
       labels;  ///< one per sample, or empty if the data has none; kUnknownLabel: not a known class
   std::vector<std::string> class_labels;   ///< sorted: numerically if every label is a number, else by bytes
@@ -30,13 +31,20 @@ struct Dataset {
   static constexpr std::int32_t kUnknownLabel = -1;
 
   [[nodiscard]] FeaturesView view() const noexcept {
-    const void* data = type == FeatureType::u8 ? static_cast<const void*>(bytes.data()) : values.data();
+    const void* data = type == FeatureType::u8    ? static_cast<const void*>(bytes.data())
+                       : type == FeatureType::f64 ? static_cast<const void*>(doubles.data())
+                                                  : values.data();
     return {data, type, samples, features, features};
   }
 };
 
 enum class FileFormat : std::uint8_t { automatic, idx, csv };
 enum class HeaderMode : std::uint8_t { automatic, yes, no };
+
+/// What decimal text is rounded to, all features of a data set alike. as_needed, for training: f32, unless that is too
+/// coarse for a column that is not constant: its rounding of 2^-24 max|x| is above 1e-4 of the column's population
+/// deviation. Both are taken over every row of all files, whatever its weight and whether or not it will be held out.
+enum class TextPrecision : std::uint8_t { f32, f64, as_needed };
 
 struct ReadOptions {
   FileFormat format = FileFormat::automatic;
@@ -45,7 +53,8 @@ struct ReadOptions {
   std::string label_column =
       {};  ///< CSV: a header name, a 0-based index (negative from the end) or "none"; empty: last
   std::string weight_column = {};  ///< CSV: name or index of a column of sample weights; empty: none
-  bool labels_optional = false;    ///< predict: without `label_column` no column is a label
+  TextPrecision precision = TextPrecision::f32;
+  bool labels_optional = false;                             ///< predict: without `label_column` no column is a label
   const std::vector<std::string>* known_classes = nullptr;  ///< map labels onto these; others are kUnknownLabel
 };
 
@@ -58,7 +67,8 @@ struct FileStatus {
 };
 
 /// Reads one data set from several files, rows in order. `labels_file` is an IDX label file or empty (CSV carries its
-/// labels). Files may be gzip-compressed; that is recognised by content. On an error `dataset` is left as it was.
+/// labels). Files may be gzip-compressed; that is recognised by content. Files that turn out to need f64 are read
+/// twice. On an error `dataset` is left as it was.
 [[nodiscard]] FileStatus read_dataset(const std::vector<std::string>& data_files, const std::string& labels_file,
                                       const ReadOptions& options, Dataset& dataset) noexcept;
 

@@ -5,21 +5,38 @@
 #include <lanemax/status.hpp>
 
 #include <algorithm>
+#include <string>
 #include <string_view>
+
+#include "engine/utf8.hpp"
 
 namespace lanemax {
 
-/// Copies as much of `text` as fits into `status.found`: control characters become '?', and no UTF-8 character is cut.
+/// Copies as many whole characters of `text` as fit into `status.found`. Control characters become '?', as does every
+/// byte that is not UTF-8.
 inline void set_found(Status& status, std::string_view text) noexcept {
-  std::size_t length = std::min(text.size(), sizeof status.found - 1);
-  if (length < text.size()) {
-    while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) --length;
+  std::size_t used = 0;
+  while (!text.empty()) {
+    const std::size_t length = utf8_character(text);
+    const std::size_t taken = std::max<std::size_t>(length, 1);
+    if (used + taken >= sizeof status.found) break;
+    const auto c = static_cast<unsigned char>(text[0]);
+    if (length == 0 || c < 0x20 || c == 0x7F) {
+      status.found[used] = '?';
+    } else {
+      text.copy(status.found + used, length);
+    }
+    used += taken;
+    text.remove_prefix(taken);
   }
-  for (std::size_t i = 0; i < length; ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    status.found[i] = c < 0x20 || c == 0x7F ? '?' : text[i];
-  }
-  status.found[length] = '\0';
+  status.found[used] = '\0';
+}
+
+/// `text` as set_found() would show it, for the texts of the reader.
+[[nodiscard]] inline std::string shown(std::string_view text) {
+  Status status;
+  set_found(status, text);
+  return status.found;
 }
 
 /// A failure with its words; `what` and `expected` are static strings. Positions are added by the caller.
