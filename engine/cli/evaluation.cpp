@@ -125,6 +125,7 @@ void check_features(const std::string& file, const Dataset& data, std::size_t fe
 Dataset read_for_model(const InputOptions& input, const Model& model) {
   ReadOptions read = input.read;
   read.known_classes = &model.class_labels;
+  read.precision = model.centre.empty() ? TextPrecision::f32 : TextPrecision::f64;
   Dataset data;
   check(read_dataset(input.data, input.labels, read, data));
   check_features(input.data.front(), data, model.features, model.feature_names);

@@ -182,6 +182,18 @@ Status run_path(const TrainOptions& options, const FitOptions& fit, const Batch&
   return status;
 }
 
+std::string column_name(const Dataset& data, std::size_t feature) {
+  if (feature < data.feature_names.size()) return "'" + one_line(data.feature_names[feature]) + "'";
+  return "feature " + std::to_string(feature);
+}
+
+// The library knows columns by number only.
+[[noreturn]] void refuse_column(const TrainOptions& options, const Dataset& data, const Status& status) {
+  const auto feature = static_cast<std::size_t>(status.column);
+  fail(exit_code_of(status.code), options.input.data.front() + ": column " + column_name(data, feature) + ": " +
+                                      one_line(status.found) + "; expected " + status.expected);
+}
+
 // Fits into a new model, whose weights are for raw features when it returns.
 Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dataset& data, TrainingProgress& progress,
                 TrainSummary& summary) {
@@ -198,6 +210,8 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
   if (!split.validation.empty()) fit_options.validation = &validation;
   const MatrixView<float> weights(model.weight.data(), model.rows(), model.features);
   const Batch training = batch_of(data, model, split.training);
+  model.centre.resize(model.features);  // for weights that f32 only keeps around one
+  fit_options.model_centre = model.centre.data();
   std::vector<double> centre;
   if (options.scaling == Scaling::standard) {
     fit_options.standardise = true;
@@ -219,11 +233,16 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
     summary.status = run_path(options, fit_options, training, weights, model.bias.data(), summary);
   }
   progress.finish();
+  if (summary.status.code == StatusCode::out_of_range) refuse_column(options, data, summary.status);
   if (summary.status.code != StatusCode::diverged) {
     // The only file that a fit reads or writes.
     const bool is_of_a_file =
         exit_code_of(summary.status.code) == kBadModel || exit_code_of(summary.status.code) == kInputOutput;
     check(summary.status, is_of_a_file ? options.checkpoint : "");
+  }
+  if (!summary.fit.centred) model.centre.clear();
+  if (summary.fit.rounded_feature >= 0) {
+    summary.rounded_column = column_name(data, static_cast<std::size_t>(summary.fit.rounded_feature));
   }
   for (const double c : centre) model.scaling_centre.push_back(static_cast<float>(c));
   summary.samples = training.rows();

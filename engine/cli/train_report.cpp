@@ -143,6 +143,11 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
   text += "objective " + readable(fit.objective) + ", data loss " + readable(fit.data_loss) +
           " nats, largest gradient entry " + readable(fit.gradient_norm) + ", l2 " + readable(summary.l2) + "\n";
   if (says_something(fit)) text += "at most " + readable(fit.gap_bound) + " above the optimum\n";
+  if (fit.converged && fit.gradient_norm > options.fit.tolerance) {
+    text +=
+        "(converged before the weights were rounded to f32: that moved the gradient, but the objective by at most " +
+        readable(fit.rounding_cost, 2) + ")\n";
+  }
   text += "train accuracy " + readable(summary.training.accuracy()) + "\n";
   if (summary.test) {
     text += "test accuracy " + readable(summary.test->accuracy()) + ", log loss " + readable(summary.test->log_loss) +
@@ -167,6 +172,11 @@ void warn_about_training(const TrainOptions& options, const TrainSummary& summar
   if (summary.left_out > 0) {
     say("warning: " + std::to_string(summary.left_out) +
         " rows held out have a class that no row trains where they are: not in the held-out loss and accuracy");
+  }
+  if (!summary.rounded_column.empty()) {
+    say("warning: rounding the weights to f32 raised the objective by up to " + readable(fit.rounding_cost, 2) +
+        ", most for column " + summary.rounded_column +
+        "; expected values that are not large beside their spread: subtract what all rows share, or --scale standard");
   }
   warn_about("training", summary.training);
   if (summary.test) warn_about("test", *summary.test);

@@ -23,6 +23,7 @@ struct TrainSummary {
   double l2 = 0;
   Status status;  ///< ok or diverged
   FitResult fit;
+  std::string rounded_column;   ///< what FitResult::rounded_feature is called; empty: none
   std::vector<PathPoint> path;  ///< with --l2-path
   std::size_t best = 0;         ///< of them
   std::size_t left_out = 0;     ///< PathResult's
