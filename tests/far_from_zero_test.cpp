@@ -423,7 +423,7 @@ TEST_P(FarFromZeroTest, ColumnsBeyondF32AreNamed) {
   expect_named(narrow.batch, options(true), 1);
   // Mini-batches have one penalty for all.
   Data<float> large;
-  large.stretch(1, 60);
+  large.stretch(1, 54);
   FitOptions o = options(false);
   o.solver = Solver::momentum;
   expect_named(large.batch, o, 1);

@@ -14,6 +14,7 @@ namespace {
 constexpr double kUnit = 0x1p-24;  // of f32's rounding
 constexpr double kLost = 1e-4;     // of a column's deviation: no more than this may be lost to it
 constexpr int kComfort = 40;       // powers of two, up or down, within which sums of squares are no trouble to f32
+constexpr double kMostForMiniBatches = 0x1p53;  // sums of a few thousand squares are within f32
 constexpr std::size_t kSampleRows = 1024;
 constexpr const char* kSpread = "a spread whose inverse is a normal f32: another unit for this column";
 
@@ -64,8 +65,8 @@ Status adjust(const Batch& data, const Objective& objective, const Column& colum
   const double size = factor * column.largest_from(centre);
   if (is_comfortable(size)) return {};
   if (mini_batches) {
-    if (size < 1) return {};
-    return column_out_of_range(d, size, "columns up to 1e12 for mini-batches: standardised ones, or lbfgs");
+    if (size <= kMostForMiniBatches) return {};
+    return column_out_of_range(d, size, "columns up to 9e15 for mini-batches: standardised ones, or lbfgs");
   }
   const int exponent = exponent_for(size, objective.l2);
   if (exponent == 0) return {};

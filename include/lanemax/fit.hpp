@@ -144,7 +144,7 @@ struct FitResult {
 /// features. Without `standardise`, too, a fit runs on centred features where they are far from 0 beside their spread,
 /// and on ones scaled by powers of two (the penalty to match) where they are beyond 2^40, or below 2^-40 and not
 /// penalised. Columns that are not constant and whose largest value is not within 1e-30..1e30 are out_of_range; for
-/// sgd, momentum and adam without `standardise` so are those beyond 2^40.
+/// sgd, momentum and adam without `standardise` so are those beyond 2^53.
 ///
 /// lbfgs and newton keep their state in double and run f32 passes until progress is lost in their rounding, then f64
 /// ones. sgd, momentum and adam take the rows of each mini-batch from a Fisher-Yates shuffle per epoch, driven by
