@@ -32,6 +32,18 @@ TEST_F(CommandTest, SolversReachOneOptimumAndSaySo) {
   EXPECT_EQ(train(plus(csv_, {"--loss", "hinge"}))["solver"], "momentum");
 }
 
+TEST_F(CommandTest, MiniBatchesLearnFashionMnistWithoutBeingTold) {
+  const std::string stem = "/usr/share/datasets/fashion-mnist/", images = "-images-idx3-ubyte.gz",
+                    labels = "-labels-idx1-ubyte.gz";
+  if (!std::filesystem::exists(stem + "train" + images)) GTEST_SKIP() << "Fashion-MNIST is not installed";
+  for (const char* solver : {"sgd", "momentum", "adam"}) {
+    const json result =
+        train({"--data", stem + "train" + images, "--labels", stem + "train" + labels, "--scale", "unit", "--test-data",
+               stem + "t10k" + images, "--test-labels", stem + "t10k" + labels, "--solver", solver});
+    EXPECT_GE(result["test"]["accuracy"].get<double>(), 0.84) << solver;
+  }
+}
+
 TEST_F(CommandTest, StandardScalingDoesNotCareForTheScale) {
   const json raw = train(plus(csv_, {"--scale", "standard", "--tolerance", "1e-7"}));
   std::ostringstream stretched;

@@ -232,7 +232,6 @@ TEST_P(FitTest, RowsLeftOutEqualRowsThatAreNotThere) {
   }
   const ProblemArrays<float> all(p), kept(without);
   FitOptions o = options(5);
-  o.learning_rate = 0.1;  // an estimated one looks at other rows
   o.tolerance = 0;
   const Fitted a = run_fit(all.batch, o, p.classes), b = run_fit(kept.batch, o, p.classes);
   ASSERT_TRUE(a.status.ok()) << message(a.status);

@@ -425,7 +425,8 @@ void run_others(const KernelTable& table) {
                {check_bias_gradient<T>, check_feature_gradient<T>, check_gradient_parts<T>, check_gradient_zeros<T>,
                 check_gradient_large<T>});
   catch_all<T>(table, "update", update_faults<T>(),
-               {check_add<T>, check_finish_gradient<T>, check_finish_not_finite<T>, check_update<T>, check_adam<T>});
+               {check_add<T>, check_finish_gradient<T>, check_finish_not_finite<T>, check_update<T>, check_adam<T>,
+                check_least<T>});
   catch_all<T>(table, "load", load_faults<T>(), {check_load_values<T>, check_load_rows<T>, check_load_centres<T>});
   catch_all<T>(table, "exp and log1p", simd_faults<T>(), simd_checks<T>());
 }
@@ -471,6 +472,8 @@ TEST(SeededFaultsControl, PlainAdamPasses) {
   table.f64.adam = plain_adam<double, PlainAdam::correct>;
   expect_ok(check_adam<float>(table));
   expect_ok(check_adam<double>(table));
+  expect_ok(check_least<float>(table));
+  expect_ok(check_least<double>(table));
 }
 
 TEST(SeededFaultsControl, AKernelOfAnotherVariantIsNoticed) {

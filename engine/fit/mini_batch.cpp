@@ -131,9 +131,8 @@ class MiniBatch final : public Resumable {
     if (rate_ == 0 && options_.solver == Solver::adam) {
       rate_ = 0.001;
     } else if (rate_ == 0) {
-      rate_ = estimate_learning_rate(data_, options_.objective, problem_.classes(), problem_.table().f32,
-                                     logits_form<float>(problem_.table(), problem_.features(), 1));
-      if (rate_ == 0) throw std::bad_alloc();
+      const bool plain = options_.solver == Solver::sgd && options_.schedule != Schedule::constant;
+      rate_ = estimate_learning_rate(problem_, options_.objective.l2, order_, plain ? batch_rows() : 0);
     }
     result_.learning_rate = rate_;
     return {};

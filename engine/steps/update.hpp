@@ -9,6 +9,24 @@ namespace {
 
 // Step 4 and what leads to it: elementwise passes over parameters in the engine's layout (padding included, which stays
 // 0). Limit: load and store ports; the arrays are as large as W.
+//
+// What decays would end among the subnormal numbers and stay there, and every operation on one of those can cost a
+// hundred cycles: so a moment, the pull of the penalty, a step and what is added to adam's squares are 0 where they are
+// below the smallest normal number.
+
+template <class T>
+inline constexpr T kLeastNormal = static_cast<T>(sizeof(T) == sizeof(float) ? 0x1p-126 : 0x1p-1022);
+
+/// v, or 0 where |v| is less.
+template <class Arch, class T>
+inline Vec<Arch, T> zero_below(Vec<Arch, T> least, Vec<Arch, T> v) {
+  return xsimd::select(xsimd::abs(v) < least, Vec<Arch, T>(T(0)), v);
+}
+/// The least normal number whose product with the factor is one, too.
+template <class T>
+inline T least_times(T factor) {
+  return factor > T(0) && factor < T(1) ? kLeastNormal<T> / factor : kLeastNormal<T>;
+}
 
 /// sum += term: one node of the tree that joins the slots' gradients.
 template <class Arch, class T>
@@ -22,11 +40,11 @@ void add(T* sum, const T* term, std::size_t count) {
 template <class Arch, class T>
 bool finish_gradient(const FinishArgs<T>& args) {
   using V = Vec<Arch, T>;
-  const V scale(args.scale), l2(args.l2);
+  const V scale(args.scale), l2(args.l2), least(least_times(args.l2));
   V defect(T(0));
   for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
     V g = load<Arch>(static_cast<const T*>(args.gradient + i)) * scale;
-    if (args.l2 != T(0)) g = Arch::madd(l2, load<Arch>(args.weights + i), g);
+    if (args.l2 != T(0)) g = Arch::madd(l2, zero_below<Arch, T>(least, load<Arch>(args.weights + i)), g);
     store<Arch>(args.gradient + i, g);
     defect = defect + (g - g);
   }
@@ -37,13 +55,16 @@ template <class Arch, class T>
 void update(const UpdateArgs<T>& args) {
   using V = Vec<Arch, T>;
   const V minus_rate(-args.learning_rate), momentum(args.momentum);
+  const V least(kLeastNormal<T>), least_direction(least_times(args.learning_rate));
   for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
     V direction = load<Arch>(args.gradient + i);
     if (args.velocity != nullptr) {
-      const V velocity = Arch::madd(momentum, load<Arch>(static_cast<const T*>(args.velocity + i)), direction);
+      const V velocity = zero_below<Arch, T>(
+          least, Arch::madd(momentum, load<Arch>(static_cast<const T*>(args.velocity + i)), direction));
       store<Arch>(args.velocity + i, velocity);
       direction = args.nesterov ? Arch::madd(momentum, velocity, direction) : velocity;
     }
+    direction = zero_below<Arch, T>(least_direction, direction);
     store<Arch>(args.weights + i,
                 Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i))));
   }
@@ -59,19 +80,25 @@ template <class Arch, class T>
 void adam(const UpdateArgs<T>& args) {
   using V = Vec<Arch, T>;
   const V minus_rate(-args.learning_rate), epsilon(T(1e-8));
-  const V most(kMostSquared<T>), least(-kMostSquared<T>);
+  const V most(kMostSquared<T>), minus_most(-kMostSquared<T>);
   const V first_decay(args.momentum), first_share(T(1) - args.momentum), first_correction(args.first_correction);
   const V second_decay(args.second_moment_decay), second_share(T(1) - args.second_moment_decay);
   const V second_correction(args.second_correction);
+  const V least(kLeastNormal<T>), least_averaged(least_times(T(1) - args.momentum));
+  const V least_squared = Arch::sqrt(least / second_share), least_direction(least_times(args.learning_rate));
   for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
-    const V gradient = xsimd::min(xsimd::max(load<Arch>(args.gradient + i), least), most);
-    const V mean =
-        Arch::madd(first_decay, load<Arch>(static_cast<const T*>(args.velocity + i)), first_share * gradient);
-    const V square = Arch::madd(second_decay, load<Arch>(static_cast<const T*>(args.squares + i)),
-                                second_share * (gradient * gradient));
+    const V gradient = xsimd::min(xsimd::max(load<Arch>(args.gradient + i), minus_most), most);
+    const V averaged = zero_below<Arch, T>(least_averaged, gradient);
+    const V squared = zero_below<Arch, T>(least_squared, gradient);
+    const V mean = zero_below<Arch, T>(
+        least, Arch::madd(first_decay, load<Arch>(static_cast<const T*>(args.velocity + i)), first_share * averaged));
+    const V square =
+        zero_below<Arch, T>(least, Arch::madd(second_decay, load<Arch>(static_cast<const T*>(args.squares + i)),
+                                              second_share * (squared * squared)));
     store<Arch>(args.velocity + i, mean);
     store<Arch>(args.squares + i, square);
-    const V direction = (first_correction * mean) / (Arch::sqrt(second_correction * square) + epsilon);
+    const V direction = zero_below<Arch, T>(
+        least_direction, (first_correction * mean) / (Arch::sqrt(second_correction * square) + epsilon));
     store<Arch>(args.weights + i,
                 Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i))));
   }

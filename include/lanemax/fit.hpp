@@ -81,8 +81,11 @@ struct FitOptions {
   Preconditioner preconditioner = Preconditioner::automatic;  ///< lbfgs, newton
   std::size_t epochs = 20;                                    ///< sgd, momentum, adam; 0 returns the initial weights
   std::size_t batch_size = 128;                               ///< >= 1; capped at the number of rows
-  double learning_rate = 0;  ///< 0: 1 / (largest curvature of the loss, estimated on a sample of rows); adam: 0.001
-  double momentum = 0.9;     ///< momentum; adam's decay of the gradient's mean
+  /// 0: from the largest curvature of the loss, estimated on a sample of the rows that take part. Momentum: 1 / (a
+  /// bound of it); sgd: more, if a schedule brings it down and batches are not too small (engine/fit/README.md); adam:
+  /// 0.001.
+  double learning_rate = 0;
+  double momentum = 0.9;               ///< momentum; adam's decay of the gradient's mean
   double second_moment_decay = 0.999;  ///< adam's decay of the squared gradient's mean, in [0, 1)
   Schedule schedule = Schedule::cosine;
   std::uint64_t seed = 0;          ///< of the shuffling

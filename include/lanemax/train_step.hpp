@@ -7,6 +7,8 @@
 #pragma GCC visibility push(default)
 namespace lanemax {
 
+/// Below the smallest normal number of the scalar type these count as 0, so that what decays never slows down the steps
+/// to come: v, m, s, a gradient's part in m and s, the penalty's part l2 w in dw, a step and its direction.
 enum class Optimiser : std::uint8_t {
   gradient_descent,  ///< w <- w - rate * dw
   momentum,          ///< v <- momentum * v + dw;  w <- w - rate * v   (or Nesterov's form)

@@ -30,6 +30,15 @@ Real depth(std::size_t classes) {
   return classes < 16 ? c : c / 16 + 16;
 }
 
+/// 0 where v, or v times the factor, is below the smallest normal number. Next to there it may or may not be.
+Estimate zero_if_tiny(const Estimate& v, Real factor, const Arithmetic& a) {
+  const Real least = a.min_normal / std::min(factor, 1.0L), size = std::fabs(v.value);
+  const Real doubt = v.bound + 8 * a.u * least;
+  if (size + doubt < least) return {0, 0};
+  if (size - doubt >= least) return v;
+  return {v.value, std::max(v.bound, size)};
+}
+
 // Targets of a softmax row, with the error of each.
 struct Targets {
   std::vector<Estimate> t;
@@ -288,9 +297,10 @@ Solution solve(const Problem& problem, const Arithmetic& a) {
   const Real penalty = problem.l2 * (problem.sum_reduction ? out.total_weight : 1);
   const auto finish = [&](const ProductSum& sum, Real weight) -> Estimate {
     const Estimate s = sum.sum(a);
-    const Real value = scale * s.value + penalty * weight;
-    return {value,
-            kSecondOrder * (scale * s.bound + 4 * a.u * (std::fabs(scale * s.value) + std::fabs(penalty * weight)))};
+    const Estimate w = penalty > 0 ? zero_if_tiny({weight, 0}, penalty, a) : Estimate{};
+    const Real value = scale * s.value + penalty * w.value;
+    return {value, kSecondOrder * (scale * s.bound + penalty * w.bound +
+                                   4 * a.u * (std::fabs(scale * s.value) + std::fabs(penalty * w.value)))};
   };
 
   out.dweights.resize(classes * features);
@@ -333,10 +343,11 @@ Solution solve(const Problem& problem, const Arithmetic& a) {
 }
 
 Estimate descent_step(const Estimate& w, const Estimate& gradient, Real rate, const Arithmetic& a) {
-  const Real move = rate * gradient.value;
+  const Estimate direction = zero_if_tiny(gradient, rate, a);
+  const Real move = rate * direction.value;
   const Real value = w.value - move;
   return {value,
-          kSecondOrder * (w.bound + std::fabs(rate) * gradient.bound + a.u * std::fabs(move) + a.u * std::fabs(value)) +
+          kSecondOrder * (w.bound + std::fabs(rate) * direction.bound + a.u * std::fabs(move) + a.u * std::fabs(value)) +
               a.min_normal * a.u * 4};
 }
 
@@ -349,7 +360,7 @@ MomentumStep momentum_step(const Estimate& w, const Estimate& velocity, const Es
                        a.min_normal * a.u * 4};
   };
   MomentumStep step;
-  step.velocity = combine(velocity);
+  step.velocity = zero_if_tiny(combine(velocity), 1, a);
   step.weight = descent_step(w, nesterov ? combine(step.velocity) : step.velocity, rate, a);
   return step;
 }
@@ -365,7 +376,9 @@ AdamStep adam_step(const Estimate& w, const Estimate& mean, const Estimate& squa
   constexpr Real kDivision = 4;  // NEON divides by Newton's steps
   const Real tiny = a.min_normal * a.u * 4, most = std::sqrt(a.max) / 2;
   const Estimate g{std::clamp(gradient.value, -most, most), gradient.bound};
-  const Estimate g2{g.value * g.value, (2 * std::fabs(g.value) + g.bound) * g.bound + a.u * g.value * g.value};
+  const Estimate square_of_g{g.value * g.value, (2 * std::fabs(g.value) + g.bound) * g.bound + a.u * g.value * g.value};
+  const Estimate g1 = zero_if_tiny(g, 1 - rule.mean_decay, a);
+  const Estimate g2 = zero_if_tiny(square_of_g, 1 - rule.square_decay, a);
   const auto decayed = [&](const Estimate& old, const Estimate& add, Real decay) -> Estimate {
     const Real kept = decay * old.value, added = (1 - decay) * add.value, value = kept + added;
     return {value, kSecondOrder * (decay * old.bound + (1 - decay) * add.bound +
@@ -379,8 +392,8 @@ AdamStep adam_step(const Estimate& w, const Estimate& mean, const Estimate& squa
                        tiny};
   };
   AdamStep step;
-  step.mean = decayed(mean, g, rule.mean_decay);
-  step.square = decayed(square, g2, rule.square_decay);
+  step.mean = zero_if_tiny(decayed(mean, g1, rule.mean_decay), 1, a);
+  step.square = zero_if_tiny(decayed(square, g2, rule.square_decay), 1, a);
   const Estimate m = corrected(step.mean, rule.mean_correction), s = corrected(step.square, rule.square_correction);
   const Real root = std::sqrt(s.value), below = root + kEpsilon, quotient = m.value / below;
   const Real root_bound = root > 0 ? std::min(std::sqrt(s.bound), s.bound / root) : std::sqrt(s.bound);

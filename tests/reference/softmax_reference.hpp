@@ -96,6 +96,9 @@ struct Solution {
 [[nodiscard]] Solution solve(const Problem& problem, const Arithmetic& a);
 
 // ---- one step of the optimiser ----
+//
+// Below the smallest normal number these count as 0: moments, what a gradient adds to the means, the direction of a
+// step, the step itself; and the pull of the penalty in a gradient.
 
 /// w - rate * gradient.
 [[nodiscard]] Estimate descent_step(const Estimate& w, const Estimate& gradient, Real rate, const Arithmetic& a);

@@ -268,21 +268,36 @@ std::vector<Fault<T>> gradient_faults() {
   };
 }
 
-enum class PlainAdam { correct, not_cut, no_epsilon, epsilon_in_root, no_root };
+enum class PlainAdam {
+  correct,
+  not_cut,
+  no_epsilon,
+  epsilon_in_root,
+  no_root,
+  small_moments,
+  small_parts,
+  small_steps
+};
 template <class T, PlainAdam fault>
 void plain_adam(const UpdateArgs<T>& a) {
   const T most =
       fault == PlainAdam::not_cut ? std::numeric_limits<T>::max() : std::sqrt(std::numeric_limits<T>::max()) / 2;
   const T epsilon = fault == PlainAdam::no_epsilon ? T(0) : T(1e-8);
+  const auto zero_if_small = [](PlainAdam kept, T v) {
+    return fault != kept && std::fabs(v) < std::numeric_limits<T>::min() ? T(0) : v;
+  };
   for (std::size_t i = 0; i < a.count; ++i) {
     const T g = std::clamp(a.gradient[i], -most, most);
-    a.velocity[i] = a.momentum * a.velocity[i] + (1 - a.momentum) * g;
-    a.squares[i] = a.second_moment_decay * a.squares[i] + (1 - a.second_moment_decay) * (g * g);
+    const T in_mean = zero_if_small(PlainAdam::small_parts, (1 - a.momentum) * g);
+    const T in_square = zero_if_small(PlainAdam::small_parts, (1 - a.second_moment_decay) * (g * g));
+    a.velocity[i] = zero_if_small(PlainAdam::small_moments, a.momentum * a.velocity[i] + in_mean);
+    a.squares[i] = zero_if_small(PlainAdam::small_moments, a.second_moment_decay * a.squares[i] + in_square);
     const T square = a.second_correction * a.squares[i];
     const T below = fault == PlainAdam::no_root           ? square + epsilon
                     : fault == PlainAdam::epsilon_in_root ? std::sqrt(square + epsilon)
                                                           : std::sqrt(square) + epsilon;
-    a.weights[i] -= a.learning_rate * (a.first_correction * a.velocity[i] / below);
+    a.weights[i] -=
+        zero_if_small(PlainAdam::small_steps, a.learning_rate * (a.first_correction * a.velocity[i] / below));
   }
 }
 
@@ -397,6 +412,47 @@ std::vector<Fault<T>> update_faults() {
            if (a.velocity != nullptr) a.velocity[a.count / 2] *= a.learning_rate * T(0.999);
          };
        }},
+      {"small velocities kept",
+       [](Kernels<T>& k) {
+         k.update = [](const A& a) {
+           std::vector<T> v(a.count);
+           if (a.velocity != nullptr) v.assign(a.velocity, a.velocity + a.count);
+           real<T>.update(a);
+           for (std::size_t i = 0; a.velocity != nullptr && i < a.count; ++i) {
+             if (a.velocity[i] == T(0)) a.velocity[i] = a.momentum * v[i] + a.gradient[i];
+           }
+         };
+       }},
+      {"velocities dropped too early",
+       [](Kernels<T>& k) {
+         k.update = [](const A& a) {
+           real<T>.update(a);
+           for (std::size_t i = 0; a.velocity != nullptr && i < a.count; ++i) {
+             if (std::fabs(a.velocity[i]) <= std::numeric_limits<T>::min()) a.velocity[i] = 0;
+           }
+         };
+       }},
+      {"small steps taken",
+       [](Kernels<T>& k) {
+         k.update = [](const A& a) {
+           real<T>.update(a);
+           for (std::size_t i = 0; i < a.count; ++i) {
+             if (a.weights[i] == T(0)) {
+               a.weights[i] = -a.learning_rate * (a.velocity != nullptr ? a.velocity[i] : a.gradient[i]);
+             }
+           }
+         };
+       }},
+      {"small pulls of the penalty kept",
+       [](Kernels<T>& k) {
+         k.finish_gradient = [](const F& a) {
+           const bool finite = real<T>.finish_gradient(a);
+           for (std::size_t i = 0; a.l2 > T(0) && i < a.count; ++i) {
+             if (a.gradient[i] == T(0)) a.gradient[i] = a.l2 * a.weights[i];
+           }
+           return finite;
+         };
+       }},
       {"adam uphill",
        [](Kernels<T>& k) {
          k.adam = [](const A& a) {
@@ -463,6 +519,9 @@ std::vector<Fault<T>> update_faults() {
       {"adam without epsilon", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::no_epsilon>; }},
       {"adam's epsilon under the root", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::epsilon_in_root>; }},
       {"adam's squares without their root", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::no_root>; }},
+      {"adam's small moments kept", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::small_moments>; }},
+      {"adam's moments of small parts", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::small_parts>; }},
+      {"adam's small steps taken", [](Kernels<T>& k) { k.adam = plain_adam<T, PlainAdam::small_steps>; }},
   };
 }
 

@@ -7,6 +7,9 @@
 namespace lanemax::checks {
 namespace {
 
+enum class Rule { descent, momentum, nesterov, adam };
+constexpr const char* kRuleNames[] = {"descent", "momentum", "nesterov", "adam"};
+
 constexpr std::size_t kCounts[] = {16, 32, 48, 64, 80, 112, 160, 784, 1040};
 
 /// `count` values up to the unmapped page.
@@ -111,7 +114,6 @@ Verdict check_finish_not_finite(const KernelTable& table) {
 
 template <class T>
 Verdict check_update(const KernelTable& table) {
-  enum class Rule { descent, momentum, nesterov };
   const reference::Arithmetic a = reference::arithmetic_of<T>();
   Judge judge;
   Rng rng(63);
@@ -135,7 +137,7 @@ Verdict check_update(const KernelTable& table) {
         kernels<T>(table).update(args);
         for (std::size_t i = 0; i < count; ++i) {
           const auto about = [&] {
-            return text("update rule ", static_cast<int>(rule), ", rate ", rate, ": parameter ", i, " of ", count);
+            return text(kRuleNames[static_cast<int>(rule)], ", rate ", rate, ": parameter ", i, " of ", count);
           };
           const Estimate w0{static_cast<Real>(w[i]), 0}, v0{static_cast<Real>(v[i]), 0}, g0{static_cast<Real>(g[i]), 0};
           if (rule == Rule::descent) {
@@ -216,6 +218,141 @@ Verdict check_adam(const KernelTable& table) {
   return judge.finish(0.8);
 }
 
+namespace {
+
+template <class T>
+constexpr T kLeast = std::numeric_limits<T>::min();
+template <class T>
+T below(T v) {
+  return v * T(0.999);
+}
+
+/// Moments a little above the smallest normal number, with nothing but zeros to come.
+template <class T>
+void check_decay(const KernelTable& table, Judge& judge, Rule rule, std::size_t count) {
+  const bool adam = rule == Rule::adam;
+  GuardedBuffer weights, velocities, squares, gradients;
+  UpdateArgs<T> args;
+  args.weights = weights.ending_at_guard<T>(count, T(1));
+  args.velocity = velocities.ending_at_guard<T>(count, T(0));
+  args.squares = squares.ending_at_guard<T>(count, T(0));
+  args.gradient = gradients.ending_at_guard<T>(count, T(0));
+  args.count = count;
+  args.learning_rate = T(0.125);
+  args.momentum = T(0.75);
+  args.second_moment_decay = T(0.875);
+  args.nesterov = rule == Rule::nesterov;
+  for (std::size_t i = 0; i + 5 < count; ++i) {
+    const T size = kLeast<T> * (1 + static_cast<T>(i % 7) / 8) * static_cast<T>(1 << i % 20);
+    args.velocity[i] = i % 3 == 0 ? -size : size;
+    args.squares[i] = size;
+  }
+  const auto decayed = [](T moment, T decay) {
+    const T product = moment * decay;
+    return std::fabs(product) < kLeast<T> ? T(0) : product;
+  };
+  std::vector<T> v(args.velocity, args.velocity + count), s(args.squares, args.squares + count);
+  bool any = true;
+  for (int step = 0; any && step < 400 && judge.ok(); ++step) {
+    adam ? kernels<T>(table).adam(args) : kernels<T>(table).update(args);
+    any = false;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto about = [&] {
+        return text(kRuleNames[static_cast<int>(rule)], ", step ", step, ": moment ", i, " of ", count);
+      };
+      v[i] = decayed(v[i], args.momentum);
+      judge.same(args.velocity[i], v[i], about);
+      if (adam) s[i] = decayed(s[i], args.second_moment_decay);
+      judge.same(args.squares[i], s[i], [&] { return about() + " (square)"; });
+      any = any || v[i] != T(0) || (adam && s[i] != T(0));
+    }
+  }
+  judge.require(!any, [&] { return text("moments that never come to an end"); });
+}
+
+}  // namespace
+
+template <class T>
+Verdict check_least(const KernelTable& table) {
+  const T kMin = kLeast<T>;
+  Judge judge;
+  for (const std::size_t count : {std::size_t{16}, std::size_t{80}, std::size_t{784}}) {
+    for (const Rule rule : {Rule::momentum, Rule::nesterov, Rule::adam}) check_decay<T>(table, judge, rule, count);
+  }
+
+  struct Parameter {
+    T weight = 0, velocity = 0, square = 0;
+  };
+  constexpr std::size_t kCount = 32;
+  GuardedBuffer weights, velocities, squares, gradients;
+  // One step of 32 equal parameters.
+  const auto step = [&](Rule rule, T rate, T gradient, Parameter p) {
+    UpdateArgs<T> args;
+    args.weights = weights.ending_at_guard<T>(kCount, p.weight);
+    if (rule != Rule::descent) args.velocity = velocities.ending_at_guard<T>(kCount, p.velocity);
+    args.squares = squares.ending_at_guard<T>(kCount, p.square);
+    args.gradient = gradients.ending_at_guard<T>(kCount, gradient);
+    args.count = kCount;
+    args.learning_rate = rate;
+    args.momentum = T(0.5);
+    args.second_moment_decay = T(0.75);
+    rule == Rule::adam ? kernels<T>(table).adam(args) : kernels<T>(table).update(args);
+    for (std::size_t i = 1; i < kCount; ++i) {
+      judge.same(args.weights[i], args.weights[0], [&] { return text("equal parameters, the ", i, "th"); });
+    }
+    return Parameter{args.weights[0], args.velocity == nullptr ? T(0) : args.velocity[0], args.squares[0]};
+  };
+  const auto same = [&](T got, T want, const char* about) { judge.same(got, want, [&] { return text(about); }); };
+  for (const T sign : {T(1), T(-1)}) {
+    constexpr Rule descent = Rule::descent, momentum = Rule::momentum, adam = Rule::adam;
+    const T rate = T(0x1p-10), over = kMin / rate;  // the least direction
+    same(step(descent, rate, sign * over, {}).weight, -sign * kMin, "the least step");
+    same(step(descent, rate, sign * below(over), {}).weight, 0, "a step below the least");
+    same(step(descent, 4, sign * kMin, {}).weight, -sign * 4 * kMin, "the least direction");
+    same(step(descent, 4, sign * below(kMin), {}).weight, 0, "a direction below the least");
+    same(step(momentum, rate, 0, {0, sign * 2 * over}).weight, -sign * kMin, "the least step with momentum");
+    same(step(momentum, rate, 0, {0, sign * below(2 * over)}).weight, 0, "a step with momentum below the least");
+    same(step(momentum, rate, 0, {0, sign * 2 * kMin}).velocity, sign * kMin, "the least velocity");
+    same(step(momentum, rate, 0, {0, sign * below(2 * kMin)}).velocity, 0, "a velocity below the least");
+    same(step(momentum, rate, sign * kMin, {}).velocity, sign * kMin, "the least gradient's velocity");
+    same(step(momentum, rate, sign * below(kMin), {}).velocity, 0, "the velocity of a gradient below the least");
+
+    const T root = sizeof(T) == sizeof(float) ? T(0x1p-62) : T(0x1p-510);  // root^2 / 4 is the least number
+    same(step(adam, rate, sign * 2 * kMin, {}).velocity, sign * kMin, "the least mean");
+    same(step(adam, rate, sign * below(2 * kMin), {}).velocity, 0, "a mean below the least");
+    // What such a gradient adds to a mean that is there is 0, too.
+    const T held = kMin + std::numeric_limits<T>::denorm_min();
+    same(step(adam, rate, sign * below(2 * kMin), {0, sign * 2 * held}).velocity, sign * held, "nothing in a mean");
+    same(step(adam, rate, sign * root, {}).square, kMin, "the least square");
+    same(step(adam, rate, sign * below(root), {}).square, 0, "a square below the least");
+    same(step(adam, rate, sign * below(root), {0, 0, 4 * kMin}).square, 3 * kMin, "nothing in a square");
+    same(step(adam, kMin, 0, {0, sign * 2 * kMin}).weight, 0, "adam's step below the least");
+    same(step(adam, kMin, 0, {1, sign * 2 * kMin}).weight, 1, "adam's step below the least from 1");
+  }
+  same(step(Rule::momentum, 1, 0, {0, kNaN<T>}).velocity, kNaN<T>, "NaN in a velocity");
+  same(step(Rule::momentum, 1, 0, {0, kInf<T>}).velocity, kInf<T>, "infinity in a velocity");
+  same(step(Rule::descent, 1, 0, {-kInf<T>}).weight, -kInf<T>, "a masked class");
+
+  const auto finished = [&](T gradient, T weight, T l2) {
+    FinishArgs<T> args;
+    args.gradient = gradients.ending_at_guard<T>(kCount, gradient);
+    args.weights = weights.ending_at_guard<T>(kCount, weight);
+    args.count = kCount;
+    args.scale = 1;
+    args.l2 = l2;
+    judge.require(kernels<T>(table).finish_gradient(args), [] { return text("tiny numbers called not finite"); });
+    return args.gradient[kCount - 1];
+  };
+  const T l2 = T(0x1p-7);
+  same(finished(0, -kMin / l2, l2), -kMin, "the least pull");
+  same(finished(0, -below(kMin / l2), l2), 0, "a pull below the least");
+  same(finished(3 * kMin, below(kMin / l2), l2), 3 * kMin, "a pull below the least beside a gradient");
+  same(finished(0, kMin, 4), 4 * kMin, "the pull on the least weight");
+  same(finished(0, below(kMin), 4), 0, "the pull on a weight below the least");
+  same(finished(below(kMin), 0, l2), below(kMin), "a gradient below the least");
+  return judge.finish(0.2);
+}
+
 template Verdict check_add<float>(const KernelTable&);
 template Verdict check_add<double>(const KernelTable&);
 template Verdict check_finish_gradient<float>(const KernelTable&);
@@ -226,5 +363,7 @@ template Verdict check_update<float>(const KernelTable&);
 template Verdict check_update<double>(const KernelTable&);
 template Verdict check_adam<float>(const KernelTable&);
 template Verdict check_adam<double>(const KernelTable&);
+template Verdict check_least<float>(const KernelTable&);
+template Verdict check_least<double>(const KernelTable&);
 
 }  // namespace lanemax::checks
