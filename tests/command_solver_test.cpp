@@ -205,5 +205,24 @@ TEST_F(CommandTest, SignalsLeaveACheckpoint) {
   EXPECT_TRUE(read_text(path("m")) == resumed);
 }
 
+TEST_F(CommandTest, ACheckpointThatCannotBeWrittenCostsNoModel) {
+  std::filesystem::create_directory(path("ck"));
+  const Words options = plus(csv_, {"--epochs", "1000000", "--tolerance", "0", "--schedule", "constant"});
+  RunningCommand training(
+      command(plus(plus({"train", "--model", "@m", "--json"}, options), {"--checkpoint", "@ck/c"})));
+  ASSERT_TRUE(training.wait_for("epoch 3/"));
+  std::filesystem::remove(path("ck"));
+  training.send(SIGTERM);
+  const CommandResult stopped = training.finish();
+  EXPECT_EQ(stopped.exit_code, 143);
+  EXPECT_TRUE(std::filesystem::exists(path("m")));
+  const json result = json::parse(stopped.out);
+  const std::string error = result["checkpoint_error"].get<std::string>();
+  EXPECT_NE(error.find("ck/c: "), std::string::npos) << error;
+  EXPECT_NE(error.find("No such file"), std::string::npos) << error;
+  EXPECT_NE(stopped.err.find(error), std::string::npos) << stopped.err;
+  EXPECT_TRUE(train(csv_)["checkpoint_error"].is_null());
+}
+
 }  // namespace
 }  // namespace lanemax::testing

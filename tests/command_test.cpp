@@ -15,9 +15,10 @@ using namespace lanemax::testing;
 TEST_F(CommandTest, TrainJsonHasExactlyTheFieldsOfTheContract) {
   const json result = train(plus(idx_, {"--scale", "unit", "--test-data", "@x.idx", "--test-labels", "@y.idx"}));
   EXPECT_EQ(keys(result),
-            (std::set<std::string>{"samples", "features", "classes", "threads", "loss", "solver", "isa", "model",
-                                   "reason", "objective", "data_loss", "gradient_norm", "gap_bound", "iterations",
-                                   "passes", "converged", "train_accuracy", "test", "seconds"}));
+            (std::set<std::string>{
+                "samples", "features",  "classes",        "threads",   "loss",          "solver",          "isa",
+                "model",   "reason",    "objective",      "data_loss", "gradient_norm", "gap_bound",       "iterations",
+                "passes",  "converged", "train_accuracy", "test",      "seconds",       "checkpoint_error"}));
   EXPECT_EQ(keys(result["test"]), (std::set<std::string>{"samples", "accuracy", "log_loss"}));
   EXPECT_EQ(keys(result["seconds"]), (std::set<std::string>{"read", "fit", "total"}));
   EXPECT_EQ(result["samples"], kRows);

@@ -340,11 +340,45 @@ TEST_P(ResumeTest, RefusalsLeaveTheOutputsAlone) {
     other.solver = solver;
     EXPECT_EQ(refused(other, data_).code, StatusCode::missing_file);
   }
-  o.resume = false;
-  o.max_iterations = 2;
+}
+
+TEST_P(ResumeTest, AFileThatCannotBeWrittenDoesNotEndTheFit) {
   const std::string nowhere = (directory_ / "none" / "state").string();
-  o.checkpoint = nowhere.c_str();
-  EXPECT_EQ(refused(o, data_).code, StatusCode::io_error);
+  for (const Solver solver : kAll) {
+    SCOPED_TRACE(name_of(solver));
+    FitOptions o = options(solver);
+    Outcome whole;
+    const std::size_t most = questions(o, whole);
+    EXPECT_TRUE(whole.result.checkpoint_error.ok());
+    o.checkpoint = nowhere.c_str();
+    o.checkpoint_seconds = 0;
+    const Outcome other = run(o);
+    expect_same(other, whole);
+    EXPECT_TRUE(other.last.checkpoint_failed);
+    EXPECT_EQ(other.result.checkpoint_error.code, StatusCode::io_error);
+    EXPECT_EQ(other.result.checkpoint_error.system_error, ENOENT);
+    o.checkpoint_seconds = 1e9;
+    const Outcome stopped = run(o, {0, most / 2});
+    EXPECT_EQ(stopped.result.reason, StopReason::interrupted);
+    EXPECT_EQ(stopped.result.checkpoint_error.code, StatusCode::io_error);
+    // A later attempt makes good for it.
+    std::filesystem::create_directory(directory_ / "none");
+    EXPECT_TRUE(run(o, {0, most / 2}).result.checkpoint_error.ok());
+    o.resume = true;
+    expect_same(run(o), whole);
+    std::filesystem::remove_all(directory_ / "none");
+    o.resume = false;
+    o.checkpoint_seconds = 0;
+    o.user = const_cast<char*>(nowhere.c_str());
+    o.cancelled = [](void*) noexcept { return false; };
+    o.progress = [](const FitProgress&, void* file) noexcept {
+      std::error_code ignored;
+      std::filesystem::create_directory(std::filesystem::path(static_cast<const char*>(file)).parent_path(), ignored);
+      return true;
+    };
+    EXPECT_TRUE(run(o).result.checkpoint_error.ok());
+    std::filesystem::remove_all(directory_ / "none");
+  }
 }
 
 }  // namespace

@@ -65,6 +65,10 @@ TrainingProgress::TrainingProgress(bool quiet, bool keep_history)
 bool TrainingProgress::on_epoch(const FitProgress& progress, void* user) noexcept {
   auto& self = *static_cast<TrainingProgress*>(user);
   try {
+    if (progress.checkpoint_failed && !std::exchange(self.warned_, true)) {
+      self.end_line();
+      say("warning: the checkpoint cannot be written; training goes on");
+    }
     if (self.keep_history_) self.history_.push_back(progress);
     if (!self.quiet_) self.show(progress);
   } catch (const std::bad_alloc&) {
@@ -86,8 +90,12 @@ void TrainingProgress::show(const FitProgress& progress) {
   static_cast<void>(std::fflush(stderr));
 }
 
+void TrainingProgress::end_line() {
+  if (live_ && std::exchange(shown_, 0) > 0) say("");
+}
+
 void TrainingProgress::finish() {
-  if (live_ && shown_ > 0) say("");
+  end_line();
   if (out_of_memory_) throw std::bad_alloc();
 }
 

@@ -30,12 +30,14 @@ class TrainingProgress {
 
  private:
   void show(const FitProgress& progress);
+  void end_line();
 
   std::string announced_;
   bool quiet_;
   bool keep_history_;
   bool live_;
   bool out_of_memory_ = false;
+  bool warned_ = false;    ///< that the checkpoint cannot be written
   std::size_t shown_ = 0;  ///< characters on the live line
   std::vector<FitProgress> history_;
 };

@@ -67,6 +67,10 @@ std::string what_an_early_end_saved(const TrainSummary& summary) {
          (finished > 0 ? "the best of them is saved" : "the weights so far are saved");
 }
 
+std::string checkpoint_error(const TrainOptions& options, const FitResult& fit) {
+  return located_message(options.checkpoint, fit.checkpoint_error);
+}
+
 std::string class_weight_kind(const std::string& choice) {
   if (choice.empty()) return "none";
   return choice == "balanced" ? "balanced" : "file";
@@ -125,6 +129,7 @@ std::string train_json(const TrainOptions& options, const TrainSummary& summary)
   json["converged"] = fit.converged;
   json["train_accuracy"] = summary.training.accuracy();
   json["test"] = test_json(summary.test);
+  json["checkpoint_error"] = fit.checkpoint_error.ok() ? Json() : Json(checkpoint_error(options, fit));
   if (!options.l2_path.empty()) json["path"] = path_json(summary, options.folds);
   json["seconds"] = {{"read", summary.read_seconds}, {"fit", summary.fit_seconds}, {"total", summary.total_seconds}};
   return json_text(json);
@@ -168,6 +173,9 @@ void warn_about_training(const TrainOptions& options, const TrainSummary& summar
   } else if (!fit.converged) {
     say(std::string("warning: not converged (") + name_of(fit.reason) + "): the largest gradient entry is " +
         readable(fit.gradient_norm) + ", the tolerance " + readable(options.fit.tolerance));
+  }
+  if (!fit.checkpoint_error.ok()) {
+    say("warning: " + checkpoint_error(options, fit) + ": the checkpoint is not written, the model is");
   }
   if (summary.left_out > 0) {
     say("warning: " + std::to_string(summary.left_out) +

@@ -2,9 +2,11 @@
 #ifndef LANEMAX_ENGINE_FIT_CONTROL_HPP
 #define LANEMAX_ENGINE_FIT_CONTROL_HPP
 
+#include "engine/fail.hpp"
 #include "engine/fit/checkpoint.hpp"
 
 #include <chrono>
+#include <new>
 
 namespace lanemax {
 
@@ -30,22 +32,27 @@ class Control {
   [[nodiscard]] Status resume(Resumable& state) const {
     return options_.resume ? load_checkpoint(options_.checkpoint, identity_, state) : Status{};
   }
-  /// Keeps the state if it is time.
-  [[nodiscard]] Status keep(Resumable& state) {
-    return options_.checkpoint != nullptr && now() - kept_ >= options_.checkpoint_seconds ? save(state) : Status{};
+  /// Keeps the state if it is time. A fit goes on without: see checkpoint_error().
+  void keep(Resumable& state) {
+    if (options_.checkpoint != nullptr && now() - kept_ >= options_.checkpoint_seconds) save(state);
   }
   /// Keeps the state of a fit that ends for this reason, if that is before its time.
-  [[nodiscard]] Status finish(Resumable& state, StopReason reason) {
+  void finish(Resumable& state, StopReason reason) {
     const bool early =
         reason == StopReason::interrupted || reason == StopReason::time_limit || reason == StopReason::max_iterations;
-    return options_.checkpoint != nullptr && early ? save(state) : Status{};
+    if (options_.checkpoint != nullptr && early) save(state);
   }
+  /// Of the last attempt to keep the state.
+  [[nodiscard]] const Status& checkpoint_error() const noexcept { return checkpoint_error_; }
 
  private:
-  Status save(Resumable& state) {
-    const Status status = save_checkpoint(options_.checkpoint, identity_, state);
+  void save(Resumable& state) {
+    try {
+      checkpoint_error_ = save_checkpoint(options_.checkpoint, identity_, state);
+    } catch (const std::bad_alloc&) {
+      checkpoint_error_ = fail(StatusCode::out_of_memory, "checkpoint", "memory for a copy of the state");
+    }
     kept_ = now();
-    return status;
   }
   static double now() noexcept {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -54,6 +61,7 @@ class Control {
   FitIdentity identity_;
   double started_;
   double kept_;
+  Status checkpoint_error_;
   mutable bool was_cancelled_ = false;
 };
 

@@ -91,7 +91,7 @@ void Descent::exchange(Archive& archive) {
 Status Descent::run(const Vector& x, FitResult& result) {
   Status status = begin(x);
   if (status.ok()) status = iterate(result.reason);
-  if (status.ok()) status = control_.finish(*this, result.reason);
+  if (status.ok()) control_.finish(*this, result.reason);
   copy(x, result.reason == StopReason::early_stopping ? state_.best : state_.x);
   result.preconditioner = state_.kind;
   result.iterations = state_.iterations;
@@ -170,8 +170,8 @@ Status Descent::iterate(StopReason& reason) {
       status = switch_to_f64();
       continue;
     }
-    status = control_.keep(*this);
-    if (status.ok()) status = refresh_curvature();
+    control_.keep(*this);
+    status = refresh_curvature();
     if (status.ok()) status = rule_.find(state_, matrix(), direction_);
     if (wants_f64(status)) {
       status = switch_to_f64();
@@ -330,6 +330,7 @@ bool Descent::report(double validation_loss) const {
   p.samples_per_second = static_cast<double>(problem_.rows()) * state_.passes / std::max(p.seconds, 1e-9);
   p.seconds_left = kNaN;
   p.l2 = options_.objective.l2;
+  p.checkpoint_failed = !control_.checkpoint_error().ok();
   return options_.progress(p, options_.user);
 }
 

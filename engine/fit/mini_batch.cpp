@@ -47,7 +47,7 @@ class MiniBatch final : public Resumable {
     if (status.ok()) replay_shuffles();
     if (status.ok() && !has_reached_most()) status = epochs();
     if (status.ok() && result_.reason == StopReason::none) result_.reason = StopReason::epochs;
-    if (status.ok()) status = control_.finish(*this, result_.reason);
+    if (status.ok()) control_.finish(*this, result_.reason);
     if (!status.ok() && status.code != StatusCode::diverged) return status;
     if (result_.reason == StopReason::early_stopping || result_.reason == StopReason::diverged) restore_best();
     return leave_good_weights(x, status);
@@ -209,8 +209,7 @@ class MiniBatch final : public Resumable {
         result_.reason = StopReason::time_limit;
         return {};
       }
-      const Status kept = control_.keep(*this);
-      if (!kept.ok()) return kept;
+      control_.keep(*this);
     }
     return {};
   }
@@ -287,6 +286,7 @@ class MiniBatch final : public Resumable {
     p.validation_loss = validation_loss;
     p.objective = p.gradient_norm = kNaN;
     p.l2 = options_.objective.l2;
+    p.checkpoint_failed = !control_.checkpoint_error().ok();
     p.learning_rate = step_.learning_rate;
     p.samples_per_second = rows_per_second;
     p.seconds = control_.seconds();

@@ -63,10 +63,11 @@ struct FitProgress {
   double gradient_norm = 0;    ///< lbfgs, newton; else NaN
   double learning_rate = 0;    ///< of the epoch's last step; lbfgs, newton: the step length
   double samples_per_second = 0;
-  double seconds = 0;       ///< since the fit began
-  double seconds_left = 0;  ///< estimate for the epochs that remain; NaN where unknown
-  double l2 = 0;            ///< the penalty at work
-  std::size_t fold = 0;     ///< fit_path: from 1; 0: all rows
+  double seconds = 0;              ///< since the fit began
+  double seconds_left = 0;         ///< estimate for the epochs that remain; NaN where unknown
+  double l2 = 0;                   ///< the penalty at work
+  std::size_t fold = 0;            ///< fit_path: from 1; 0: all rows
+  bool checkpoint_failed = false;  ///< the last attempt to write the checkpoint
 };
 /// Called from the fitting thread; returning false ends the fit with StopReason::interrupted. Must not throw.
 using ProgressCallback = bool (*)(const FitProgress& progress, void* user) noexcept;
@@ -105,7 +106,8 @@ struct FitOptions {
   /// lose more than 1e-7 of the objective to rounding; FitResult::centred says whether it did. Null: nowhere.
   double* model_centre = nullptr;
   /// Where the state is kept so that an interrupted fit can go on: written when the fit ends before its time
-  /// (interrupted, time limit, most iterations) and every `checkpoint_seconds`, atomically. Null: nowhere.
+  /// (interrupted, time limit, most iterations) and every `checkpoint_seconds`, atomically. A file that cannot be
+  /// written does not end the fit: FitResult::checkpoint_error says why. Null: nowhere.
   const char* checkpoint = nullptr;
   double checkpoint_seconds = 30;
   /// Go on from the file at `checkpoint`: the same bits as if there had been no interruption. Refused, with
@@ -138,6 +140,7 @@ struct FitResult {
   std::size_t iterations = 0;
   double passes = 0;  ///< full-data equivalents of the gradient work, the final passes included
   double seconds = 0;
+  Status checkpoint_error;  ///< of the last attempt to write the checkpoint: ok if it succeeded or there was none
 };
 
 /// Trains a linear classifier on `data` (labels or target probabilities) into `weights` (C x D) and `bias` (C).
