@@ -33,7 +33,7 @@ TEST_F(CommandTest, WrongOptionsAreUsageErrors) {
   expect_refusal({"fly"}, 2, "fly");
   expect_refusal({"train"}, 2, "--data");
   expect_refusal(plus({"train"}, csv_), 2, "--model");
-  for (const char* option : {"--loss", "--solver", "--schedule", "--scale", "--format", "--header"}) {
+  for (const char* option : {"--loss", "--solver", "--schedule", "--scale", "--format", "--header", "--decimal"}) {
     expect_refusal(plus(base, {option, "other"}), 2, option);
   }
   for (const char* solver : {"lbfgs", "newton"}) {

@@ -148,6 +148,31 @@ TEST_F(CommandTest, LargeValuesOfSmallSpreadAreReadInF64) {
   }
 }
 
+TEST_F(CommandTest, DecimalCommasAreReadAndSaid) {
+  std::string commas = "a;b;y\n";
+  std::string points = "a,b,y\n";
+  for (int row = 0; row < 40; ++row) {
+    const std::string whole = std::to_string(row % 7), tenth = std::to_string(row % 5);
+    commas += whole + "," + tenth + ";" + whole + (row % 3 ? ";u\n" : ";v\n");
+    points += whole + "." + tenth + "," + whole + (row % 3 ? ",u\n" : ",v\n");
+  }
+  write_text(path("commas.csv"), commas);
+  write_text(path("points.csv"), points);
+  train({"--data", "@points.csv"});
+  const std::string model = read_text(path("m"));
+  for (const Words& options : {Words{}, Words{"--quiet"}, Words{"--decimal", ","}}) {
+    const CommandResult result = run(plus({"train", "--model", "@m", "--data", "@commas.csv"}, options));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_TRUE(read_text(path("m")) == model);
+    EXPECT_EQ(lines_of(result.err, "note: " + path("commas.csv") + ":2: decimal commas: '0,0'"), options.empty());
+  }
+  const CommandResult said = run({"predict", "--model", "@m", "--data", "@commas.csv", "--label-column", "y"});
+  EXPECT_EQ(lines_of(said.err, "note: "), 1U);
+  EXPECT_EQ(said.out, run({"predict", "--model", "@m", "--data", "@points.csv", "--label-column", "y"}).out);
+  EXPECT_EQ(lines_of(run({"evaluate", "--model", "@m", "--data", "@commas.csv"}).err, "note: "), 1U);
+  expect_refusal({"train", "--model", "@n", "--data", "@commas.csv", "--decimal", "."}, 3, "--decimal ,");
+}
+
 TEST_F(CommandTest, InfoTellsVariantsCachesAndThreads) {
   const CommandResult result = run({"info", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;

@@ -18,42 +18,15 @@
 namespace lanemax {
 namespace {
 
+using testing_data::expect_refused;
+using testing_data::expect_same;
+using testing_data::read;
 using testing_data::read_content;
 using testing_data::status_of;
 using testing_data::TempFile;
 using Strings = std::vector<std::string>;
 using Floats = std::vector<float>;
 using Labels = std::vector<std::int32_t>;
-
-Dataset read(std::string_view content, const ReadOptions& options = {}) {
-  Dataset dataset;
-  const FileStatus result = read_content(content, dataset, options);
-  EXPECT_TRUE(result.ok()) << message(result.status) << "\nline " << result.status.line << " of\n" << content;
-  return dataset;
-}
-
-void expect_same(const Dataset& a, const Dataset& b) {
-  EXPECT_EQ(a.samples, b.samples);
-  EXPECT_EQ(a.features, b.features);
-  EXPECT_EQ(a.values, b.values);
-  EXPECT_EQ(a.labels, b.labels);
-  EXPECT_EQ(a.class_labels, b.class_labels);
-  EXPECT_EQ(a.feature_names, b.feature_names);
-  EXPECT_EQ(a.sample_weights, b.sample_weights);
-}
-
-void expect_refused(std::string_view content, const char* what, const char* found, std::int64_t line,
-                    std::int64_t column, const ReadOptions& options = {}, StatusCode code = StatusCode::bad_data) {
-  SCOPED_TRACE(std::string(content.substr(0, 60)));
-  const Status status = status_of(content, options);
-  EXPECT_EQ(status.code, code);
-  EXPECT_STREQ(status.what, what);
-  EXPECT_STREQ(status.found, found);
-  EXPECT_EQ(status.line, line);
-  EXPECT_EQ(status.column, column);
-  EXPECT_STRNE(status.expected, "");
-  EXPECT_EQ(message(status).find_first_of("\n\r"), std::string::npos);
-}
 
 const ReadOptions kHeader = {.header = HeaderMode::yes};
 const ReadOptions kNoHeader = {.header = HeaderMode::no};
@@ -88,28 +61,6 @@ TEST(Csv, LineEndsMarksAndBlankLinesDoNotMatter) {
   expect_same(read(testing_data::gzip(text)), expected);
   expect_same(read("# a comment, with commas\n  # another\n" + text), expected);
   expect_same(read("a,b,c\n# between\n" + text.substr(6)), expected);
-}
-
-TEST(Csv, FindsTheSeparator) {
-  const Dataset expected = read("1.5,2,x\n3,4,y\n");
-  expect_same(read("1.5;2;x\n3;4;y\n"), expected);
-  expect_same(read("1.5\t2\tx\n3\t4\ty\n"), expected);
-  expect_same(read("  1.5   2   x \n3 4 y\n"), expected);
-  expect_same(read("1.5|2|x\n3|4|y\n", {.separator = '|'}), expected);
-  expect_same(read("1.5 2 x\n3\t4 y\n", {.separator = ' '}), expected);
-  expect_same(read("1.5:2:\"x\"\n3:4:y\n", {.separator = ':'}), expected);
-  EXPECT_EQ(read("\"p,q\";s;t\n1;2;x\n").feature_names, (Strings{"p,q", "s"}));
-  EXPECT_EQ(read("1\t2\ta b\n").class_labels, (Strings{"a b"}));
-  EXPECT_EQ(read("\"a b\" c d\n1 2 x\n").feature_names, (Strings{"a b", "c"}));
-  for (const char separator : {'1', 'e', '"', '\'', '.', '-', '+', '\n', '#'}) {
-    EXPECT_EQ(status_of("1,2\n", {.separator = separator}).code, StatusCode::invalid_argument) << separator;
-  }
-  expect_refused("1,2,x\n3,4,y\n", "no feature columns", "1 column", 1, -1, {.separator = ';'});
-  expect_refused("1;2\n", "value", "1;2", 1, 0, {.separator = ',', .labels_optional = true});
-  expect_refused("1\t2\t\tx\n", "missing value", "", 1, 2);
-  expect_refused("1,5;2,3;A\n", "value", "5;2", 1, 1);
-  expect_refused("1,5;2,3;A\n", "value", "1,5", 1, 0, {.separator = ';'});
-  EXPECT_STREQ(status_of("1,5;A\n", {.separator = ';'}).expected, "a number (with a decimal point, not a comma)");
 }
 
 TEST(Csv, LabelsAreKeptAsText) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -93,6 +94,30 @@ TEST(Numbers, ShortPathLeavesTheRestAlone) {
   }
   for (const char* text : {"1", "1.", ".5", "+1", "-0", "123456789012345", "0.12345678901234"}) {
     EXPECT_EQ(scan_short_decimal(text, value), text + std::strlen(text)) << text;
+  }
+}
+
+TEST(Numbers, DecimalCommas) {
+  for (const char* text :
+       {"1,5", "-0,25", "+3", "12345678901234,5", "1,2345678901234567890", "1,5e3", "2e-3", ",5", "1,"}) {
+    std::string pointed = text;
+    std::replace(pointed.begin(), pointed.end(), ',', '.');
+    double expected = 0, general = 1, quick = 2;
+    ASSERT_EQ(parse_number(pointed, expected), NumberError::none) << text;
+    EXPECT_EQ(parse_number(text, ',', general), NumberError::none) << text;
+    EXPECT_EQ(general, expected) << text;
+    EXPECT_EQ(scan_short_decimal(text, quick, ',') != nullptr, scan_short_decimal(pointed.c_str(), quick) != nullptr);
+    if (scan_short_decimal(text, quick, ',') == nullptr) continue;
+    EXPECT_EQ(quick, expected) << text;
+  }
+  double value = 0;
+  for (const char* text : {"1.5", "1,2,3", "1.2,3", "1,2.3", "", ",", "1,5 "}) {
+    EXPECT_EQ(parse_number(text, ',', value), NumberError::not_a_number) << text;
+  }
+  EXPECT_EQ(parse_number("1,5e999", ',', value), NumberError::out_of_range);
+  for (const char* text : {"1,5", "-1,5", "0,72", "1,5e3", "1,234"}) EXPECT_TRUE(has_decimal_comma(text)) << text;
+  for (const char* text : {"1.5", "15", "1,", ",5", "1,2,3", "1,2.3", "a,b", "1,b", "", ",", "1,5e999"}) {
+    EXPECT_FALSE(has_decimal_comma(text)) << text;
   }
 }
 

@@ -112,6 +112,7 @@ int run(const EvaluateOptions& options) {
     fail(kBadData,
          options.input.data.front() + ": no labels; expected --labels FILE for IDX, or a label column in CSV");
   }
+  say_remarks(data.remarks, options.run.quiet);
   const Evaluation evaluation = evaluate(loaded, data, options.run.threads);
   warn_about("evaluated", evaluation);
   write_stdout(options.run.json ? evaluation_json(evaluation, loaded.model)

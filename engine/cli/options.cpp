@@ -136,8 +136,11 @@ void add_input_options(CLI::App& app, OptionTable& table, InputOptions& input, c
       ->default_str("auto");
   app.add_option_function<std::string>(
          "--separator", [&read](const std::string& text) { set_separator(read.separator, text); },
-         "CSV: character between fields, or tab; default: found from the first line")
+         "CSV: character between fields, or tab; default: found from the first lines")
       ->type_name("CHAR");
+  table.choice<char>("--decimal", {{".", '.'}, {",", ','}}, read.decimal,
+                     "CSV: decimal mark of numbers; default: a point, or a comma where numbers have one and fields are "
+                     "separated by something else");
 }
 
 void add_objective_options(OptionTable& table, TrainOptions& train) {

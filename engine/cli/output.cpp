@@ -59,6 +59,12 @@ void say(std::string_view line) {
   static_cast<void>(write_all(STDERR_FILENO, text));
 }
 
+void say_remarks(const std::vector<Remark>& remarks, bool quiet) {
+  for (const Remark& remark : remarks) {
+    if (remark.warning || !quiet) say((remark.warning ? "warning: " : "note: ") + remark.text);
+  }
+}
+
 std::string one_line(std::string_view text) {
   std::string line(text);
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();

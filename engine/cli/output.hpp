@@ -2,6 +2,8 @@
 #ifndef LANEMAX_ENGINE_CLI_OUTPUT_HPP
 #define LANEMAX_ENGINE_CLI_OUTPUT_HPP
 
+#include "engine/data/dataset.hpp"
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,9 @@ void write_stdout(std::string_view text);
 
 /// One line of words to stderr.
 void say(std::string_view line);
+
+/// Warnings, and unless `quiet` notes, about data that were read.
+void say_remarks(const std::vector<Remark>& remarks, bool quiet);
 
 /// Line breaks and other control characters become blanks.
 [[nodiscard]] std::string one_line(std::string_view text);

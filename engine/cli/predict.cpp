@@ -121,6 +121,7 @@ int run(const PredictOptions& options) {
   InputOptions input = options.input;
   input.labels.clear();  // nothing is compared with them
   const Dataset data = read_for_model(input, loaded.model);
+  say_remarks(data.remarks, options.run.quiet);
 
   ResultStream stream(options.output);
   stream.write(header_of(options, loaded.model));

@@ -4,6 +4,7 @@
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/published_data.hpp"
 #include "engine/data/csv_fields.hpp"
+#include "engine/data/csv_separator.hpp"
 #include "engine/data/dataset.hpp"
 #include "engine/data/file_bytes.hpp"
 
@@ -237,7 +238,9 @@ class Fits {
     check(source.open(path), path);
     check(read_text(source, file), path);
     const char* text = file.data.get();
-    FieldScanner scanner(text, find_separator(text));
+    char separator = ',';
+    check(find_separator(text, '.', separator), path);
+    FieldScanner scanner(text, separator);
     std::vector<std::vector<std::string>> rows;
     while (scanner.next_row(false)) {
       std::vector<std::string>& row = rows.emplace_back();

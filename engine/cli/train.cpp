@@ -281,6 +281,7 @@ int run(const TrainOptions& options) {
   TrainSummary summary;
   TrainingData data = read_training_data(options);
   summary.read_seconds = total.seconds();
+  say_remarks(data.training.remarks, options.run.quiet);
   summary.features = data.training.features;
   summary.classes = data.training.class_labels.size();
   summary.isa = name_of(isa);

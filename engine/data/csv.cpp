@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/data/csv_separator.hpp"
 #include "engine/data/number.hpp"
 #include "engine/data/refuse.hpp"
 
@@ -26,12 +27,6 @@ Status check_encoding(const FileText& file, std::size_t& skipped) {
   return status;
 }
 
-bool is_separator(char c) {
-  constexpr std::string_view kNever = "\"'.+-#_\\";
-  return c == '\t' || (c >= ' ' && c < 0x7F && !is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-                       kNever.find(c) == std::string_view::npos);
-}
-
 bool is_missing_label(const Field& field) {
   if (field.text.empty()) return true;
   if (field.quoted || field.text == "-") return false;
@@ -49,7 +44,19 @@ Status refuse_no_rows(bool header) {
 
 }  // namespace
 
-Status CsvReader::append(const FileText& file) {
+// Behind a line that names the separator, if there is one.
+Status CsvReader::begin_text(const char*& text) {
+  char named = 0;
+  text = skip_separator_line(text, named);
+  FieldScanner finder(text, ',');
+  if (!finder.next_row(true)) return refuse_no_rows(false);
+  separator_ = options_.separator != 0 ? options_.separator : named;
+  if (separator_ != 0) return {};
+  return at_line(find_separator(text, options_.decimal, separator_), finder.row_line());
+}
+
+Status CsvReader::append(const FileText& file, const std::string& name) {
+  name_ = name;
   note_.clear();
   if (options_.separator != 0 && !is_separator(options_.separator)) {
     return refuse(StatusCode::invalid_argument, "separator", "a comma, semicolon, tab, blank or other punctuation",
@@ -57,11 +64,8 @@ Status CsvReader::append(const FileText& file) {
   }
   std::size_t skipped = 0;
   if (Status status = check_encoding(file, skipped); !status.ok()) return status;
-  const char* const text = file.data.get() + skipped;
-
-  FieldScanner finder(text, ',');
-  if (!finder.next_row(true)) return refuse_no_rows(false);
-  separator_ = options_.separator != 0 ? options_.separator : find_separator(finder.position());
+  const char* text = file.data.get() + skipped;
+  if (Status status = begin_text(text); !status.ok()) return status;
 
   FieldScanner scanner(text, separator_);
   if (!scanner.next_row(true)) return refuse_no_rows(false);
@@ -79,7 +83,11 @@ Status CsvReader::append(const FileText& file) {
   } else {
     scanner.rewind_row(row_begin);
   }
-  reserve_rows(scanner.position(), static_cast<std::size_t>(text + (file.size - skipped) - scanner.position()));
+  reserve_rows(scanner.position(), static_cast<std::size_t>(file.data.get() + file.size - scanner.position()));
+  decimal_ = options_.decimal == ',' ? ',' : '.';
+  commas_may_begin_ = options_.decimal == 0 && separator_ != ',';
+  scanner.set_decimal(decimal_);
+  values_ = scanner;
   return read_rows(scanner);
 }
 
@@ -167,9 +175,14 @@ Status CsvReader::refuse_columns(std::size_t found) const {
 Status CsvReader::read_cell(FieldScanner& scanner, std::size_t column, double*& feature, bool& last) {
   Field field;
   if (Status status = scanner.read_field(field, last); !status.ok()) return status;
+  const ColumnRole role = columns_.roles[column];
   Status status;
-  switch (columns_.roles[column]) {
-    case ColumnRole::feature: status = parse_feature(field, *feature++); break;
+  if (commas_may_begin_ && role != ColumnRole::label && has_decimal_comma(field.text)) {
+    status = begin_decimal_commas(scanner, field);
+    if (!status.ok()) return status;
+  }
+  switch (role) {
+    case ColumnRole::feature: status = read_feature(field, *feature++); break;
     case ColumnRole::label: status = read_label(field); break;
     case ColumnRole::sample_weight: status = read_weight(field); break;
   }
@@ -177,9 +190,40 @@ Status CsvReader::read_cell(FieldScanner& scanner, std::size_t column, double*& 
   return status;
 }
 
-Status CsvReader::parse_feature(const Field& field, double& value) const {
+// At the first number with a decimal comma.
+Status CsvReader::begin_decimal_commas(FieldScanner& scanner, const Field& field) {
+  const std::string line = std::to_string(scanner.row_line());
+  FieldScanner before = *values_;
+  do {
+    bool last = false;
+    for (std::size_t c = 0; c < columns_.roles.size() && !last; ++c) {
+      Field cell;
+      double value = 0;
+      if (!before.read_field(cell, last).ok()) break;
+      if (columns_.roles[c] == ColumnRole::label || cell.text.find('.') == std::string_view::npos ||
+          parse_number(cell.text, value) != NumberError::none) {
+        continue;
+      }
+      note_ = "line " + line + " has '" + shown(field.text) + "'";
+      Status status = refuse(StatusCode::bad_data, "decimal point and decimal commas",
+                             "one mark in all numbers (--decimal says which)", cell.text);
+      status.column = static_cast<std::int64_t>(c);
+      return at_line(status, before.row_line());
+    }
+  } while (before.row_line() < scanner.row_line() && before.next_row(false));
+  commas_may_begin_ = false;
+  decimal_ = ',';
+  scanner.set_decimal(decimal_);
+  std::string pointed = shown(field.text);
+  std::replace(pointed.begin(), pointed.end(), ',', '.');
+  remarks_.push_back({false, name_ + ":" + line + ": decimal commas: '" + shown(field.text) + "' is read as " +
+                                 pointed + " (--decimal . refuses them)"});
+  return {};
+}
+
+Status CsvReader::read_feature(const Field& field, double& value) const {
   float rounded = 0;
-  switch (parse_number(field.text, value)) {
+  switch (parse_number(field.text, decimal_, value)) {
     case NumberError::none:
       if (round_to_float(value, rounded)) return {};
       [[fallthrough]];
@@ -193,7 +237,12 @@ Status CsvReader::parse_feature(const Field& field, double& value) const {
   }
   const char* expected = "a number";
   if (columns_.roles.size() == 1) expected = "a number (is the separator right?)";
-  if (field.text.find(',') != std::string_view::npos) expected = "a number (with a decimal point, not a comma)";
+  if (decimal_ == ',' && field.text.find('.') != std::string_view::npos) {
+    expected = "a number with a decimal comma (--decimal . reads points)";
+  } else if (decimal_ != ',' && has_decimal_comma(field.text)) {
+    expected = separator_ == ',' ? "a number with a decimal point (--separator , --decimal , reads quoted commas)"
+                                 : "a number with a decimal point (--decimal , reads commas)";
+  }
   return refuse(StatusCode::bad_data, "value", expected, field.text);
 }
 
@@ -216,7 +265,7 @@ Status CsvReader::read_weight(const Field& field) {
   constexpr const char* kExpected = "a finite number, at least 0";
   double number = 0;
   float weight = 0;
-  const NumberError error = parse_number(field.text, number);
+  const NumberError error = parse_number(field.text, decimal_, number);
   if (error == NumberError::not_finite) return refuse(StatusCode::not_finite, "sample weight", kExpected, field.text);
   if (error != NumberError::none || number < 0 || !round_to_float(number, weight)) {
     return refuse(StatusCode::bad_data, "sample weight", kExpected, field.text);
@@ -262,6 +311,7 @@ Status CsvReader::finish(Dataset& dataset) {
   features_.move_to(dataset);
   dataset.labels = std::move(labels_);
   dataset.sample_weights = std::move(weights_);
+  dataset.remarks = std::move(remarks_);
   for (std::size_t c = 0; c < columns_.names.size(); ++c) {
     if (columns_.roles[c] == ColumnRole::feature) dataset.feature_names.push_back(columns_.names[c]);
   }

@@ -7,28 +7,6 @@
 
 namespace lanemax {
 
-char find_separator(const char* row) noexcept {
-  bool comma = false, semicolon = false, tab = false, blank_between = false, text_seen = false, blank_seen = false;
-  bool quoted = false;
-  for (const char* p = row; *p != '\0' && (quoted || (*p != '\n' && *p != '\r')); ++p) {
-    if (*p == '"') quoted = !quoted;
-    if (quoted) continue;
-    comma |= *p == ',';
-    semicolon |= *p == ';';
-    tab |= *p == '\t' && text_seen;
-    if (*p == ' ' || *p == '\t') {
-      blank_seen = text_seen;
-    } else {
-      blank_between |= blank_seen;
-      text_seen = true;
-    }
-  }
-  if (comma) return ',';
-  if (semicolon) return ';';
-  if (tab) return '\t';
-  return blank_between ? kBlankRuns : ',';
-}
-
 const char* FieldScanner::skip_line_end(const char* p) noexcept {
   if (*p == '\0') return p;
   ++line_;

@@ -21,10 +21,6 @@ struct Field {
 /// The separator that stands for runs of blanks (spaces and tabs).
 inline constexpr char kBlankRuns = ' ';
 
-/// The separator of the row at `row`: the first of comma, semicolon and tab that the row contains outside double
-/// quotes, else runs of blanks if there is one between fields, else comma (a single column).
-[[nodiscard]] char find_separator(const char* row) noexcept;
-
 /// Walks over the fields of CSV text (RFC 4180) that ends with a NUL byte and contains no other.
 ///
 /// Lines end with LF, CRLF or CR. A field in double quotes may contain separators and line ends as they are; "" stands
@@ -34,6 +30,9 @@ class FieldScanner {
  public:
   FieldScanner(const char* text, char separator) noexcept : at_(text), separator_(separator) {}
 
+  /// What read_number() takes for the decimal mark; at first a point.
+  void set_decimal(char decimal) noexcept { decimal_ = decimal; }
+
   /// Moves from the end of a row (or the beginning of the text) to the beginning of the next one. With `comments`,
   /// lines whose first non-blank character is '#' are skipped. False if no row is left.
   [[nodiscard]] bool next_row(bool comments) noexcept;
@@ -41,7 +40,7 @@ class FieldScanner {
   /// Reads the next field if it is a short decimal number in no quotes; otherwise false, and nothing has moved.
   /// `last`: the row ends here; the next call must be next_row().
   [[nodiscard]] bool read_number(double& value, bool& last) noexcept {
-    const char* const end = scan_short_decimal(skip_blanks(at_), value);
+    const char* const end = scan_short_decimal(skip_blanks(at_), value, decimal_);
     return end != nullptr && finish_field(end, last);
   }
 
@@ -87,6 +86,7 @@ class FieldScanner {
 
   const char* at_;
   char separator_;
+  char decimal_ = '.';
   std::int64_t line_ = 1;
   std::int64_t row_line_ = 1;
   std::string unescaped_;

@@ -76,7 +76,7 @@ Status DatasetReader::append_file(bool with_labels_file) {
 Status DatasetReader::append_csv(ByteSource& source) {
   FileText text;
   if (Status status = read_text(source, text); !status.ok()) return status;
-  Status status = csv_.append(text);
+  Status status = csv_.append(text, *file);
   if (!status.ok()) note = csv_.note();
   return status;
 }

@@ -12,6 +12,12 @@
 
 namespace lanemax {
 
+/// What whoever trains on the data may want to know about how they were read. One line, beginning with the file.
+struct Remark {
+  bool warning = false;  ///< else a note
+  std::string text;
+};
+
 /// Samples read from files: features as the files store them (bytes stay bytes, decimal text becomes f32 or f64),
 /// labels as indices into the sorted list of class names.
 struct Dataset {
@@ -27,6 +33,7 @@ struct Dataset {
   std::vector<std::string> feature_names;  ///< from a CSV header, or empty
   std::vector<float> sample_weights;       ///< one per sample, or empty
   std::size_t unknown_labels = 0;          ///< how many labels are kUnknownLabel
+  std::vector<Remark> remarks;
 
   static constexpr std::int32_t kUnknownLabel = -1;
 
@@ -49,7 +56,8 @@ enum class TextPrecision : std::uint8_t { f32, f64, as_needed };
 struct ReadOptions {
   FileFormat format = FileFormat::automatic;
   HeaderMode header = HeaderMode::automatic;
-  char separator = 0;  ///< CSV; 0: found from the first line (comma, semicolon, tab, then runs of blanks)
+  char separator = 0;  ///< CSV; 0: found from the first lines (find_separator)
+  char decimal = 0;    ///< CSV: '.' or ','; 0: a point, or a comma from the first number that has one on (CsvReader)
   std::string label_column =
       {};  ///< CSV: a header name, a 0-based index (negative from the end) or "none"; empty: last
   std::string weight_column = {};  ///< CSV: name or index of a column of sample weights; empty: none

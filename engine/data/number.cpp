@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <string>
 #include <system_error>
 
 namespace lanemax {
@@ -58,6 +59,20 @@ NumberError parse_number(std::string_view text, double& value) noexcept {
   }
   value = negative ? -magnitude : magnitude;
   return NumberError::none;
+}
+
+NumberError parse_comma_number(std::string_view text, double& value) {
+  if (text.find('.') != std::string_view::npos) return NumberError::not_a_number;
+  std::string pointed(text);
+  std::replace(pointed.begin(), pointed.end(), ',', '.');
+  return parse_number(pointed, value);
+}
+
+bool has_decimal_comma(std::string_view text) {
+  const std::size_t comma = text.find(',');
+  if (comma == std::string_view::npos || comma == 0 || comma + 1 == text.size()) return false;
+  double value = 0;
+  return is_digit(text[comma - 1]) && is_digit(text[comma + 1]) && parse_comma_number(text, value) == NumberError::none;
 }
 
 bool round_to_float(double value, float& rounded) noexcept {

@@ -21,6 +21,16 @@ enum class NumberError : std::uint8_t {
 /// hexadecimal, no digit separators. Correctly rounded; a magnitude too small for a double becomes a zero of its sign.
 [[nodiscard]] NumberError parse_number(std::string_view text, double& value) noexcept;
 
+/// The same with a decimal comma. Throws std::bad_alloc.
+[[nodiscard]] NumberError parse_comma_number(std::string_view text, double& value);
+
+[[nodiscard]] inline NumberError parse_number(std::string_view text, char decimal, double& value) {
+  return decimal == ',' ? parse_comma_number(text, value) : parse_number(text, value);
+}
+
+/// Whether `text` is a number with a comma between two digits for its decimal mark. Throws std::bad_alloc.
+[[nodiscard]] bool has_decimal_comma(std::string_view text);
+
 /// Rounds to the nearest float. False if that would be an infinity.
 [[nodiscard]] bool round_to_float(double value, float& rounded) noexcept;
 
@@ -31,7 +41,7 @@ enum class NumberError : std::uint8_t {
 /// The common case of parse_number, on text whose end is a character no number contains: up to 15 digits and no
 /// exponent. Digits and power of ten are then exact doubles, so that one division rounds correctly. Returns the end of
 /// the number, or null if the general parser has to decide.
-[[nodiscard]] inline const char* scan_short_decimal(const char* p, double& value) noexcept {
+[[nodiscard]] inline const char* scan_short_decimal(const char* p, double& value, char decimal = '.') noexcept {
   constexpr std::ptrdiff_t kMaxDigits = 15;
   constexpr std::array<double, 16> kPowersOfTen = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
@@ -45,7 +55,7 @@ enum class NumberError : std::uint8_t {
   scan_digits();
   std::ptrdiff_t count = p - first;
   std::ptrdiff_t decimals = 0;
-  if (*p == '.') {
+  if (*p == decimal) {
     const char* const point = p++;
     scan_digits();
     decimals = p - point - 1;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -64,6 +65,39 @@ inline FileStatus read_content(std::string_view content, Dataset& dataset, const
 inline Status status_of(std::string_view content, const ReadOptions& options = {}) {
   Dataset dataset;
   return read_content(content, dataset, options).status;
+}
+
+/// The data set of one file with this content.
+inline Dataset read(std::string_view content, const ReadOptions& options = {}) {
+  Dataset dataset;
+  const FileStatus result = read_content(content, dataset, options);
+  EXPECT_TRUE(result.ok()) << message(result.status) << "\nline " << result.status.line << " of\n" << content;
+  return dataset;
+}
+
+inline void expect_same(const Dataset& a, const Dataset& b) {
+  EXPECT_EQ(a.samples, b.samples);
+  EXPECT_EQ(a.features, b.features);
+  EXPECT_EQ(a.values, b.values);
+  EXPECT_EQ(a.labels, b.labels);
+  EXPECT_EQ(a.class_labels, b.class_labels);
+  EXPECT_EQ(a.feature_names, b.feature_names);
+  EXPECT_EQ(a.sample_weights, b.sample_weights);
+}
+
+/// A file with this content is refused for one reason, at one place.
+inline void expect_refused(std::string_view content, const char* what, const char* found, std::int64_t line,
+                           std::int64_t column, const ReadOptions& options = {},
+                           StatusCode code = StatusCode::bad_data) {
+  SCOPED_TRACE(std::string(content.substr(0, 60)));
+  const Status status = status_of(content, options);
+  EXPECT_EQ(status.code, code);
+  EXPECT_STREQ(status.what, what);
+  EXPECT_STREQ(status.found, found);
+  EXPECT_EQ(status.line, line);
+  EXPECT_EQ(status.column, column);
+  EXPECT_STRNE(status.expected, "");
+  EXPECT_EQ(message(status).find_first_of("\n\r"), std::string::npos);
 }
 
 /// The growth of the process's physical memory since this object was made, at its peak; 0 where it cannot be measured
