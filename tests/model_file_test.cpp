@@ -246,14 +246,10 @@ TEST(ModelFile, RefusesModelsThatMakeNoSense) {
   expect(changed([](Model& m) { m.feature_names.pop_back(); }), StatusCode::shape_mismatch, "feature_names");
   expect(changed([](Model& m) { m.centre.resize(2); }), StatusCode::shape_mismatch, "centre");
   expect(changed([](Model& m) { m.centre.resize(4); }), StatusCode::shape_mismatch, "centre");
-  expect(changed([](Model& m) {
-           m.centre = {0, 0, std::numeric_limits<double>::infinity()};
-         }),
-         StatusCode::not_finite, "centre");
-  expect(changed([](Model& m) {
-           m.centre = {std::numeric_limits<double>::quiet_NaN(), 0, 0};
-         }),
-         StatusCode::not_finite, "centre");
+  expect(changed([](Model& m) { m.centre = {0, 0, std::numeric_limits<double>::infinity()}; }), StatusCode::not_finite,
+         "centre");
+  expect(changed([](Model& m) { m.centre = {std::numeric_limits<double>::quiet_NaN(), 0, 0}; }), StatusCode::not_finite,
+         "centre");
   expect(changed([](Model& m) { m.scaling_centre.pop_back(); }), StatusCode::shape_mismatch, "scaling_centre");
   expect(changed([](Model& m) { m.scaling_factor.push_back(1); }), StatusCode::shape_mismatch, "scaling_factor");
   expect(changed([](Model& m) { m.loss = Loss::logistic; }), StatusCode::shape_mismatch, "bias");

@@ -346,9 +346,9 @@ Estimate descent_step(const Estimate& w, const Estimate& gradient, Real rate, co
   const Estimate direction = zero_if_tiny(gradient, rate, a);
   const Real move = rate * direction.value;
   const Real value = w.value - move;
-  return {value,
-          kSecondOrder * (w.bound + std::fabs(rate) * direction.bound + a.u * std::fabs(move) + a.u * std::fabs(value)) +
-              a.min_normal * a.u * 4};
+  return {value, kSecondOrder * (w.bound + std::fabs(rate) * direction.bound + a.u * std::fabs(move) +
+                                 a.u * std::fabs(value)) +
+                     a.min_normal * a.u * 4};
 }
 
 MomentumStep momentum_step(const Estimate& w, const Estimate& velocity, const Estimate& gradient, Real rate,
