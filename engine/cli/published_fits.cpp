@@ -330,7 +330,7 @@ class Fits {
     batch.scaling.factor = factor.data();
     FitOptions options = to_the_optimum(1 / static_cast<double>(data.samples));
     options.solver = Solver::automatic;
-    options.tolerance = 3e-7;
+    options.tolerance = 1e-7;
     const Fitted fitted = fit_all(batch, options, data.class_labels.size());
     say_value(set + ".objective", fitted.result.objective);
 
