@@ -6,7 +6,6 @@
 #include "tests/support/testing.hpp"
 
 #include <algorithm>
-#include <cfenv>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -204,8 +203,7 @@ TEST_P(TrainStepTest, TenEpochsF64) {
 }
 
 // Features that are seen no more: what is left of them decays until it is 0, and never to a subnormal number, neither
-// with the penalty's help, nor where gradients are tiny themselves, nor in the fused update (24 and 40 classes). In the
-// end nothing underflows any more.
+// with the penalty's help, nor where gradients are tiny themselves, nor in the fused update (24 and 40 classes).
 template <class T>
 void nothing_stays_subnormal(const Execution& execution) {
   constexpr std::size_t kRows = 5, kFeatures = 20, kSeen = 4;
@@ -236,15 +234,10 @@ void nothing_stays_subnormal(const Execution& execution) {
           LossResult result;
           for (int step = 0; step < 1200; ++step) {
             const ProblemArrays<T>& now = step < 3 ? first : then;
-            if (step == 1199) std::feclearexcept(FE_ALL_EXCEPT);
             ASSERT_TRUE(owned.step(now.objective, now.batch, options, execution, result).ok());
             ASSERT_EQ(count_subnormal(owned.state.velocity_data, all), 0) << step;
             ASSERT_EQ(count_subnormal(owned.state.squares_data, all), 0) << step;
-            if (tiny) continue;  // weights as tiny may differ by less than a normal number
             ASSERT_EQ(count_subnormal(owned.state.weights_data, weights), 0) << step;
-          }
-          if (!tiny) {
-            EXPECT_FALSE(std::fetestexcept(FE_UNDERFLOW));
           }
           if (l2 != 0) continue;
           for (const T* moments : {owned.state.velocity_data, owned.state.squares_data}) {

@@ -74,6 +74,7 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   if (!measured.ok()) return measured;
   result.passes = space.passes();
   result.seconds = control.seconds();
+  result.checkpoint_error = control.checkpoint_error();
   caller.give_back();
   given = result;
   return status;

@@ -11,8 +11,8 @@ namespace {
 // 0). Limit: load and store ports; the arrays are as large as W.
 //
 // What decays would end among the subnormal numbers and stay there, and every operation on one of those can cost a
-// hundred cycles: so a moment, the pull of the penalty, a step and what is added to adam's squares are 0 where they are
-// below the smallest normal number.
+// hundred cycles: so a moment, the pull of the penalty, a step, a weight and what is added to adam's squares are 0
+// where they are below the smallest normal number.
 
 template <class T>
 inline constexpr T kLeastNormal = static_cast<T>(sizeof(T) == sizeof(float) ? 0x1p-126 : 0x1p-1022);
@@ -66,7 +66,8 @@ void update(const UpdateArgs<T>& args) {
     }
     direction = zero_below<Arch, T>(least_direction, direction);
     store<Arch>(args.weights + i,
-                Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i))));
+                zero_below<Arch, T>(
+                    least, Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i)))));
   }
 }
 
@@ -100,7 +101,8 @@ void adam(const UpdateArgs<T>& args) {
     const V direction = zero_below<Arch, T>(
         least_direction, (first_correction * mean) / (Arch::sqrt(second_correction * square) + epsilon));
     store<Arch>(args.weights + i,
-                Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i))));
+                zero_below<Arch, T>(
+                    least, Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i)))));
   }
 }
 

@@ -8,7 +8,7 @@
 namespace lanemax {
 
 /// Below the smallest normal number of the scalar type these count as 0, so that what decays never slows down the steps
-/// to come: v, m, s, a gradient's part in m and s, the penalty's part l2 w in dw, a step and its direction.
+/// to come: v, m, s, a gradient's part in m and s, the penalty's part l2 w in dw, a step and its direction, w.
 enum class Optimiser : std::uint8_t {
   gradient_descent,  ///< w <- w - rate * dw
   momentum,          ///< v <- momentum * v + dw;  w <- w - rate * v   (or Nesterov's form)

@@ -296,8 +296,9 @@ void plain_adam(const UpdateArgs<T>& a) {
     const T below = fault == PlainAdam::no_root           ? square + epsilon
                     : fault == PlainAdam::epsilon_in_root ? std::sqrt(square + epsilon)
                                                           : std::sqrt(square) + epsilon;
-    a.weights[i] -=
+    const T step =
         zero_if_small(PlainAdam::small_steps, a.learning_rate * (a.first_correction * a.velocity[i] / below));
+    a.weights[i] = zero_if_small(PlainAdam::small_steps, a.weights[i] - step);
   }
 }
 

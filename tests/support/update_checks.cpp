@@ -308,6 +308,7 @@ Verdict check_least(const KernelTable& table) {
     const T rate = T(0x1p-10), over = kMin / rate;  // the least direction
     same(step(descent, rate, sign * over, {}).weight, -sign * kMin, "the least step");
     same(step(descent, rate, sign * below(over), {}).weight, 0, "a step below the least");
+    same(step(descent, 1, sign * kMin, {sign * below(2 * kMin)}).weight, 0, "a weight below the least");
     same(step(descent, 4, sign * kMin, {}).weight, -sign * 4 * kMin, "the least direction");
     same(step(descent, 4, sign * below(kMin), {}).weight, 0, "a direction below the least");
     same(step(momentum, rate, 0, {0, sign * 2 * over}).weight, -sign * kMin, "the least step with momentum");
@@ -326,7 +327,7 @@ Verdict check_least(const KernelTable& table) {
     same(step(adam, rate, sign * root, {}).square, kMin, "the least square");
     same(step(adam, rate, sign * below(root), {}).square, 0, "a square below the least");
     same(step(adam, rate, sign * below(root), {0, 0, 4 * kMin}).square, 3 * kMin, "nothing in a square");
-    same(step(adam, kMin, 0, {0, sign * 2 * kMin}).weight, 0, "adam's step below the least");
+    same(step(adam, T(0x1p-30), 0, {0, sign * 2 * kMin}).weight, 0, "adam's step below the least");
     same(step(adam, kMin, 0, {1, sign * 2 * kMin}).weight, 1, "adam's step below the least from 1");
   }
   same(step(Rule::momentum, 1, 0, {0, kNaN<T>}).velocity, kNaN<T>, "NaN in a velocity");
