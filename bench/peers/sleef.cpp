@@ -31,7 +31,7 @@ struct Vector {
   static Float log1p(Float v) { return Sleef_log1pf16_u10avx512f(v); }
 };
 #else
-template <class F, std::size_t kCount>
+template <std::size_t kCount>
 struct Lanes {  // what has no instruction of its own
   static float fold_max(const float (&lanes)[kCount]) {
     float best = lanes[0];
@@ -95,12 +95,12 @@ struct Vector : Native {
   static float lane_max(Float v) {
     float lanes[kCount];
     store(lanes, v);
-    return Lanes<Float, kCount>::fold_max(lanes);
+    return Lanes<kCount>::fold_max(lanes);
   }
   static float lane_sum(Float v) {
     float lanes[kCount];
     store(lanes, v);
-    return Lanes<Float, kCount>::fold_sum(lanes);
+    return Lanes<kCount>::fold_sum(lanes);
   }
 };
 #endif
