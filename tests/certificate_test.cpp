@@ -372,5 +372,66 @@ TEST(CertificateTest, NothingIsClaimedWithoutAPenaltyOrForHinge) {
   EXPECT_TRUE(std::isnan(f.result.gap_bound));
 }
 
+/// Says yes from the n-th question on.
+struct Impatience {
+  std::size_t asked = 0, at = 0;  ///< 0: never
+
+  void hold(FitOptions& options) {
+    options.user = this;
+    options.cancelled = [](void* user) noexcept {
+      auto& self = *static_cast<Impatience*>(user);
+      return ++self.asked == self.at;
+    };
+  }
+};
+
+// One pass at the beginning, one for the result.
+TEST(CertificateTest, AfterASignalOrALimitNothingIsBounded) {
+  const Data plain = clusters("plain", 123, 400, 3, 3);
+  for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::momentum}) {
+    SCOPED_TRACE(name_of(solver));
+    FitOptions o = options_for(plain, 1e-3, solver);
+    Impatience impatience{0, 1};
+    impatience.hold(o);
+    Fitted f = fit_from(plain, o);
+    EXPECT_EQ(f.result.reason, StopReason::interrupted);
+    EXPECT_TRUE(std::isnan(f.result.gap_bound));
+    EXPECT_LE(f.result.passes, 2);
+    FitOptions limited = options_for(plain, 1e-3, solver);
+    limited.time_limit = 1e-9;
+    f = fit_from(plain, limited);
+    EXPECT_EQ(f.result.reason, StopReason::time_limit);
+    EXPECT_TRUE(std::isnan(f.result.gap_bound));
+    EXPECT_LE(f.result.passes, 3);
+  }
+}
+
+TEST(CertificateTest, ASignalEndsTheSearchForABound) {
+  const Data skewed = clusters("skewed", 124, 3000, 3, 4, [](std::size_t c) { return c == 0 ? 60.0 : 1.0; });
+  for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
+    SCOPED_TRACE(name_of(solver));
+    FitOptions o = options_for(skewed, 1e-6, solver);
+    o.tolerance = 1e-3;
+    Impatience impatience;
+    impatience.hold(o);
+    const Fitted whole = fit_from(skewed, o);
+    const std::size_t questions = impatience.asked;
+    std::size_t cut = 0;
+    double passes = 0;
+    for (std::size_t at = questions; at > 0; --at, ++cut) {
+      impatience = {0, at};
+      const Fitted f = fit_from(skewed, o);
+      if (f.result.reason == StopReason::interrupted) break;
+      EXPECT_EQ(f.result.reason, StopReason::tolerance);
+      EXPECT_TRUE(f.result.converged);
+      EXPECT_TRUE(std::isnan(f.result.gap_bound));
+      EXPECT_EQ(f.result.iterations, whole.result.iterations);
+      passes = f.result.passes;
+    }
+    EXPECT_GE(cut, 3U);
+    EXPECT_GE(whole.result.passes, passes + 2);  // the first of these cuts left out the most
+  }
+}
+
 }  // namespace
 }  // namespace lanemax::checks

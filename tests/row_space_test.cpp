@@ -324,33 +324,66 @@ TEST_P(RowSpaceTest, WarmStartsValidationAndThreads) {
   }
 }
 
-// The same path over the features as they are, which another preconditioner asks for.
+// The same path over the features as they are, which another preconditioner asks for. The same folds, too: of all rows,
+// and of some that are selected twice and in another order.
 TEST_P(RowSpaceTest, PathsAndFolds) {
+  const WideData data(82, 30, 200, 3, 3);
+  std::vector<std::uint32_t> twice;
+  for (std::uint32_t row = 30; row-- > 2;) twice.insert(twice.end(), row % 3 == 0 ? 2 : 1, row);
+  const double penalties[] = {1e-1, 1e-3};
+  for (const bool selected : {false, true}) {
+    SCOPED_TRACE(selected);
+    Batch batch = data.batch();
+    if (selected) {
+      batch.selection = twice.data();
+      batch.selected = twice.size();
+    }
+    PathOptions o;
+    o.fit.execution = {2, GetParam()};
+    o.fit.standardise = true;
+    o.fit.tolerance = 1e-9;
+    o.l2 = penalties;
+    o.points = 2;
+    o.folds = 4;
+    std::vector<float> w(3 * 200), b(3);
+    PathPoint here[2], there[2];
+    PathResult result;
+    Status status = fit_path(batch, o, here, {w.data(), 3, 200}, b.data(), result);
+    ASSERT_TRUE(status.ok()) << message(status);
+    EXPECT_LE(result.fit.gap_bound, 1e-6 * result.fit.objective);
+    o.fit.preconditioner = Preconditioner::diagonal;
+    status = fit_path(batch, o, there, {w.data(), 3, 200}, b.data(), result);
+    ASSERT_TRUE(status.ok()) << message(status);
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(here[i].finished && here[i].converged);
+      EXPECT_NEAR(here[i].fit.objective, there[i].fit.objective, 1e-7 * there[i].fit.objective);
+      EXPECT_NEAR(here[i].held_out_loss, there[i].held_out_loss, 1e-5 * there[i].held_out_loss);
+      EXPECT_EQ(here[i].held_out_accuracy, there[i].held_out_accuracy);
+      EXPECT_LE(here[i].fit.gradient_norm, 1e-6);
+    }
+  }
+}
+
+// Where the coordinates are not yet found, the path has the weights that it began with.
+TEST_P(RowSpaceTest, InterruptedAtOnceAPathSaysSo) {
   const WideData data(82, 30, 200, 3, 3);
   const double penalties[] = {1e-1, 1e-3};
   PathOptions o;
-  o.fit.execution = {2, GetParam()};
-  o.fit.standardise = true;
-  o.fit.tolerance = 1e-9;
+  o.fit.execution.isa = GetParam();
+  o.fit.cancelled = [](void*) noexcept { return true; };
   o.l2 = penalties;
   o.points = 2;
   o.folds = 4;
-  std::vector<float> w(3 * 200), b(3);
-  PathPoint here[2], there[2];
+  std::vector<float> w(3 * 200, 7), b(3, 7);
+  PathPoint points[2];
   PathResult result;
-  Status status = fit_path(data.batch(), o, here, {w.data(), 3, 200}, b.data(), result);
+  const Status status = fit_path(data.batch(), o, points, {w.data(), 3, 200}, b.data(), result);
   ASSERT_TRUE(status.ok()) << message(status);
-  EXPECT_LE(result.fit.gap_bound, 1e-6 * result.fit.objective);
-  o.fit.preconditioner = Preconditioner::diagonal;
-  status = fit_path(data.batch(), o, there, {w.data(), 3, 200}, b.data(), result);
-  ASSERT_TRUE(status.ok()) << message(status);
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_TRUE(here[i].finished && here[i].converged);
-    EXPECT_NEAR(here[i].fit.objective, there[i].fit.objective, 1e-7 * there[i].fit.objective);
-    EXPECT_NEAR(here[i].held_out_loss, there[i].held_out_loss, 1e-5 * there[i].held_out_loss);
-    EXPECT_EQ(here[i].held_out_accuracy, there[i].held_out_accuracy);
-    EXPECT_LE(here[i].fit.gradient_norm, 1e-6);
-  }
+  EXPECT_EQ(result.fit.reason, StopReason::interrupted);
+  EXPECT_NEAR(result.fit.objective, std::log(3), 1e-12);
+  EXPECT_TRUE(std::isnan(result.fit.gap_bound));
+  EXPECT_EQ(std::count(w.begin(), w.end(), 0.0F), 600);
+  EXPECT_FALSE(points[0].finished || points[1].finished);
 }
 
 TEST_P(RowSpaceTest, BadValuesAreNamed) {

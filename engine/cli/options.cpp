@@ -67,8 +67,9 @@ constexpr char kTrainNotes[] =
     "  The same data, options and instruction set give the same model file for any number of threads, unless\n"
     "  --time-limit or a signal ends the run.\n"
     "  The first SIGINT or SIGTERM ends training after the current step or pass and saves the model; the second kills "
-    "at "
-    "once.\n";
+    "at\n"
+    "  once. After a signal or the time limit one pass follows, for the numbers of the result, and `gap_bound` is "
+    "null.\n";
 
 constexpr char kEvaluateNotes[] =
     "Rows whose label is not a class of the model count as wrong and take no part in the log loss. The log loss is in\n"

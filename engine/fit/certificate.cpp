@@ -25,12 +25,13 @@ constexpr double kSmallRatio = 1e-5;
 
 class LowerBound {
  public:
-  LowerBound(FitProblem& problem, const Vector& x)
-      : problem_(problem), x_(x.size()), gradient_(x.size()), targets_(scores()) {
+  LowerBound(FitProblem& problem, const Vector& x, const Control& control)
+      : problem_(problem), control_(control), x_(x.size()), gradient_(x.size()), targets_(scores()) {
     copy(x_, x);
   }
 
   double run(const Vector* improved) {
+    if (control_.is_stopping()) return -kInfinity;
     const Status status = problem_.evaluate(x_, Precision::f64, value_, &gradient_);
     if (!status.ok()) return -kInfinity;
     sum_targets();
@@ -40,6 +41,7 @@ class LowerBound {
     for (int step = 0; step < kBiasSteps && !small && newton_step_in_bias(); ++step) {
       bound = std::max(bound, dual_value(small));
     }
+    if (control_.is_stopping()) return -kInfinity;
     // What is within a tolerance stays so.
     if (improved != nullptr && problem_.gradient_norm(gradient_) <= first_norm) copy(*improved, x_);
     return bound;
@@ -55,6 +57,7 @@ class LowerBound {
   // False if there is no such step, or none that helps.
   bool newton_step_in_bias() {
     std::vector<double> step;
+    if (control_.is_stopping()) return false;
     if (!bias_newton_step(problem_, x_, gradient_, kBiasRows, step)) return false;
     Vector trial(x_.size()), trial_gradient(x_.size());
     copy(trial, x_);
@@ -141,6 +144,7 @@ class LowerBound {
   }
 
   FitProblem& problem_;
+  const Control& control_;
   Vector x_, gradient_;
   Value value_;
   std::vector<double> targets_;
@@ -148,9 +152,9 @@ class LowerBound {
 
 }  // namespace
 
-double lower_bound(FitProblem& problem, const Vector& x, bool improve) {
+double lower_bound(FitProblem& problem, const Vector& x, bool improve, const Control& control) {
   if (!problem.is_penalised() || problem.objective().loss == Loss::hinge) return -kInfinity;
-  return LowerBound(problem, x).run(improve ? &x : nullptr);
+  return LowerBound(problem, x, control).run(improve ? &x : nullptr);
 }
 
 Status measure(FitProblem& problem, const Vector& x, double bound, double tolerance, FitResult& result,

@@ -4,6 +4,7 @@
 
 #include <lanemax/fit.hpp>
 
+#include "engine/fit/control.hpp"
 #include "engine/fit/problem.hpp"
 
 namespace lanemax {
@@ -25,8 +26,9 @@ namespace lanemax {
 /// makes e; so it is first brought to 0 by Newton steps in the bias alone.
 ///
 /// Runs a few f64 passes. Where `improve`, x is left at the better bias, unless another entry of the gradient grew
-/// beyond the largest. -infinity, too, where a pass fails.
-[[nodiscard]] double lower_bound(FitProblem& problem, const Vector& x, bool improve);
+/// beyond the largest. -infinity, too, where a pass fails, and, x being as it was, where the caller or the time limit
+/// says that there is to be no further pass.
+[[nodiscard]] double lower_bound(FitProblem& problem, const Vector& x, bool improve, const Control& control);
 
 /// One f64 pass at the weights that are returned: objective, data_loss, gradient_norm, gap_bound and converged of the
 /// result, and its gradient. An objective that is not finite is not an error (the numbers are NaN), a feature that is

@@ -10,6 +10,11 @@
 
 namespace lanemax {
 
+/// Whether a fit that ends for this reason had more to do: all that is left is to measure what it has.
+[[nodiscard]] constexpr bool is_early_end(StopReason reason) noexcept {
+  return reason == StopReason::interrupted || reason == StopReason::time_limit;
+}
+
 /// The clock, the caller's wish to stop, and the checkpoint file.
 class Control {
  public:
@@ -27,6 +32,8 @@ class Control {
   [[nodiscard]] bool out_of_time(double more = 0) const noexcept {
     return options_.time_limit > 0 && seconds() + more >= options_.time_limit;
   }
+  /// Asks the caller, and the clock.
+  [[nodiscard]] bool is_stopping() const noexcept { return cancelled() || out_of_time(); }
 
   /// Takes the state from the checkpoint, if the fit is to go on from one.
   [[nodiscard]] Status resume(Resumable& state) const {
@@ -38,8 +45,7 @@ class Control {
   }
   /// Keeps the state of a fit that ends for this reason, if that is before its time.
   void finish(Resumable& state, StopReason reason) {
-    const bool early =
-        reason == StopReason::interrupted || reason == StopReason::time_limit || reason == StopReason::max_iterations;
+    const bool early = is_early_end(reason) || reason == StopReason::max_iterations;
     if (options_.checkpoint != nullptr && early) save(state);
   }
   /// Of the last attempt to keep the state.

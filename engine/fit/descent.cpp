@@ -130,9 +130,9 @@ bool Descent::wants_f64(const Status& status) const noexcept {
   return status.code == StatusCode::overflow && state_.precision == Precision::f32;
 }
 
-// With a time limit: whether so many passes, and those of the certificate, are likely to end within it.
+// With a time limit: whether so many passes, and the last one, are likely to end within it.
 bool Descent::has_time_for(double passes) const noexcept {
-  constexpr double kLastPasses = 12;  // four or five in f64
+  constexpr double kLastPasses = 3;  // one in f64
   const double done = problem_.passes() - passes_before_ + state_.curvature_passes - work_before_;
   const double per_pass = (control_.seconds() - seconds_before_) / std::max(done, 1.0);
   return !control_.out_of_time(std::min((passes + kLastPasses) * per_pass, options_.time_limit / 2));

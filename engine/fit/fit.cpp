@@ -17,12 +17,12 @@
 namespace lanemax {
 namespace {
 
-/// lbfgs and newton: x becomes the optimum, `bound` a number that the objective is nowhere below.
+/// lbfgs and newton: x becomes the optimum, `bound` a number that the objective is nowhere below. After an early end
+/// nothing is left but to measure what there is, and `bound` stays as it was.
 Status descend(FitSpace& space, double validation_weight, Control& control, const Vector& x, double& bound,
                FitResult& result) {
   Status status = space.find(control);
   if (!status.ok()) {
-    bound = -std::numeric_limits<double>::infinity();
     result.reason = control.was_cancelled() ? StopReason::interrupted : StopReason::time_limit;
     return status.code == StatusCode::interrupted ? Status{} : status;
   }
@@ -32,7 +32,7 @@ Status descend(FitSpace& space, double validation_weight, Control& control, cons
   PreconditionerMatrix preconditioner(problem, choose_preconditioner(problem, options));
   status = fit_by_descent(problem, options, validation_weight, control, preconditioner, point, result);
   if (!status.ok() && status.code != StatusCode::diverged) return status;
-  bound = lower_bound(problem, point, true);
+  if (!is_early_end(result.reason)) bound = lower_bound(problem, point, true, control);
   space.leave(point, x);
   return status;
 }
@@ -57,13 +57,14 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   FitResult result;
   result.solver = options.solver;
   const double validation_weight = sizes.validation.total_weight;
-  double bound = 0;
+  double bound = -std::numeric_limits<double>::infinity();
   FitSpace space(problem, options, [&caller](double l2) { return caller.penalties(l2); });
   if (is_over_all_rows(options.solver)) {
     status = descend(space, validation_weight, control, x, bound, result);
   } else {
     status = fit_by_mini_batches(problem, options, validation_weight, control, x, result);
-    if (status.ok() || status.code == StatusCode::diverged) bound = lower_bound(problem, x, false);
+    const bool has_end = status.ok() || status.code == StatusCode::diverged;
+    if (has_end && !is_early_end(result.reason)) bound = lower_bound(problem, x, false, control);
   }
   if (!status.ok() && status.code != StatusCode::diverged) return status;
   if (!status.ok() || result.reason == StopReason::no_progress) {

@@ -12,23 +12,23 @@ namespace {
 
 constexpr std::uint64_t kFoldStream = 0x666F6C6473000000U;  // "folds"
 
-// In memory's order.
-std::vector<std::uint32_t> kept_rows(const Batch& batch, std::int32_t ignored_label) {
-  std::vector<std::uint32_t> rows;
-  for_each_kept_row(batch, ignored_label,
-                    [&](std::size_t row, double) { rows.push_back(static_cast<std::uint32_t>(row)); });
-  std::sort(rows.begin(), rows.end());
-  return rows;
-}
-
 }  // namespace
 
-Folds::Folds(const Batch& data, const Objective& objective, std::size_t classes, std::size_t count, std::uint64_t seed)
+Folds::Folds(const Batch& data, const Objective& objective, std::size_t classes, std::size_t count, std::uint64_t seed,
+             bool renumbered)
     : data_(data),
       objective_(objective),
       count_(count),
-      rows_(kept_rows(data, objective.ignored_label)),
       home_(objective.loss == Loss::logistic ? 2 : classes, kNowhere) {
+  std::vector<std::uint64_t> kept;  // row, place
+  for_each_kept_row(data, objective.ignored_label, [&](std::size_t row, double) {
+    kept.push_back(static_cast<std::uint64_t>(row) << 32 | kept.size());
+  });
+  std::sort(kept.begin(), kept.end());
+  for (const std::uint64_t entry : kept) {
+    rows_.push_back(static_cast<std::uint32_t>(entry >> 32));
+    numbers_.push_back(static_cast<std::uint32_t>(renumbered ? entry : entry >> 32));
+  }
   if (count > 0) deal(seed);
   find_homes();
   for (std::size_t i = 0; count > 0 && i < rows_.size(); ++i) left_out_ += is_left_out(i) ? 1 : 0;
@@ -101,7 +101,7 @@ bool Folds::is_left_out(std::size_t at) const {
 std::vector<std::uint32_t> Folds::training(std::size_t fold) const {
   std::vector<std::uint32_t> rows;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
-    if (fold_of_[i] != fold) rows.push_back(rows_[i]);
+    if (fold_of_[i] != fold) rows.push_back(numbers_[i]);
   }
   return rows;
 }
@@ -109,7 +109,7 @@ std::vector<std::uint32_t> Folds::training(std::size_t fold) const {
 std::vector<std::uint32_t> Folds::held_out(std::size_t fold) const {
   std::vector<std::uint32_t> rows;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
-    if (fold_of_[i] == fold && !is_left_out(i)) rows.push_back(rows_[i]);
+    if (fold_of_[i] == fold && !is_left_out(i)) rows.push_back(numbers_[i]);
   }
   return rows;
 }

@@ -20,15 +20,17 @@ namespace lanemax {
 /// `data` must outlive this. Members may throw std::bad_alloc.
 class Folds {
  public:
-  /// 0 folds: nothing is held out, and known_rows() is all there is to ask.
-  Folds(const Batch& data, const Objective& objective, std::size_t classes, std::size_t count, std::uint64_t seed);
+  /// `renumbered`: rows are given out by their places among those that take part, and not by their numbers among the
+  /// features. 0 folds: nothing is held out, and known_rows() is all there is to ask.
+  Folds(const Batch& data, const Objective& objective, std::size_t classes, std::size_t count, std::uint64_t seed,
+        bool renumbered = false);
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
   /// Different rows that take part: with more folds, some would hold out nothing.
   [[nodiscard]] std::size_t most_folds() const noexcept { return most_folds_; }
   [[nodiscard]] std::size_t rows() const noexcept { return rows_.size(); }
   [[nodiscard]] std::size_t left_out() const noexcept { return left_out_; }
-  /// By their numbers among the features, in memory's order.
+  /// In memory's order.
   [[nodiscard]] std::vector<std::uint32_t> training(std::size_t fold) const;
   [[nodiscard]] std::vector<std::uint32_t> held_out(std::size_t fold) const;
   /// Whether no target of the fold's training part has weight on this class. Logistic has two, and one score.
@@ -54,6 +56,7 @@ class Folds {
   Objective objective_;
   std::size_t count_;
   std::vector<std::uint32_t> rows_;     // that take part, in memory's order
+  std::vector<std::uint32_t> numbers_;  // what each of them is given out as
   std::vector<std::uint32_t> fold_of_;  // each of them
   std::vector<std::uint32_t> home_;     // of each class: the fold that has all its rows, kSeveral or kNowhere
   std::size_t most_folds_ = 0, left_out_ = 0;

@@ -74,6 +74,7 @@ class Path {
     if (status.ok()) status = prepare_folds();
     if (!status.ok()) return status;
     PathResult result;
+    result.best = order_.front();
     result.left_out = left_out_;
     for (at_ = 0; at_ < order_.size() && stopped_ == StopReason::none; ++at_) {
       PathPoint& point = points_[order_[at_]];
@@ -89,6 +90,7 @@ class Path {
     space_.set_penalty(points_[result.best].l2);
     const Vector best(whole_.parameters());
     space_.leave(best_, best);
+    if (stopped_ != StopReason::none) best_bound_ = -kInfinity;
     const Status measured = caller_.finish(whole_, best, best_bound_, result.fit);
     if (!measured.ok()) return measured;
     if (stopped_ != StopReason::none) {
@@ -108,14 +110,16 @@ class Path {
     Status status = caller_.initial_point(whole_, x);
     if (status.ok()) status = space_.find(control_);
     if (status.code == StatusCode::interrupted) {
-      stopped_ = control_.was_cancelled() ? StopReason::interrupted : StopReason::time_limit;
+      stopped_ = early_end();
     } else if (!status.ok()) {
       return status;
     }
     x_ = space_.enter(x);
     best_ = space_.enter(x);
     preconditioner_.emplace(space_.problem(), choose_preconditioner(space_.problem(), options_), true);
-    folds_.emplace(space_.data(), options_.objective, caller_.classes(), folds_wanted_, options_.seed);
+    // A row that is selected twice is two in a place of its own: the folds are those of the caller's rows.
+    const bool renumbered = &space_.data() != &whole_.data();
+    folds_.emplace(whole_.data(), options_.objective, caller_.classes(), folds_wanted_, options_.seed, renumbered);
     return {};
   }
 
@@ -129,7 +133,11 @@ class Path {
     bound_ = -kInfinity;
     Status status = descend(space_.problem(), *preconditioner_, x_, point.fit);
     if (!status.ok() || stopped_ != StopReason::none) return status;
-    bound_ = lower_bound(space_.problem(), x_, true);
+    bound_ = lower_bound(space_.problem(), x_, true, control_);
+    if (control_.is_stopping()) {
+      stopped_ = early_end();
+      return {};
+    }
     const Vector x(whole_.parameters());
     space_.leave(x_, x);
     status = measure(whole_, x, bound_, options_.tolerance, point.fit, Vector(x.size()));
@@ -199,9 +207,12 @@ class Path {
   Status descend(FitProblem& problem, PreconditionerMatrix& preconditioner, const Vector& x, FitResult& result) {
     result.solver = options_.solver;
     const Status status = fit_by_descent(problem, options_, 0, control_, preconditioner, x, result);
-    const bool early = result.reason == StopReason::interrupted || result.reason == StopReason::time_limit;
-    if (early || result.reason == StopReason::diverged) stopped_ = result.reason;
+    if (is_early_end(result.reason) || result.reason == StopReason::diverged) stopped_ = result.reason;
     return status;
+  }
+
+  [[nodiscard]] StopReason early_end() const noexcept {
+    return control_.was_cancelled() ? StopReason::interrupted : StopReason::time_limit;
   }
 
   // ---- rows held out ----

@@ -73,7 +73,7 @@ struct FitProgress {
 using ProgressCallback = bool (*)(const FitProgress& progress, void* user) noexcept;
 
 /// Asked before every step, pass or product with the Hessian; returning true ends the fit with StopReason::interrupted
-/// at the weights so far. Must not throw.
+/// at the weights so far, or the search for `gap_bound` where the fit has come to its end. Must not throw.
 using CancelCallback = bool (*)(void* user) noexcept;
 
 struct FitOptions {
@@ -132,7 +132,9 @@ struct FitResult {
   double data_loss = 0;
   double gradient_norm = 0;  ///< largest absolute entry of the objective's gradient, penalty and bias included, by the
                              ///< weights of the features that the fit ran on
-  double gap_bound = 0;  ///< the objective is at most this far above the optimum; NaN without penalty or for hinge loss
+  /// The objective is at most this far above the optimum. NaN without penalty or for hinge loss, and where the fit was
+  /// interrupted or out of time: then one pass is all that follows.
+  double gap_bound = 0;
   double rounding_cost = 0;  ///< rounding the weights to the caller's type raised the objective by at most this
   /// The feature whose weights' rounding costs most, where all of it costs more than 1e-7 of the objective; else -1.
   std::ptrdiff_t rounded_feature = -1;
