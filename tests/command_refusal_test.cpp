@@ -59,7 +59,6 @@ TEST_F(CommandTest, WrongOptionsAreUsageErrors) {
   expect_refusal(plus(path, {"--l2", "0.1"}), 2, "--l2");
   expect_refusal(plus(path, {"--loss", "hinge"}), 2, "--l2-path");
   expect_refusal(plus(path, {"--solver", "adam"}), 2, "--l2-path");
-  expect_refusal(plus(path, {"--checkpoint", "@c"}), 2, "--checkpoint");
   expect_refusal(plus(base, {"--l2", "1", "--l2", "2"}), 2, "--l2");
   expect_refusal(plus(base, {"--quiet", "--quiet"}), 2, "--quiet");
   expect_refusal(plus(base, {"--quiet=no"}), 2, "--quiet");

@@ -152,6 +152,38 @@ TEST_F(CommandTest, ResumedModelsAreTheSameBytes) {
   }
 }
 
+// A path that is stopped wherever it is goes on to the same model file and the same numbers.
+TEST_F(CommandTest, ResumedPathsAreTheSameBytes) {
+  std::string penalties = "1";
+  for (int i = 2; i < 400; ++i) penalties += ",0." + std::to_string(1000 - i);
+  const Words options =
+      plus(csv_, {"--l2-path", penalties, "--folds", "5", "--tolerance", "1e-9", "--checkpoint", "@c"});
+  const auto without_time = [](json result) {
+    result.erase("seconds");
+    result.erase("threads");
+    return result;
+  };
+  const json whole = without_time(train(options));
+  const std::string model = read_text(path("m"));
+  int stops = 0;
+  for (const int milliseconds : {0, 30, 100}) {
+    SCOPED_TRACE(milliseconds);
+    RunningCommand training(command(plus({"train", "--model", "@m", "--json"}, options)));
+    ASSERT_TRUE(training.wait_for("fold 1 "));
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    training.send(SIGINT);
+    const CommandResult stopped = training.finish();
+    if (stopped.exit_code == 0) continue;  // too late
+    ++stops;
+    EXPECT_EQ(stopped.exit_code, 130);
+    EXPECT_EQ(json::parse(stopped.out)["reason"], "interrupted");
+    EXPECT_EQ(without_time(train(plus(options, {"--resume", "--threads", "1"}))), whole);
+    EXPECT_TRUE(read_text(path("m")) == model);
+    std::filesystem::remove(path("c"));
+  }
+  EXPECT_GT(stops, 0);
+}
+
 TEST_F(CommandTest, ResumingSomethingElseIsRefused) {
   const Words base = plus({"train", "--model", "@m"}, csv_);
   const Words checkpoint{"--checkpoint", "@c", "--max-iterations", "3", "--quiet"};

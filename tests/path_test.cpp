@@ -260,7 +260,6 @@ TEST_P(PathTest, Refusals) {
   refused("folds", [&](PathOptions& o, Batch&) { o.fit.validation = &arrays_.batch; });
   refused("solver", [](PathOptions& o, Batch&) { o.fit.solver = Solver::sgd; });
   refused("solver", [](PathOptions& o, Batch&) { o.fit.objective.loss = Loss::hinge; });
-  refused("checkpoint", [](PathOptions& o, Batch&) { o.fit.checkpoint = "f"; });
   const std::vector<float> factor{1, 1, 0, 1, 1, 1};
   refused("scaling factor", [&](PathOptions&, Batch& data) { data.scaling.factor = factor.data(); });
   refused("threads", [](PathOptions& o, Batch&) { o.fit.execution.threads = 0; });

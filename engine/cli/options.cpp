@@ -369,7 +369,6 @@ void check_path(const TrainOptions& train) {
     fail_usage("--l2-path: expected --solver lbfgs or newton, and --loss softmax or logistic");
   }
   if (fit.early_stopping > 0) fail_usage("--early-stopping: given with --l2-path; expected one of them");
-  if (!train.checkpoint.empty()) fail_usage("--checkpoint: given with --l2-path; expected one of them");
 }
 
 void check_together(TrainOptions& train) {

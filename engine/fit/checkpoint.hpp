@@ -22,6 +22,11 @@ using FitIdentity = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] FitIdentity identity_of(const Batch& data, const FitOptions& options, std::size_t classes,
                                       const char* isa, const Vector* initial);
 
+/// Of a path of these penalties and folds. What ends its fits (max_iterations, tolerance) is part of it.
+[[nodiscard]] FitIdentity identity_of_path(const Batch& data, const FitOptions& options, const std::vector<double>& l2,
+                                           std::size_t folds, std::size_t classes, const char* isa,
+                                           const Vector* initial);
+
 /// Writes a checkpoint file, atomically: the identity and the state. Throws std::bad_alloc.
 [[nodiscard]] Status save_checkpoint(const char* path, const FitIdentity& identity, Resumable& state);
 

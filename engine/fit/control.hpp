@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <new>
+#include <utility>
 
 namespace lanemax {
 
@@ -15,11 +16,22 @@ namespace lanemax {
   return reason == StopReason::interrupted || reason == StopReason::time_limit;
 }
 
+/// A computation of many fits, whose state goes around that of the fit at work into the checkpoint.
+class Enclosing : public Resumable {
+ public:
+  /// The whole, this fit being the one at work.
+  virtual Resumable& around(Resumable& fit) = 0;
+};
+
 /// The clock, the caller's wish to stop, and the checkpoint file.
 class Control {
  public:
   Control(const FitOptions& options, FitIdentity identity)
       : options_(options), identity_(std::move(identity)), started_(now()), kept_(started_) {}
+
+  /// Of what is kept and resumed from here on, the fit is a part.
+  void enclose(Enclosing& whole) noexcept { whole_ = &whole; }
+  void identify(FitIdentity identity) noexcept { identity_ = std::move(identity); }
 
   [[nodiscard]] double seconds() const noexcept { return now() - started_; }
   /// Asks the caller. Once it has said yes, it is not asked again.
@@ -37,15 +49,16 @@ class Control {
 
   /// Takes the state from the checkpoint, if the fit is to go on from one.
   [[nodiscard]] Status resume(Resumable& state) const {
-    return options_.resume ? load_checkpoint(options_.checkpoint, identity_, state) : Status{};
+    return options_.resume ? load_checkpoint(options_.checkpoint, identity_, whole_of(state)) : Status{};
   }
   /// Keeps the state if it is time. A fit goes on without: see checkpoint_error().
   void keep(Resumable& state) {
     if (options_.checkpoint != nullptr && now() - kept_ >= options_.checkpoint_seconds) save(state);
   }
-  /// Keeps the state of a fit that ends for this reason, if that is before its time.
+  /// Keeps the state of a fit that ends for this reason, if that is before its time. One of many goes no further than
+  /// its most iterations.
   void finish(Resumable& state, StopReason reason) {
-    const bool early = is_early_end(reason) || reason == StopReason::max_iterations;
+    const bool early = is_early_end(reason) || (reason == StopReason::max_iterations && whole_ == nullptr);
     if (options_.checkpoint != nullptr && early) save(state);
   }
   /// Of the last attempt to keep the state.
@@ -54,17 +67,21 @@ class Control {
  private:
   void save(Resumable& state) {
     try {
-      checkpoint_error_ = save_checkpoint(options_.checkpoint, identity_, state);
+      checkpoint_error_ = save_checkpoint(options_.checkpoint, identity_, whole_of(state));
     } catch (const std::bad_alloc&) {
       checkpoint_error_ = fail(StatusCode::out_of_memory, "checkpoint", "memory for a copy of the state");
     }
     kept_ = now();
+  }
+  [[nodiscard]] Resumable& whole_of(Resumable& state) const {
+    return whole_ != nullptr ? whole_->around(state) : state;
   }
   static double now() noexcept {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
   const FitOptions& options_;
   FitIdentity identity_;
+  Enclosing* whole_ = nullptr;
   double started_;
   double kept_;
   Status checkpoint_error_;

@@ -31,6 +31,11 @@ double noise(Precision precision, double objective) {
   return (precision == Precision::f32 ? 5e-8 : 2e-14) * std::abs(objective);
 }
 
+std::unique_ptr<DirectionRule> make_rule(FitProblem& problem, Solver solver, const Control& control, bool direct) {
+  if (solver == Solver::lbfgs) return std::make_unique<Lbfgs>(problem.parameters());
+  return std::make_unique<Newton>(problem, control, direct);
+}
+
 Preconditioner first_kind(Preconditioner kind) {
   // At weights 0 all blocks are equal.
   return kind == Preconditioner::blocks ? Preconditioner::gram : kind;
@@ -59,6 +64,8 @@ Descent::Descent(FitProblem& problem, const FitOptions& options, double validati
   if (problem.pass_flops() < kF64Flops) state_.precision = Precision::f64;
   if (!main_.empty()) {
     state_.kind = main_.kind();
+    copy(state_.anchor, main_.point());
+    state_.anchor_rows = main_.rows();
     state_.refresh_cost = main_.cost(main_.rows());
   }
 }
@@ -76,7 +83,7 @@ void Descent::exchange(Archive& archive) {
   archive.number("least_norm", state_.least_norm);
   archive.choice("preconditioner", state_.kind, Preconditioner::full);
   archive.array("anchor", state_.anchor);
-  archive.count("anchor_rows", state_.anchor_rows, problem_.rows());
+  archive.count("anchor_rows", state_.anchor_rows, main_.most_rows());
   archive.number("curvature_passes", state_.curvature_passes);
   archive.number("refresh_cost", state_.refresh_cost);
   archive.number("passes_at_refresh", state_.passes_at_refresh);
@@ -105,7 +112,8 @@ Status Descent::begin(const Vector& x) {
   state_.best_loss = std::numeric_limits<double>::infinity();
   if (options_.resume) {
     const Status status = control_.resume(*this);
-    if (status.ok() && state_.kind != Preconditioner::none) matrix().refresh(state_.anchor, state_.anchor_rows);
+    const bool is_made = state_.kind == Preconditioner::none || !matrix().empty();
+    if (status.ok() && !is_made) matrix().refresh(state_.anchor, state_.anchor_rows);
     problem_.count_passes(state_.passes);
     work_before_ = state_.passes + state_.curvature_passes;
     return status;
@@ -334,18 +342,18 @@ bool Descent::report(double validation_loss) const {
   return options_.progress(p, options_.user);
 }
 
-Status fit_by_descent(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
-                      PreconditionerMatrix& preconditioner, const Vector& x, FitResult& result) {
-  std::unique_ptr<DirectionRule> rule;
-  if (options.solver == Solver::lbfgs) {
-    rule = std::make_unique<Lbfgs>(problem.parameters());
-  } else {
-    rule = std::make_unique<Newton>(problem, control, preconditioner.kind() == Preconditioner::full);
-  }
-  problem.centre(x);  // the loss does not change, the penalty does not grow
-  const Status status = Descent(problem, options, validation_weight, control, *rule, preconditioner).run(x, result);
+SolverDescent::SolverDescent(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
+                             PreconditionerMatrix& preconditioner)
+    : problem_(problem),
+      options_(options),
+      rule_(make_rule(problem, options.solver, control, preconditioner.kind() == Preconditioner::full)),
+      descent_(problem, options, validation_weight, control, *rule_, preconditioner) {}
+
+Status SolverDescent::run(const Vector& x, FitResult& result) {
+  problem_.centre(x);  // the loss does not change, the penalty does not grow
+  const Status status = descent_.run(x, result);
   if (status.code != StatusCode::overflow) return status;
-  const Status cause = find_bad_feature(problem.data(), options.objective.ignored_label);
+  const Status cause = find_bad_feature(problem_.data(), options_.objective.ignored_label);
   if (!cause.ok()) return cause;
   result.reason = StopReason::diverged;
   return fail(StatusCode::diverged, "training", "scaled features, or smaller initial weights");

@@ -5,6 +5,8 @@
 #include "engine/fit/control.hpp"
 #include "engine/fit/preconditioner.hpp"
 
+#include <memory>
+
 namespace lanemax {
 
 /// Where a solver over all rows stands between two iterations. What the next one does depends on this, on the
@@ -96,11 +98,23 @@ class Descent final : public Resumable {
   double step_length_ = 0;
 };
 
-/// Runs a descent of options.solver, lbfgs or newton. StatusCode::diverged, and the result's reason, where the
-/// objective is not finite although the features are.
-[[nodiscard]] Status fit_by_descent(FitProblem& problem, const FitOptions& options, double validation_weight,
-                                    Control& control, PreconditionerMatrix& preconditioner, const Vector& x,
-                                    FitResult& result);
+/// A descent of options.solver, lbfgs or newton.
+class SolverDescent final : public Resumable {
+ public:
+  SolverDescent(FitProblem& problem, const FitOptions& options, double validation_weight, Control& control,
+                PreconditionerMatrix& preconditioner);
+
+  /// From x to the point that the fit is to return. StatusCode::diverged, and the result's reason, where the objective
+  /// is not finite although the features are.
+  Status run(const Vector& x, FitResult& result);
+  void exchange(Archive& archive) override { descent_.exchange(archive); }
+
+ private:
+  FitProblem& problem_;
+  const FitOptions& options_;
+  std::unique_ptr<DirectionRule> rule_;
+  Descent descent_;
+};
 
 }  // namespace lanemax
 

@@ -22,6 +22,8 @@ namespace {
 Status descend(FitSpace& space, double validation_weight, Control& control, const Vector& x, double& bound,
                FitResult& result) {
   Status status = space.find(control);
+  // Of a fit that is to go on there is nothing yet that could be handed over.
+  if (!status.ok() && space.options().resume) return status;
   if (!status.ok()) {
     result.reason = control.was_cancelled() ? StopReason::interrupted : StopReason::time_limit;
     return status.code == StatusCode::interrupted ? Status{} : status;
@@ -30,7 +32,7 @@ Status descend(FitSpace& space, double validation_weight, Control& control, cons
   const FitOptions& options = space.options();
   const Vector point = space.enter(x);
   PreconditionerMatrix preconditioner(problem, choose_preconditioner(problem, options));
-  status = fit_by_descent(problem, options, validation_weight, control, preconditioner, point, result);
+  status = SolverDescent(problem, options, validation_weight, control, preconditioner).run(point, result);
   if (!status.ok() && status.code != StatusCode::diverged) return status;
   if (!is_early_end(result.reason)) bound = lower_bound(problem, point, true, control);
   space.leave(point, x);

@@ -55,6 +55,9 @@ constexpr const char* kNames[] = {
     "standardise",
     "initial weights",
     "checkpoint_note",
+    "folds",
+    "tolerance",
+    "max_iterations",
 };
 constexpr std::string_view kChecksumIntro = "crc64 ";
 
@@ -220,6 +223,20 @@ FitIdentity identity_of(const Batch& data, const FitOptions& options, std::size_
   add("early_stopping", options.early_stopping);
   add("initial weights", initial == nullptr ? "0" : checksum_of(initial->data(), initial->size() * sizeof(double)));
   add("checkpoint_note", note_of(options.checkpoint_note));
+  return identity;
+}
+
+FitIdentity identity_of_path(const Batch& data, const FitOptions& options, const std::vector<double>& l2,
+                             std::size_t folds, std::size_t classes, const char* isa, const Vector* initial) {
+  FitIdentity identity = identity_of(data, options, classes, isa, initial);
+  std::string penalties;
+  for (const double penalty : l2) penalties += (penalties.empty() ? "" : ",") + text_of(penalty);
+  for (auto& [name, value] : identity) {
+    if (name == "l2") value = note_of(penalties.c_str());
+  }
+  identity.emplace_back("folds", text_of(folds));
+  identity.emplace_back("tolerance", text_of(options.tolerance));
+  identity.emplace_back("max_iterations", text_of(options.max_iterations));
   return identity;
 }
 

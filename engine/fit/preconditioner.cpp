@@ -54,6 +54,8 @@ bool PreconditionerMatrix::refresh(const Vector& x, std::size_t rows, const Cont
                     : is_wide()                       ? refresh_matrices<double>(x, rows, control)
                                                       : refresh_matrices<float>(x, rows, control);
   if (!done) return false;
+  if (point_.empty()) point_ = Vector(x.size());
+  copy(point_, x);
   rows_ = rows;
   return ready_ = true;
 }

@@ -22,8 +22,10 @@ class PreconditionerMatrix {
 
   [[nodiscard]] Preconditioner kind() const noexcept { return kind_; }
   [[nodiscard]] bool empty() const noexcept { return !ready_; }
-  /// Of the sample that it is from.
+  /// Of the sample that it is from, and at which point. Neither when it is empty.
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+  [[nodiscard]] const Vector& point() const noexcept { return point_; }
+  [[nodiscard]] std::size_t most_rows() const noexcept { return problem_.rows(); }
 
   /// From the Hessian at x over a sample of so many rows. False, keeping what it had, if the result cannot be inverted
   /// or the caller wants to stop.
@@ -59,6 +61,7 @@ class PreconditionerMatrix {
   Preconditioner kind_;
   bool ready_ = false;
   std::size_t rows_ = 0;
+  Vector point_;
   Buffer<double> diagonal_;
   bool keep_curvature_;
   template <class T>

@@ -9,7 +9,7 @@ namespace lanemax {
 
 /// The same fit with one penalty after the other, and what each is worth on rows that it has not seen.
 struct PathOptions {
-  FitOptions fit;              ///< lbfgs or newton (or automatic); l2, checkpoint and early_stopping are not used
+  FitOptions fit;              ///< lbfgs or newton (or automatic); l2 and early_stopping are not used
   const double* l2 = nullptr;  ///< the penalties, in any order, each once
   std::size_t points = 0;
   /// 2 or more: cross-validation. 0: the loss on `fit.validation`, which is then needed.
@@ -52,6 +52,9 @@ struct PathResult {
 /// that fit, and rows with such a class in their target are left out of the held-out loss, its standard error and the
 /// accuracy, as are validation rows of a class that no row trains. no_rows if that is all of them. X is read in place.
 /// With `standardise`, all folds share the map of all rows.
+///
+/// A checkpoint holds all that is finished and the fit at work: a path that is resumed gives the same bits as if there
+/// had been no interruption. What ends each fit, tolerance and max_iterations, must then be the same, too.
 ///
 /// A path that is interrupted, out of time or diverges ends there and hands over what is finished; if that is not even
 /// the largest penalty, its weights so far. StatusCode::diverged: some fit did; all outputs are set. Other errors are
