@@ -97,6 +97,7 @@ void Descent::exchange(Archive& archive) {
 
 Status Descent::run(const Vector& x, FitResult& result) {
   Status status = begin(x);
+  result.reason = StopReason::none;
   if (status.ok()) status = iterate(result.reason);
   if (status.ok()) control_.finish(*this, result.reason);
   copy(x, result.reason == StopReason::early_stopping ? state_.best : state_.x);

@@ -211,14 +211,16 @@ class Path final : public Enclosing {
       state_.is_fitted = true;
       count_work();
     }
-    state_.bound = lower_bound(space_.problem(), state_.x, true, control_);
+    const Vector u(state_.x.size()), x(whole_.parameters());
+    copy(u, state_.x);
+    state_.bound = lower_bound(space_.problem(), u, true, control_);
     if (control_.is_stopping()) {
       stopped_ = early_end();
       control_.finish(*descent_, stopped_);
       return {};
     }
-    const Vector x(whole_.parameters());
-    space_.leave(state_.x, x);
+    copy(state_.x, u);
+    space_.leave(u, x);
     const Status status = measure(whole_, x, state_.bound, options_.tolerance, point.fit, Vector(x.size()));
     if (!status.ok()) return status;
     point.fit.passes = space_.passes() - state_.passes_at_point;
