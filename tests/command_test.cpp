@@ -182,6 +182,7 @@ TEST_F(CommandTest, InfoTellsVariantsCachesAndThreads) {
   EXPECT_GE(info["threads"].get<int>(), 1);
   EXPECT_NE(std::find(info["isa"]["supported"].begin(), info["isa"]["supported"].end(), info["isa"]["active"]),
             info["isa"]["supported"].end());
+  EXPECT_EQ(json::parse(run({"info", "--json"}, {"OMP_NUM_THREADS=1"}).out)["threads"], 1);
   EXPECT_EQ(run({"info"}).exit_code, 0);
   EXPECT_EQ(run({"--version"}).exit_code, 0);
 }

@@ -8,6 +8,7 @@
 
 namespace {
 
+using lanemax::cli::default_threads;
 using lanemax::cli::usable_cpus;
 using lanemax::testing::TemporaryDirectory;
 using lanemax::testing::write_text;
@@ -48,6 +49,23 @@ TEST_F(CpuCountTest, NoQuotaAndNonsenseDoNotLimit) {
   write("odd/proc/self/cgroup", "nonsense\n::\n0::\n7:cpu:relative\n");
   write("odd/sys/fs/cgroup/cpu.max", "-5 0\n");
   EXPECT_EQ(usable_cpus(root_ / "odd"), affinity_);
+}
+
+TEST_F(CpuCountTest, TheEnvironmentMayAskForFewerThreads) {
+  write("two/proc/self/cgroup", "0::/\n");
+  write("two/sys/fs/cgroup/cpu.max", "100000 100000\n");
+  const auto threads = [&](const char* wanted, const std::string& root) {
+    ::setenv("OMP_NUM_THREADS", wanted, 1);
+    const int count = default_threads(root);
+    ::unsetenv("OMP_NUM_THREADS");
+    return count;
+  };
+  EXPECT_EQ(default_threads(root_ / "nothing-here"), affinity_);
+  for (const char* one : {"1", " 1 ", "1,4", "1 , 4"}) EXPECT_EQ(threads(one, root_ / "nothing-here"), 1) << one;
+  for (const char* none : {"", "0", "-1", "abc", "1x", "1.5", "99999999999999999999", ",1", "1000000"}) {
+    EXPECT_EQ(threads(none, root_ / "nothing-here"), affinity_) << none;
+  }
+  EXPECT_EQ(threads("64", root_ / "two"), 1);
 }
 
 }  // namespace

@@ -20,6 +20,14 @@ using testing_data::TempFile;
 using Strings = std::vector<std::string>;
 using Floats = std::vector<float>;
 
+Strings decimal_notes(const Dataset& dataset) {
+  Strings notes;
+  for (const Remark& remark : dataset.remarks) {
+    if (!remark.warning && remark.text.find("decimal commas") != std::string::npos) notes.push_back(remark.text);
+  }
+  return notes;
+}
+
 TEST(CsvSeparator, IsFound) {
   const Dataset expected = read("1.5,2,x\n3,4,y\n");
   expect_same(read("1.5;2;x\n3;4;y\n"), expected);
@@ -84,13 +92,12 @@ TEST(CsvSeparator, DecimalCommasAreRead) {
                              between + "4" + between + "a\n";
     Dataset dataset = read(text);
     expect_same(dataset, expected);
-    ASSERT_EQ(dataset.remarks.size(), 1U);
-    EXPECT_FALSE(dataset.remarks[0].warning);
-    EXPECT_NE(dataset.remarks[0].text.find(":1: decimal commas: '0,72' is read as 0.72"), std::string::npos)
-        << dataset.remarks[0].text;
+    ASSERT_EQ(decimal_notes(dataset).size(), 1U);
+    EXPECT_NE(decimal_notes(dataset)[0].find(":1: decimal commas: '0,72' is read as 0.72"), std::string::npos)
+        << decimal_notes(dataset)[0];
     dataset = read(text, {.decimal = ','});
     expect_same(dataset, expected);
-    EXPECT_TRUE(dataset.remarks.empty());
+    EXPECT_TRUE(decimal_notes(dataset).empty());
     expect_refused(text, "value", "0,72", 1, 0, {.decimal = '.'});
   }
   expect_same(read("0,72 1,5 a\n-2 1e-3 b\n+31,25 4 a\n", {.separator = ' '}), expected);
@@ -108,7 +115,7 @@ TEST(CsvSeparator, DecimalCommasAreRead) {
   EXPECT_EQ(weighted.sample_weights, (Floats{0.5F, 1}));
   EXPECT_EQ(weighted.class_labels, (Strings{"0,1", "0,2"}));
   // Where there are none there is nothing to say.
-  EXPECT_TRUE(read("1;2;a,b\n3;4.5;c\n").remarks.empty());
+  EXPECT_TRUE(decimal_notes(read("1;2;a,b\n3;4.5;c\n")).empty());
   EXPECT_EQ(read("0,12345678901234567;1,5e3;a\n", {.precision = TextPrecision::f64}).doubles,
             (std::vector<double>{0.12345678901234567, 1500}));
 }
@@ -129,11 +136,11 @@ TEST(CsvSeparator, OneDecimalMarkInAFile) {
   EXPECT_EQ(read("v1.0;y\n1,5;a.b\n2;1.5\n").values, (Floats{1.5F, 2}));
   // Each file by itself.
   const TempFile commas("1,5;a\n"), points("2.5;b\n3,a\n"), first("4.5,a\n");
-  EXPECT_EQ(read_dataset({commas.path(), points.path()}, "", {}, dataset).status.code, StatusCode::shape_mismatch);
+  EXPECT_FALSE(read_dataset({commas.path(), points.path()}, "", {}, dataset).ok());
   points.write("2.5;b\n");
   ASSERT_TRUE(read_dataset({commas.path(), points.path(), first.path(), commas.path()}, "", {}, dataset).ok());
   EXPECT_EQ(dataset.values, (Floats{1.5F, 2.5F, 4.5F, 1.5F}));
-  EXPECT_EQ(dataset.remarks.size(), 2U);
+  EXPECT_EQ(decimal_notes(dataset).size(), 2U);
 }
 
 // "0,72 a" may be a number and a class, or two fields with a comma between them.

@@ -245,6 +245,7 @@ TEST(Files, FormatsAreNotMixed) {
   EXPECT_STREQ(read_dataset({csv.path(), idx.path()}, "", {}, dataset).status.found, "IDX after CSV");
   EXPECT_EQ(read_dataset({csv.path()}, labels.path(), {}, dataset).status.code, StatusCode::invalid_argument);
   EXPECT_EQ(read_dataset({idx.path()}, "", {.weight_column = "w"}, dataset).status.code, StatusCode::invalid_argument);
+  EXPECT_EQ(read_dataset({idx.path()}, "", {.drop = {"0"}}, dataset).status.code, StatusCode::invalid_argument);
 }
 
 TEST(Gzip, ContentDecidesAndMembersFollowOneAnother) {
@@ -255,6 +256,20 @@ TEST(Gzip, ContentDecidesAndMembersFollowOneAnother) {
     Dataset dataset;
     const FileStatus result = read_content(bytes, dataset);
     ASSERT_TRUE(result.ok()) << message(result.status);
+    EXPECT_EQ(std::string(dataset.bytes.begin(), dataset.bytes.end()), plain.substr(16));
+  }
+}
+
+// As on tapes and block devices; also a whole buffer of them, and around its size.
+TEST(Gzip, ZeroBytesPadAFile) {
+  const std::string plain = idx_file({7, 11, 3}), packed = gzip(plain);
+  const TempFile file("");
+  for (const std::size_t zeros : {std::size_t{1}, std::size_t{511}, 65535 - packed.size(), 65536 - packed.size(),
+                                  65537 - packed.size(), std::size_t{200000}}) {
+    file.write(packed + std::string(zeros, '\0'));
+    Dataset dataset;
+    const FileStatus result = read_dataset({file.path()}, "", {}, dataset);
+    ASSERT_TRUE(result.ok()) << zeros << ' ' << message(result.status);
     EXPECT_EQ(std::string(dataset.bytes.begin(), dataset.bytes.end()), plain.substr(16));
   }
 }
@@ -286,7 +301,11 @@ TEST(Gzip, DamageIsNamed) {
   expect(packed + std::string("\x1F"
                               "garbage"),
          "something else after its end", size);
-  expect(packed + std::string(3, '\0'), "something else after its end", size);
+  for (const std::size_t zeros : {1U, 3U, 70000U}) {
+    const auto end = size + static_cast<std::int64_t>(zeros);
+    expect(packed + std::string(zeros, '\0') + "x", "something else after its end", end);
+    expect(packed + std::string(zeros, '\0') + packed, "something else after its end", end);
+  }
   expect(packed + packed.substr(0, 5), "ends too early", size + 5);
   expect(std::string("\x1F\x8B\x07\0\0\0\0\0", 8), "unknown compression method", -1);
 }

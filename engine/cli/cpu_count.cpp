@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -69,6 +70,18 @@ bool names_cpu(const std::string& controllers) {
   return ("," + controllers + ",").find(",cpu,") != std::string::npos;
 }
 
+int openmp_threads() {
+  const char* const text = std::getenv("OMP_NUM_THREADS");
+  std::istringstream list(text == nullptr ? "" : text);
+  std::string first;
+  std::getline(list, first, ',');
+  std::istringstream word(first);
+  long threads = 0;
+  std::string more;
+  const bool is_count = word >> threads && !(word >> more) && threads >= 1;
+  return is_count ? static_cast<int>(std::min<long>(threads, kUnlimited)) : kUnlimited;
+}
+
 }  // namespace
 
 int usable_cpus(const std::string& root) {
@@ -93,6 +106,10 @@ int usable_cpus(const std::string& root) {
     }
   }
   return cpus;
+}
+
+int default_threads(const std::string& root) {
+  return std::min(usable_cpus(root), openmp_threads());
 }
 
 }  // namespace lanemax::cli

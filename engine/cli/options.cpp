@@ -5,6 +5,7 @@
 #include "engine/cli/cpu_count.hpp"
 #include "engine/cli/option_table.hpp"
 #include "engine/cli/output.hpp"
+#include "engine/data/csv_fields.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -98,7 +99,7 @@ void add_run_options(OptionTable& table, RunOptions& run) {
   run.threads = 0;
   table.count(
       "--threads", "N", 1, kMaxThreads, [&run](std::uint64_t n) { run.threads = static_cast<int>(n); },
-      "threads to use; default: all the CPUs this process may use");
+      "threads to use; default: as many as the CPUs that this process may use, at most OMP_NUM_THREADS");
   table.text("--isa", "NAME", run.isa, "instruction set variant; default: LANEMAX_ISA or the best (see lanemax info)");
   table.flag("--quiet", run.quiet, "no progress, only results, warnings and errors");
 }
@@ -117,6 +118,20 @@ void set_separator(char& separator, const std::string& text) {
   }
 }
 
+// Names or indices with commas between them; a name with a comma is in double quotes.
+void set_columns(std::vector<std::string>& columns, const std::string& text) {
+  FieldScanner scanner(text.c_str(), ',');
+  bool last = !scanner.next_row(false);
+  if (last) fail_usage("--drop: ''; expected names or indices of columns");
+  while (!last) {
+    Field field;
+    if (!scanner.read_field(field, last).ok() || field.text.empty()) {
+      fail_usage("--drop: '" + one_line(text) + "'; expected names or indices with commas between them");
+    }
+    columns.emplace_back(field.text);
+  }
+}
+
 void add_input_options(CLI::App& app, OptionTable& table, InputOptions& input, const char* labels_help) {
   ReadOptions& read = input.read;
   table
@@ -130,6 +145,12 @@ void add_input_options(CLI::App& app, OptionTable& table, InputOptions& input, c
       ->default_str("auto");
   table.text("--label-column", "NAME|INDEX", read.label_column,
              "CSV: header name, 0-based index (negative from the end) or none; default: the last column");
+  app.add_option_function<std::string>(
+         "--drop", [&read](const std::string& text) { set_columns(read.drop, text); },
+         "CSV: columns to leave out, by header name or 0-based index, with commas between them; predict and evaluate "
+         "need "
+         "the same as train")
+      ->type_name("COLUMNS");
   table
       .choice<HeaderMode>("--header",
                           {{"auto", HeaderMode::automatic}, {"yes", HeaderMode::yes}, {"no", HeaderMode::no}},
@@ -165,7 +186,7 @@ void add_objective_options(OptionTable& table, TrainOptions& train) {
           "softmax: targets (1-E) onehot + E/classes")
       ->default_str("0");
   table.text("--class-weight", "balanced|FILE", train.class_weight,
-             "multiplies sample weights; balanced: S/(classes * weight of the class); FILE: lines label,weight "
+             "multiplies sample weights; balanced: S/(classes * weight of the class); FILE: CSV lines label,weight "
              "(labels not named: 1)");
   table.text("--sample-weight", "COLUMN|FILE", train.sample_weight,
              "a file of one number per line if a file of that name exists, else a column of the CSV");
@@ -422,7 +443,7 @@ Command parse_command(const char* name, const char* description, const std::vect
   add(app, table, options);
   if (parse(app, words)) return PrintText{table.help()};
   check_together(options);
-  if (options.run.threads == 0) options.run.threads = std::min(usable_cpus(), static_cast<int>(kMaxThreads));
+  if (options.run.threads == 0) options.run.threads = std::min(default_threads(), static_cast<int>(kMaxThreads));
   return options;
 }
 

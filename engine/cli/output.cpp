@@ -2,6 +2,7 @@
 #include "engine/cli/output.hpp"
 
 #include "engine/cli/command_error.hpp"
+#include "engine/data/csv_cells.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -90,7 +91,9 @@ std::string readable(double value, int digits) {
 }
 
 std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  const bool plain = text.find_first_of(",;\t\"\r\n") == std::string_view::npos && !is_missing_label_mark(text) &&
+                     text.front() != ' ' && text.back() != ' ' && text.front() != '#';
+  if (plain) return std::string(text);
   std::string quoted = "\"";
   for (const char c : text) {
     if (c == '"') quoted += '"';

@@ -30,7 +30,8 @@ void say_remarks(const std::vector<Remark>& remarks, bool quiet);
 /// For people: up to so many significant digits, "-" if not finite.
 [[nodiscard]] std::string readable(double value, int digits = 6);
 
-/// A CSV field (RFC 4180): quoted if it holds a comma, a quote or a line break.
+/// A CSV field (RFC 4180), in quotes where a reader might otherwise take it for something else: for several fields, a
+/// comment, a missing value, a text without the blanks around it.
 [[nodiscard]] std::string csv_field(std::string_view text);
 
 /// A place for results: stdout or a file that appears whole or not at all (a temporary file, renamed by finish()).

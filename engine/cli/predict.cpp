@@ -52,7 +52,9 @@ void append_numbers(const MatrixView<float>& numbers, std::size_t row, std::stri
 class RowWriter {
  public:
   RowWriter(const PredictOptions& options, const Model& model, ResultStream& stream)
-      : options_(options), stream_(stream) {
+      : options_(options),
+        stream_(stream),
+        no_class_(options.top_k > 0 || options.probabilities || options.logits ? "" : csv_field("")) {
     for (const std::string& label : model.class_labels) classes_.push_back(csv_field(label));
   }
 
@@ -79,7 +81,7 @@ class RowWriter {
   static constexpr std::size_t kFlushBytes = std::size_t{1} << 20;
 
   [[nodiscard]] std::string class_text(std::int32_t index) const {
-    return index < 0 ? std::string() : classes_[static_cast<std::size_t>(index)];
+    return index < 0 ? no_class_ : classes_[static_cast<std::size_t>(index)];
   }
 
   void append_top(const Predictions& predictions, std::size_t row, std::string& text) const {
@@ -100,6 +102,7 @@ class RowWriter {
 
   const PredictOptions& options_;
   ResultStream& stream_;
+  std::string no_class_;  // a line must not be empty, or it would be no row
   std::vector<std::string> classes_;
   std::size_t not_finite_ = 0;
 };

@@ -3,10 +3,8 @@
 
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/published_data.hpp"
-#include "engine/data/csv_fields.hpp"
-#include "engine/data/csv_separator.hpp"
 #include "engine/data/dataset.hpp"
-#include "engine/data/file_bytes.hpp"
+#include "engine/data/text_table.hpp"
 
 #include <lanemax/fit.hpp>
 #include <lanemax/objective.hpp>
@@ -233,24 +231,13 @@ class Fits {
   }
 
   [[nodiscard]] static std::vector<std::vector<std::string>> read_text_table(const std::string& path) {
-    ByteSource source;
-    FileText file;
-    check(source.open(path), path);
-    check(read_text(source, file), path);
-    const char* text = file.data.get();
-    char separator = ',';
-    check(find_separator(text, '.', separator), path);
-    FieldScanner scanner(text, separator);
     std::vector<std::vector<std::string>> rows;
-    while (scanner.next_row(false)) {
-      std::vector<std::string>& row = rows.emplace_back();
-      for (bool last = false; !last;) {
-        Field field;
-        check(scanner.read_field(field, last), path);
-        row.emplace_back(field.text);
-      }
+    const auto keep = [&](const std::vector<std::string>& row) {
+      rows.push_back(row);
       if (row.size() != rows[0].size()) fail(kBadData, path + ": rows of different lengths; expected a table");
-    }
+      return Status();
+    };
+    check(lanemax::read_text_table(path, keep), path);
     if (rows.size() < 2) fail(kBadData, path + ": no rows; expected a table");
     return rows;
   }

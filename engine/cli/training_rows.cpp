@@ -2,81 +2,44 @@
 #include "engine/cli/training_rows.hpp"
 
 #include "engine/cli/command_error.hpp"
-#include "engine/cli/output.hpp"
+#include "engine/data/number.hpp"
+#include "engine/data/refuse.hpp"
+#include "engine/data/text_table.hpp"
 #include "engine/fit/shuffle.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <numeric>
-#include <optional>
-#include <string_view>
 
 namespace lanemax::cli {
 namespace {
 
 constexpr std::uint64_t kSplitStream = 0x76616C6964617465U;  // "validate"
 
-std::optional<double> weight_of(std::string_view text) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || !std::isfinite(value) || value < 0) return std::nullopt;
-  if (value > static_cast<double>(std::numeric_limits<float>::max())) return std::nullopt;
-  return value;
-}
-
-[[noreturn]] void bad_line(const std::string& file, std::size_t line, std::string_view found, const char* expected) {
-  fail(kBadData, file + ":" + std::to_string(line) + ": '" + one_line(found.substr(0, 60)) + "'; expected " + expected);
-}
-
-// Calls use(line number from 1, text without its line break) for every line.
-template <class Use>
-void for_each_line(const std::string& path, const Use& use) {
-  std::error_code error;
-  const auto type = std::filesystem::status(path, error).type();
-  std::ifstream file;
-  if (type == std::filesystem::file_type::regular) file.open(path, std::ios::binary);
-  if (!file.is_open()) fail(kInputOutput, path + ": cannot be opened; expected a text file that can be read");
-  std::size_t number = 0;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    use(++number, std::string_view(line));
-  }
-  if (file.bad()) fail(kInputOutput, path + ": cannot be read to its end; expected a readable file");
-}
-
-// Undoes the quotes of a CSV field.
-std::string unquoted(std::string_view field) {
-  if (field.size() < 2 || field.front() != '"' || field.back() != '"') return std::string(field);
-  field = field.substr(1, field.size() - 2);
-  std::string text;
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    text += field[i];
-    if (field[i] == '"' && i + 1 < field.size() && field[i + 1] == '"') ++i;
-  }
-  return text;
+bool read_weight(const std::string& text, double& weight) {
+  float rounded = 0;
+  const bool is_number = parse_number(text, weight) == NumberError::none ||
+                         (has_decimal_comma(text) && parse_comma_number(text, weight) == NumberError::none);
+  return is_number && weight >= 0 && round_to_float(weight, rounded);
 }
 
 std::vector<double> read_class_weights(const std::string& file, const std::vector<std::string>& labels) {
   std::vector<double> factors(labels.size(), 1.0);
   std::vector<bool> seen(labels.size(), false);
-  for_each_line(file, [&](std::size_t number, std::string_view line) {
-    if (line.empty()) return;
-    const std::size_t comma = line.find_last_of(',');
-    if (comma == std::string_view::npos) bad_line(file, number, line, "label,weight");
-    const auto label = std::find(labels.begin(), labels.end(), unquoted(line.substr(0, comma)));
-    if (label == labels.end()) bad_line(file, number, line, "a label that is in the data");
+  const auto keep = [&](const std::vector<std::string>& fields) {
+    const auto bad = [&](const char* expected) {
+      return refuse(StatusCode::bad_data, "class weight", expected, fields[0]);
+    };
+    if (fields.size() != 2) return bad("label,weight, and a label with a comma in quotes");
+    const auto label = std::find(labels.begin(), labels.end(), fields[0]);
+    if (label == labels.end()) return bad("a label that is in the data");
     const auto index = static_cast<std::size_t>(label - labels.begin());
-    if (seen[index]) bad_line(file, number, line, "each label once");
-    const std::optional<double> weight = weight_of(line.substr(comma + 1));
-    if (!weight) bad_line(file, number, line, "a finite weight of at least 0 after the last comma");
+    if (seen[index]) return bad("each label once");
     seen[index] = true;
-    factors[index] = *weight;
-  });
+    return read_weight(fields[1], factors[index]) ? Status() : bad("a finite weight of at least 0");
+  };
+  check(read_text_table(file, keep), file);
   return factors;
 }
 
@@ -127,12 +90,17 @@ RowSplit split_rows(std::size_t rows, double fraction, std::uint64_t seed) {
 
 std::vector<float> read_sample_weights(const std::string& file, std::size_t rows) {
   std::vector<float> weights;
-  for_each_line(file, [&](std::size_t number, std::string_view line) {
-    const std::optional<double> weight = weight_of(line);
-    if (!weight) bad_line(file, number, line, "one finite number of at least 0 per line");
-    if (weights.size() == rows) bad_line(file, number, line, "as many lines as the data has rows");
-    weights.push_back(static_cast<float>(*weight));
-  });
+  const auto keep = [&](const std::vector<std::string>& fields) {
+    const auto bad = [&](const char* expected) {
+      return refuse(StatusCode::bad_data, "sample weight", expected, fields[0]);
+    };
+    double weight = 0;
+    if (fields.size() != 1 || !read_weight(fields[0], weight)) return bad("one finite number of at least 0 per line");
+    if (weights.size() == rows) return bad("as many lines as the data has rows");
+    weights.push_back(static_cast<float>(weight));
+    return Status();
+  };
+  check(read_text_table(file, keep), file);
   if (weights.size() != rows) {
     fail(kBadData, file + ": " + std::to_string(weights.size()) + " weights; expected " + std::to_string(rows) +
                        ", one per row of the data");

@@ -20,11 +20,11 @@ struct RowSplit {
 /// by SplitMix64, whose stream differs from the one that shuffles the batches.
 [[nodiscard]] RowSplit split_rows(std::size_t rows, double fraction, std::uint64_t seed);
 
-/// Reads one number >= 0 per line for each row of the data.
+/// Reads one number >= 0 per line for each row of the data. Blank lines are none.
 [[nodiscard]] std::vector<float> read_sample_weights(const std::string& file, std::size_t rows);
 
 /// The factor of each class: "balanced" is S/(C S_c) over the training rows, S_c the sample weight of class c; else a
-/// file of lines `label,weight`, classes that it does not name keeping 1.
+/// file of lines `label,weight` (CSV, without a header), classes that it does not name keeping 1.
 [[nodiscard]] std::vector<double> class_weights(const std::string& choice, const Dataset& data,
                                                 const std::vector<std::uint32_t>& training);
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/data/csv_diagnosis.hpp"
 #include "engine/data/csv_separator.hpp"
 #include "engine/data/number.hpp"
 #include "engine/data/refuse.hpp"
@@ -12,26 +13,6 @@
 namespace lanemax {
 
 namespace {
-
-Status check_encoding(const FileText& file, std::size_t& skipped) {
-  const std::string_view text(file.data.get(), file.size);
-  skipped = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
-  Status status;
-  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
-    status = refuse(StatusCode::bad_data, "text encoding", "UTF-8 text", "UTF-16");
-    status.byte = 0;
-  } else if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    status = refuse(StatusCode::bad_data, "NUL byte in text", "UTF-8 text (neither binary data nor UTF-16)");
-    status.byte = static_cast<std::int64_t>(nul);
-  }
-  return status;
-}
-
-bool is_missing_label(const Field& field) {
-  if (field.text.empty()) return true;
-  if (field.quoted || field.text == "-") return false;
-  return is_missing_mark(field.text) || field.text == "nan" || field.text == "NaN";
-}
 
 Status at_line(Status status, std::int64_t line) {
   if (!status.ok()) status.line = line;
@@ -42,53 +23,55 @@ Status refuse_no_rows(bool header) {
   return refuse(StatusCode::bad_data, "no data rows", header ? "a row of values after the header" : "a row of values");
 }
 
-}  // namespace
-
-// Behind a line that names the separator, if there is one.
-Status CsvReader::begin_text(const char*& text) {
-  char named = 0;
-  text = skip_separator_line(text, named);
-  FieldScanner finder(text, ',');
-  if (!finder.next_row(true)) return refuse_no_rows(false);
-  separator_ = options_.separator != 0 ? options_.separator : named;
-  if (separator_ != 0) return {};
-  return at_line(find_separator(text, options_.decimal, separator_), finder.row_line());
+// Where rows have one field more than the first, which may be a header: the first row with an empty name for it. Else
+// the first row.
+std::vector<std::string> with_name_for_all(const std::vector<std::string>& first_row, const FieldScanner* rows) {
+  std::vector<std::string> names = first_row;
+  if (rows == nullptr) return names;
+  FieldScanner scanner = *rows;
+  Field field;
+  std::size_t fields = 0;
+  for (bool last = false; !last; ++fields) {
+    if (!scanner.read_field(field, last).ok()) return names;
+  }
+  if (fields != names.size() + 1) return names;
+  const bool ends_with_separator = field.text.empty() && !field.quoted;
+  names.insert(ends_with_separator ? names.end() : names.begin(), "");
+  return names;
 }
+
+}  // namespace
 
 Status CsvReader::append(const FileText& file, const std::string& name) {
   name_ = name;
   note_.clear();
-  if (options_.separator != 0 && !is_separator(options_.separator)) {
-    return refuse(StatusCode::invalid_argument, "separator", "a comma, semicolon, tab, blank or other punctuation",
-                  {&options_.separator, 1});
-  }
-  std::size_t skipped = 0;
-  if (Status status = check_encoding(file, skipped); !status.ok()) return status;
-  const char* text = file.data.get() + skipped;
-  if (Status status = begin_text(text); !status.ok()) return status;
-
-  FieldScanner scanner(text, separator_);
+  CsvText text;
+  if (Status status = begin_csv(file, options_.separator, options_.decimal, text); !status.ok()) return status;
+  const bool commas_may_begin = options_.decimal == 0 && text.separator != ',';
+  rules_ = {text.separator, options_.decimal == ',' ? ',' : '.', commas_may_begin, options_.labels_optional};
+  FieldScanner scanner(text.begin, text.separator);
+  scanner.set_decimal(rules_.decimal);
   if (!scanner.next_row(true)) return refuse_no_rows(false);
-  const char* const row_begin = scanner.position();
-  const std::int64_t line = scanner.row_line();
-  if (samples_ == 0) first_line_ = line;
+  const FieldScanner begin = scanner;
+  if (samples_ == 0) first_line_ = scanner.row_line();
   std::vector<std::string> first_row;
   if (Status status = read_first_row(scanner, first_row); !status.ok()) return status;
+  const bool has_more = scanner.next_row(true);  // behind what may be a header
   bool is_header = false;
-  if (Status status = begin_file(first_row, is_header); !status.ok()) {
-    return status.code == StatusCode::invalid_argument ? status : at_line(status, line);
+  if (Status status = begin_file(first_row, has_more ? &scanner : nullptr, is_header); !status.ok()) {
+    return status.code == StatusCode::invalid_argument ? status : at_line(status, begin.row_line());
   }
-  if (is_header) {
-    if (!scanner.next_row(true)) return refuse_no_rows(true);
-  } else {
-    scanner.rewind_row(row_begin);
+  if (!is_header) {
+    scanner = begin;
+  } else if (!has_more) {
+    return refuse_no_rows(true);
   }
   reserve_rows(scanner.position(), static_cast<std::size_t>(file.data.get() + file.size - scanner.position()));
-  decimal_ = options_.decimal == ',' ? ',' : '.';
-  commas_may_begin_ = options_.decimal == 0 && separator_ != ',';
-  scanner.set_decimal(decimal_);
   values_ = scanner;
-  return read_rows(scanner);
+  const bool is_first = samples_ == 0;
+  Status status = read_rows(scanner);
+  if (status.ok() && is_first) remark_counts();
+  return status;
 }
 
 Status CsvReader::read_first_row(FieldScanner& scanner, std::vector<std::string>& row) {
@@ -104,14 +87,64 @@ Status CsvReader::read_first_row(FieldScanner& scanner, std::vector<std::string>
   return {};
 }
 
-Status CsvReader::begin_file(const std::vector<std::string>& first_row, bool& is_header) {
-  if (samples_ > 0) return match_columns(first_row, options_.header, columns_, is_header);
-  Status status = choose_columns(first_row, options_, columns_, note_);
+// `rows` stands at the second row; null: there is none.
+Status CsvReader::begin_file(const std::vector<std::string>& first_row, const FieldScanner* rows, bool& is_header) {
+  const std::vector<std::string> longer = with_name_for_all(first_row, rows);
+  if (samples_ > 0) {
+    const bool fits = longer.size() == columns_.roles.size();
+    return match_columns(fits ? longer : first_row, options_.header, columns_, is_header);
+  }
+  const auto choose = [&](const std::vector<std::string>& names) {
+    const bool last_is_empty =
+        names.size() > 1 && names.back().empty() && (rows == nullptr || rows_end_with_separators(*rows));
+    Status status = choose_columns(names, options_, last_is_empty, columns_, note_);
+    if (status.ok() && last_is_empty) {
+      remarks_.push_back({false, name_ + ": all lines end with a separator (" + name_of_separator(rules_.separator) +
+                                     "): the empty last column is left out"});
+    }
+    return status;
+  };
+  Status status;
+  const bool is_short = longer.size() > first_row.size();
+  if (is_short) status = choose(longer);
+  if (!is_short || !status.ok() || !columns_.has_header) {
+    remarks_.clear();
+    status = choose(first_row);
+  }
   if (!status.ok()) return status;
   is_header = columns_.has_header;
-  features_.set_features(columns_.features);
   if (columns_.header_guessed_absent) numbered_ = numbered_names(first_row, columns_);
-  return {};
+  if (is_header && rows != nullptr) status = leave_out_row_numbers(*rows, first_row.size());
+  if (status.ok()) features_.set_features(columns_.features);
+  return status;
+}
+
+// Row numbers have no name: the column's is empty, or the header one field short. (A column that is empty in the first
+// row of values is there because of separators at the ends of lines.)
+Status CsvReader::leave_out_row_numbers(const FieldScanner& rows, std::size_t names) {
+  if (!columns_.names[0].empty() || columns_.roles[0] != ColumnRole::feature) return {};
+  if (numbers_rows(rows)) {
+    columns_.roles[0] = ColumnRole::id;
+    remarks_.push_back({false, name_ + ": column 0 has no name and numbers the rows: left out"});
+    return columns_.count_features();
+  }
+  if (names == columns_.roles.size()) return {};
+  note_ = "--drop 0 leaves out the column without a name";
+  return refuse(StatusCode::bad_data, "number of columns in the header", "a name for every column but row numbers",
+                std::to_string(names) + ", not " + std::to_string(columns_.roles.size()));
+}
+
+// Row numbers that go by a name, or by none in a file without names, may be meant as a feature, but seldom are.
+void CsvReader::remark_counts() {
+  constexpr std::size_t kFewRows = 10;
+  if (options_.known_classes != nullptr || options_.labels_optional || samples_ < kFewRows) return;
+  std::size_t feature = 0;
+  for (std::size_t c = 0; c < columns_.roles.size(); ++c) {
+    if (columns_.roles[c] != ColumnRole::feature || !features_.counts_rows(feature++)) continue;
+    remarks_.push_back({true, name_ + ": column " + columns_.title(c) +
+                                  " counts the rows and is kept as a feature (--drop " + columns_.option_word(c) +
+                                  " leaves it out)"});
+  }
 }
 
 // One allocation for the rows of a file, and never more than its bytes can hold: each value needs two.
@@ -127,70 +160,64 @@ void CsvReader::reserve_rows(const char* begin, std::size_t size) {
 
 // The scanner stands at the beginning of the first row of values.
 Status CsvReader::read_rows(FieldScanner& scanner) {
+  const std::size_t before = samples_;
   do {
     const char* const row = scanner.position();
-    Status status = read_row(scanner);
-    if (!status.ok()) {
-      // A row of another length explains a strange cell better than the cell does.
-      if (status.column >= 0) {
-        std::size_t count = 0;
-        scanner.rewind_row(row);
-        if (Status broken = scanner.count_fields(count); !broken.ok()) return broken;
-        if (count != columns_.roles.size()) status = refuse_columns(count);
-      }
-      return status.line < 0 ? at_line(status, scanner.row_line()) : status;
+    if (!read_row(scanner)) {
+      if (!refusal_.ok()) return refusal_;
+      scanner.rewind_row(row);
+      return diagnose(scanner, columns_, rules_, samples_ - before, note_);
     }
     ++samples_;
   } while (scanner.next_row(false));
   return {};
 }
 
-Status CsvReader::read_row(FieldScanner& scanner) {
-  const std::size_t columns = columns_.roles.size();
+bool CsvReader::read_row(FieldScanner& scanner) {
   double* feature = features_.row();
   bool last = false;
-  for (std::size_t c = 0; c < columns; ++c) {
-    if (last) return refuse_columns(c);
+  for (const ColumnRole role : columns_.roles) {
+    if (last) return false;
     double value = 0;
-    if (columns_.roles[c] == ColumnRole::feature && scanner.read_number(value, last)) {
+    if (role == ColumnRole::feature && scanner.read_number(value, last)) {
       *feature++ = value;
-    } else if (Status status = read_cell(scanner, c, feature, last); !status.ok()) {
-      return status;
+    } else if (!read_cell(scanner, role, feature, last)) {
+      return false;
     }
   }
-  if (last) {
-    features_.push_row();
-    return {};
-  }
-  std::size_t more = 0;
-  if (Status status = scanner.count_fields(more); !status.ok()) return status;
-  return refuse_columns(columns + more);
+  if (last) features_.push_row();
+  return last;
 }
 
-Status CsvReader::refuse_columns(std::size_t found) const {
-  return refuse(StatusCode::bad_data, "number of columns", "as many in every row as in the first",
-                std::to_string(found) + ", not " + std::to_string(columns_.roles.size()));
-}
-
-Status CsvReader::read_cell(FieldScanner& scanner, std::size_t column, double*& feature, bool& last) {
+bool CsvReader::read_cell(FieldScanner& scanner, ColumnRole role, double*& feature, bool& last) {
   Field field;
-  if (Status status = scanner.read_field(field, last); !status.ok()) return status;
-  const ColumnRole role = columns_.roles[column];
-  Status status;
-  if (commas_may_begin_ && role != ColumnRole::label && has_decimal_comma(field.text)) {
-    status = begin_decimal_commas(scanner, field);
-    if (!status.ok()) return status;
+  if (!scanner.read_field(field, last).ok()) return false;
+  const bool number = role == ColumnRole::feature || role == ColumnRole::sample_weight;
+  if (number && rules_.commas_may_begin && has_decimal_comma(field.text)) {
+    refusal_ = begin_decimal_commas(scanner, field);
+    if (!refusal_.ok()) return false;
   }
   switch (role) {
-    case ColumnRole::feature: status = read_feature(field, *feature++); break;
-    case ColumnRole::label: status = read_label(field); break;
-    case ColumnRole::sample_weight: status = read_weight(field); break;
+    case ColumnRole::feature: return read_feature(field, rules_, *feature++) == CellFault::none;
+    case ColumnRole::sample_weight: return read_weight(field, rules_, weights_.emplace_back()) == CellFault::none;
+    case ColumnRole::label: return keep_label(field);
+    case ColumnRole::id:
+    case ColumnRole::dropped: break;
   }
-  if (!status.ok()) status.column = static_cast<std::int64_t>(column);
-  return status;
+  return true;
 }
 
-// At the first number with a decimal comma.
+bool CsvReader::keep_label(const Field& field) {
+  if (read_label(field) == CellFault::missing_label) {
+    labels_.push_back(Dataset::kUnknownLabel);
+    return options_.labels_optional;
+  }
+  const std::size_t known = label_table_.size();
+  labels_.push_back(label_table_.number_of(field.text));
+  return label_table_.size() == known || options_.labels_optional || is_utf8(field.text);
+}
+
+// At the first number with a decimal comma: none before it may have a point.
 Status CsvReader::begin_decimal_commas(FieldScanner& scanner, const Field& field) {
   const std::string line = std::to_string(scanner.row_line());
   FieldScanner before = *values_;
@@ -200,7 +227,9 @@ Status CsvReader::begin_decimal_commas(FieldScanner& scanner, const Field& field
       Field cell;
       double value = 0;
       if (!before.read_field(cell, last).ok()) break;
-      if (columns_.roles[c] == ColumnRole::label || cell.text.find('.') == std::string_view::npos ||
+      const ColumnRole role = columns_.roles[c];
+      const bool number = role == ColumnRole::feature || role == ColumnRole::sample_weight;
+      if (!number || cell.text.find('.') == std::string_view::npos ||
           parse_number(cell.text, value) != NumberError::none) {
         continue;
       }
@@ -211,66 +240,13 @@ Status CsvReader::begin_decimal_commas(FieldScanner& scanner, const Field& field
       return at_line(status, before.row_line());
     }
   } while (before.row_line() < scanner.row_line() && before.next_row(false));
-  commas_may_begin_ = false;
-  decimal_ = ',';
-  scanner.set_decimal(decimal_);
+  rules_.commas_may_begin = false;
+  rules_.decimal = ',';
+  scanner.set_decimal(',');
   std::string pointed = shown(field.text);
   std::replace(pointed.begin(), pointed.end(), ',', '.');
   remarks_.push_back({false, name_ + ":" + line + ": decimal commas: '" + shown(field.text) + "' is read as " +
                                  pointed + " (--decimal . refuses them)"});
-  return {};
-}
-
-Status CsvReader::read_feature(const Field& field, double& value) const {
-  float rounded = 0;
-  switch (parse_number(field.text, decimal_, value)) {
-    case NumberError::none:
-      if (round_to_float(value, rounded)) return {};
-      [[fallthrough]];
-    case NumberError::out_of_range:
-      return refuse(StatusCode::bad_data, "value too large", "magnitudes up to 3.4e38 (32-bit float)", field.text);
-    case NumberError::not_finite: return refuse(StatusCode::not_finite, "value", "a finite number", field.text);
-    case NumberError::not_a_number: break;
-  }
-  if (is_missing_mark(field.text)) {
-    return refuse(StatusCode::bad_data, "missing value", "a number in every cell", field.text);
-  }
-  const char* expected = "a number";
-  if (columns_.roles.size() == 1) expected = "a number (is the separator right?)";
-  if (decimal_ == ',' && field.text.find('.') != std::string_view::npos) {
-    expected = "a number with a decimal comma (--decimal . reads points)";
-  } else if (decimal_ != ',' && has_decimal_comma(field.text)) {
-    expected = separator_ == ',' ? "a number with a decimal point (--separator , --decimal , reads quoted commas)"
-                                 : "a number with a decimal point (--decimal , reads commas)";
-  }
-  return refuse(StatusCode::bad_data, "value", expected, field.text);
-}
-
-Status CsvReader::read_label(const Field& field) {
-  if (!is_missing_label(field)) {
-    const std::size_t known = label_table_.size();
-    labels_.push_back(label_table_.number_of(field.text));
-    if (label_table_.size() > known && !options_.labels_optional && !is_utf8(field.text)) {
-      return refuse(StatusCode::bad_data, "label", kExpectedUtf8, field.text);
-    }
-  } else if (options_.labels_optional) {
-    labels_.push_back(Dataset::kUnknownLabel);
-  } else {
-    return refuse(StatusCode::bad_data, "missing label", "a label in every row (in quotes if it is one)", field.text);
-  }
-  return {};
-}
-
-Status CsvReader::read_weight(const Field& field) {
-  constexpr const char* kExpected = "a finite number, at least 0";
-  double number = 0;
-  float weight = 0;
-  const NumberError error = parse_number(field.text, decimal_, number);
-  if (error == NumberError::not_finite) return refuse(StatusCode::not_finite, "sample weight", kExpected, field.text);
-  if (error != NumberError::none || number < 0 || !round_to_float(number, weight)) {
-    return refuse(StatusCode::bad_data, "sample weight", kExpected, field.text);
-  }
-  weights_.push_back(weight);
   return {};
 }
 
@@ -281,7 +257,7 @@ Status CsvReader::read_weight(const Field& field) {
 // - if all of its eight or more columns count up from 0 or 1.
 Status CsvReader::refuse_numbered_names() const {
   const Status refusal = at_line(
-      refuse(StatusCode::bad_data, "first row may be a header of numbers", "to be told whether it is a header or not"),
+      refuse(StatusCode::bad_data, "first row may be a header of numbers", "to be told: --header yes or --header no"),
       first_line_);
   if (numbered_.all) return refusal;
   if (labels_.empty() || labels_.front() == Dataset::kUnknownLabel) return {};
@@ -302,6 +278,11 @@ Status CsvReader::refuse_numbered_names() const {
   return {};
 }
 
+std::string CsvReader::label_title() const {
+  const auto label = std::find(columns_.roles.begin(), columns_.roles.end(), ColumnRole::label);
+  return "column " + columns_.title(static_cast<std::size_t>(label - columns_.roles.begin()));
+}
+
 Status CsvReader::finish(Dataset& dataset) {
   if (columns_.header_guessed_absent) {
     if (Status status = refuse_numbered_names(); !status.ok()) return status;
@@ -312,8 +293,10 @@ Status CsvReader::finish(Dataset& dataset) {
   dataset.labels = std::move(labels_);
   dataset.sample_weights = std::move(weights_);
   dataset.remarks = std::move(remarks_);
-  for (std::size_t c = 0; c < columns_.names.size(); ++c) {
-    if (columns_.roles[c] == ColumnRole::feature) dataset.feature_names.push_back(columns_.names[c]);
+  for (std::size_t c = 0; c < columns_.roles.size(); ++c) {
+    const ColumnRole role = columns_.roles[c];
+    dataset.columns.push_back({columns_.has_header ? columns_.names[c] : "", role});
+    if (columns_.has_header && role == ColumnRole::feature) dataset.feature_names.push_back(columns_.names[c]);
   }
   if (!dataset.labels.empty()) assign_classes(label_table_, options_.known_classes, dataset);
   return {};

@@ -2,10 +2,11 @@
 #include "engine/data/csv_columns.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <cmath>
 #include <system_error>
 
+#include "engine/data/csv_cells.hpp"
 #include "engine/data/number.hpp"
 #include "engine/data/refuse.hpp"
 
@@ -79,6 +80,14 @@ Status find_column(const std::string& wanted, const std::vector<std::string>& ro
   return {};
 }
 
+// A column that an option names.
+struct Choice {
+  std::string column;
+  const char* what;
+  ColumnRole role;
+  std::size_t at = kNone;
+};
+
 Status check_names(const std::vector<std::string>& names) {
   const auto bad = std::find_if_not(names.begin(), names.end(), is_utf8);
   if (bad == names.end()) return {};
@@ -91,7 +100,7 @@ Status check_names(const std::vector<std::string>& names) {
 Status refuse_name_of_another(const std::string& wanted, const std::vector<std::string>& names, const char* what,
                               std::size_t at) {
   std::int64_t index = 0;
-  if (at == kNone || !is_index(wanted, index)) return {};
+  if (!is_index(wanted, index)) return {};
   const auto named = std::find(names.begin(), names.end(), wanted);
   if (named == names.end() || names[at] == wanted) return {};
   return usage(what, "an index that is not also the name of another column (count from the end: -1 is the last)",
@@ -101,7 +110,7 @@ Status refuse_name_of_another(const std::string& wanted, const std::vector<std::
 Status decide_header(const std::vector<std::string>& row, const std::vector<ColumnRole>& roles, bool& is_header) {
   std::size_t names = 0, numbers = 0, first_name = kNone;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    if (roles[i] == ColumnRole::label) continue;
+    if (roles[i] != ColumnRole::feature && roles[i] != ColumnRole::sample_weight) continue;
     if (is_name(row[i])) {
       if (names++ == 0) first_name = i;
     } else if (begins_like_a_number(row[i])) {
@@ -111,7 +120,7 @@ Status decide_header(const std::vector<std::string>& row, const std::vector<Colu
   is_header = names > 0;
   if (names == 0 || names >= numbers) return {};
   Status status = refuse(StatusCode::bad_data, "first row has names and numbers",
-                         "only numbers (beside the label), or to be told whether it is a header", row[first_name]);
+                         "only numbers (beside the label), or --header yes or no", row[first_name]);
   status.column = static_cast<std::int64_t>(first_name);
   return status;
 }
@@ -121,7 +130,7 @@ bool counts_up(const std::vector<std::string>& row, const std::vector<ColumnRole
   double expected = -1;
   std::size_t count = 0;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    if (!labels_too && roles[i] == ColumnRole::label) continue;
+    if (!labels_too && roles[i] != ColumnRole::feature && roles[i] != ColumnRole::sample_weight) continue;
     double value = 0;
     if (parse_number(row[i], value) != NumberError::none) return false;
     const bool fits = count == 0 ? value == 0 || value == 1 : value == expected;
@@ -138,51 +147,69 @@ bool CsvColumns::has(ColumnRole role) const noexcept {
   return std::find(roles.begin(), roles.end(), role) != roles.end();
 }
 
-bool is_missing_mark(std::string_view text) noexcept {
-  constexpr std::array<std::string_view, 9> kMarks = {"", "?", "-", "NA", "N/A", "na", "n/a", "null", "NULL"};
-  return std::find(kMarks.begin(), kMarks.end(), text) != kMarks.end();
+Status CsvColumns::count_features() {
+  features = static_cast<std::size_t>(std::count(roles.begin(), roles.end(), ColumnRole::feature));
+  if (features > 0) return {};
+  return refuse(StatusCode::bad_data, "no feature columns",
+                "features beside the label (--separator says what is between them)",
+                std::to_string(roles.size()) + (roles.size() == 1 ? " column" : " columns"));
 }
 
-Status choose_columns(const std::vector<std::string>& first_row, const ReadOptions& options, CsvColumns& columns,
-                      std::string& note) {
-  const std::string& wanted_label = options.label_column;
-  const bool default_label = wanted_label.empty();
-  const bool no_label = wanted_label == "none" || (default_label && options.labels_optional);
-  std::int64_t ignored = 0;
-  const bool label_by_name = !default_label && !no_label && !is_index(wanted_label, ignored);
-  const bool weight_by_name = !options.weight_column.empty() && !is_index(options.weight_column, ignored);
-  const bool by_name = label_by_name || weight_by_name;
-  const bool header_known = options.header == HeaderMode::yes || by_name;
-  note = list_of_columns(first_row, header_known);
-  if (by_name && options.header == HeaderMode::no) {
-    return usage(label_by_name ? "label column" : "weight column", "a 0-based index where there is no header",
-                 label_by_name ? wanted_label : options.weight_column);
-  }
+std::string CsvColumns::title(std::size_t column) const {
+  std::string text = std::to_string(column);
+  if (has_header && !names[column].empty()) text += " '" + shown(names[column]) + "'";
+  return text;
+}
 
-  std::size_t label = kNone, weight = kNone;
+std::string CsvColumns::option_word(std::size_t column) const {
+  const auto is_plain = [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.';
+  };
+  constexpr std::size_t kLongest = 39;
+  const std::string name = has_header ? names[column] : "";
+  const bool usable = !name.empty() && name.size() <= kLongest && !is_digit(name[0]) &&
+                      std::all_of(name.begin(), name.end(), is_plain) &&
+                      std::count(names.begin(), names.end(), name) == 1;
+  return usable ? name : std::to_string(column);
+}
+
+Status choose_columns(const std::vector<std::string>& first_row, const ReadOptions& options, bool last_is_empty,
+                      CsvColumns& columns, std::string& note) {
+  const bool no_label = options.label_column == "none" || (options.label_column.empty() && options.labels_optional);
+  std::vector<Choice> choices;
+  for (const std::string& column : options.drop) choices.push_back({column, "column to drop", ColumnRole::dropped});
+  if (!no_label && !options.label_column.empty()) {
+    choices.push_back({options.label_column, "label column", ColumnRole::label});
+  }
   if (!options.weight_column.empty()) {
-    Status status = find_column(options.weight_column, first_row, "weight column", weight);
-    if (!status.ok()) return status;
+    choices.push_back({options.weight_column, "weight column", ColumnRole::sample_weight});
   }
-  if (!default_label && !no_label) {
-    if (Status status = find_column(wanted_label, first_row, "label column", label); !status.ok()) return status;
-  } else if (!no_label) {
-    const std::size_t last = first_row.size() - 1;
-    label = weight == last && last > 0 ? last - 1 : last;
-  }
-  if (label != kNone && label == weight) {
-    return usage("weight column", "a column other than the label's", options.weight_column);
+  std::int64_t ignored = 0;
+  const auto name =
+      std::find_if(choices.begin(), choices.end(), [&](const Choice& c) { return !is_index(c.column, ignored); });
+  const bool header_known = options.header == HeaderMode::yes || name != choices.end();
+  note = list_of_columns(first_row, header_known);
+  if (name != choices.end() && options.header == HeaderMode::no) {
+    return usage(name->what, "a 0-based index where there is no header", name->column);
   }
 
+  columns = {};
   columns.roles.assign(first_row.size(), ColumnRole::feature);
-  if (label != kNone) columns.roles[label] = ColumnRole::label;
-  if (weight != kNone) columns.roles[weight] = ColumnRole::sample_weight;
-  columns.features =
-      static_cast<std::size_t>(std::count(columns.roles.begin(), columns.roles.end(), ColumnRole::feature));
-  if (columns.features == 0) {
-    return refuse(StatusCode::bad_data, "no feature columns", "features beside the label (is the separator right?)",
-                  std::to_string(first_row.size()) + (first_row.size() == 1 ? " column" : " columns"));
+  if (last_is_empty) columns.roles.back() = ColumnRole::dropped;
+  for (Choice& choice : choices) {
+    Status status = find_column(choice.column, first_row, choice.what, choice.at);
+    if (!status.ok()) return status;
+    ColumnRole& role = columns.roles[choice.at];
+    if (role != ColumnRole::feature && role != choice.role) {
+      return usage(choice.what, "a column that no other option names", choice.column);
+    }
+    role = choice.role;
   }
+  if (!no_label && options.label_column.empty()) {
+    const auto last = std::find(columns.roles.rbegin(), columns.roles.rend(), ColumnRole::feature);
+    if (last != columns.roles.rend()) *last = ColumnRole::label;
+  }
+  if (Status status = columns.count_features(); !status.ok()) return status;
 
   columns.has_header = header_known;
   if (!header_known && options.header == HeaderMode::automatic) {
@@ -192,12 +219,40 @@ Status choose_columns(const std::vector<std::string>& first_row, const ReadOptio
   if (columns.has_header) {
     columns.names = header_names(first_row);
     if (Status status = check_names(columns.names); !status.ok()) return status;
-    Status status = refuse_name_of_another(wanted_label, columns.names, "label column", label);
-    if (status.ok()) status = refuse_name_of_another(options.weight_column, columns.names, "weight column", weight);
-    if (!status.ok()) return status;
+    for (const Choice& choice : choices) {
+      Status status = refuse_name_of_another(choice.column, columns.names, choice.what, choice.at);
+      if (!status.ok()) return status;
+    }
   }
   note.clear();
   return {};
+}
+
+bool rows_end_with_separators(FieldScanner rows) {
+  do {
+    Field field;
+    for (bool last = false; !last;) {
+      if (!rows.read_field(field, last).ok()) return false;
+    }
+    if (!field.text.empty() || field.quoted) return false;
+  } while (rows.next_row(false));
+  return true;
+}
+
+bool numbers_rows(FieldScanner rows) {
+  std::vector<double> numbers;
+  do {
+    Field field;
+    bool last = false;
+    double number = 0;
+    if (!rows.read_field(field, last).ok() || parse_number(field.text, number) != NumberError::none) return false;
+    if (!(number >= 0 && number < 0x1p53) || number != std::floor(number)) return false;
+    numbers.push_back(number);
+    std::size_t others = 0;
+    if (!last && !rows.count_fields(others).ok()) return false;
+  } while (rows.next_row(false));
+  std::sort(numbers.begin(), numbers.end());
+  return std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end();
 }
 
 Status match_columns(const std::vector<std::string>& first_row, HeaderMode mode, const CsvColumns& columns,

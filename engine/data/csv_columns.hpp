@@ -7,18 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "engine/data/csv_fields.hpp"
 #include "engine/data/dataset.hpp"
 
 namespace lanemax {
-
-/// What a column of a CSV file is for.
-enum class ColumnRole : std::uint8_t { feature, label, sample_weight };
-
-/// What is expected of names: class labels and those of the header.
-inline constexpr const char* kExpectedUtf8 = "UTF-8 text (iconv -f LATIN1 -t UTF-8 converts a file in Latin-1)";
 
 struct CsvColumns {
   static constexpr std::size_t kMaxColumns = std::size_t{1} << 20;
@@ -31,21 +25,32 @@ struct CsvColumns {
   bool header_guessed_absent = false;
 
   [[nodiscard]] bool has(ColumnRole role) const noexcept;
+  /// Sets `features`; refused where there are none.
+  [[nodiscard]] Status count_features();
+  /// Its index and, where there is a header, its name: 3 'age'.
+  [[nodiscard]] std::string title(std::size_t column) const;
+  /// How an option may call it: its name where that needs no quotes and is no index, else the index.
+  [[nodiscard]] std::string option_word(std::size_t column) const;
 };
 
-/// The marks that stand for a value that is not there: empty, ? - NA N/A null.
-[[nodiscard]] bool is_missing_mark(std::string_view text) noexcept;
-
-/// Finds the label and weight columns and whether `first_row` is a header.
+/// Finds the label, weight and dropped columns and whether `first_row` is a header.
 ///
 /// HeaderMode::automatic: a column given by name needs a header. Otherwise the row is a header if a feature or weight
 /// field of it is a name: not a missing mark and not begun like a number. (So a row of values with one mistyped number
 /// is refused later, not swallowed as a header.) A row with names but more numbers than names is refused as ambiguous.
 ///
-/// Columns: a text that is an integer is an index (negative: from the end), any other is a header name. On an error
-/// `note` lists the columns of the file.
+/// Columns: a text that is an integer is an index (negative: from the end), any other is a header name. Without another
+/// choice the label is the last column that is left. `last_is_empty` drops the last one. On an error `note` lists the
+/// columns of the file.
 [[nodiscard]] Status choose_columns(const std::vector<std::string>& first_row, const ReadOptions& options,
-                                    CsvColumns& columns, std::string& note);
+                                    bool last_is_empty, CsvColumns& columns, std::string& note);
+
+/// Whether every row ends with a separator, from the one on at whose beginning `rows` stands.
+[[nodiscard]] bool rows_end_with_separators(FieldScanner rows);
+
+/// Whether the first field of every row is a whole number, none twice: `rows` stands at the first row of values. Throws
+/// std::bad_alloc.
+[[nodiscard]] bool numbers_rows(FieldScanner rows);
 
 /// For the second and later files of a data set: whether `first_row` is a header, by the same rules. The columns must
 /// be those of the first file; a file after one with a header may lack it.

@@ -102,24 +102,28 @@ char lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
-}  // namespace
-
-const char* name_of_separator(char separator) noexcept {
-  switch (separator) {
-    case ',': return "commas";
-    case ';': return "semicolons";
-    case '\t': return "tabs";
-    case kBlankRuns: return "blanks";
-    default: return "the --separator";
+Status check_encoding(const FileText& file, std::size_t& skipped) {
+  const std::string_view text(file.data.get(), file.size);
+  skipped = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  Status status;
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+    status = refuse(StatusCode::bad_data, "text encoding", "UTF-8 text", "UTF-16");
+    status.byte = 0;
+  } else if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    status = refuse(StatusCode::bad_data, "NUL byte in text", "UTF-8 text (neither binary data nor UTF-16)");
+    status.byte = static_cast<std::int64_t>(nul);
   }
+  return status;
 }
 
+// Punctuation that is no part of a number, a name or a quoted field, tab, blank.
 bool is_separator(char c) noexcept {
   constexpr std::string_view kNever = "\"'.+-#_\\";
   return c == '\t' || (c >= ' ' && c < 0x7F && !is_digit(c) && !(lower(c) >= 'a' && lower(c) <= 'z') &&
                        kNever.find(c) == std::string_view::npos);
 }
 
+// The end of a first line "sep=;" (in quotes or not), or `text`.
 const char* skip_separator_line(const char* text, char& separator) noexcept {
   const bool quoted = *text == '"';
   const char* p = text + (quoted ? 1 : 0);
@@ -134,6 +138,18 @@ const char* skip_separator_line(const char* text, char& separator) noexcept {
   if (*p != '\n' && *p != '\r' && *p != '\0') return text;
   separator = named;
   return p;
+}
+
+}  // namespace
+
+const char* name_of_separator(char separator) noexcept {
+  switch (separator) {
+    case ',': return "commas";
+    case ';': return "semicolons";
+    case '\t': return "tabs";
+    case kBlankRuns: return "blanks";
+    default: return "the --separator";
+  }
 }
 
 Status find_separator(const char* text, char decimal, char& separator) {
@@ -154,6 +170,27 @@ Status find_separator(const char* text, char decimal, char& separator) {
                   "commas, or blanks and decimal commas");
   }
   return {};
+}
+
+Status begin_csv(const FileText& file, char separator, char decimal, CsvText& text) {
+  if (separator != 0 && !is_separator(separator)) {
+    return refuse(StatusCode::invalid_argument, "separator", "a comma, semicolon, tab, blank or other punctuation",
+                  {&separator, 1});
+  }
+  std::size_t skipped = 0;
+  if (Status status = check_encoding(file, skipped); !status.ok()) return status;
+  char named = 0;
+  text.begin = skip_separator_line(file.data.get() + skipped, named);
+  text.separator = separator != 0 ? separator : named;
+  FieldScanner scanner(text.begin, ',');
+  if (!scanner.next_row(false)) return refuse(StatusCode::bad_data, "no data rows", "a row of values");
+  if (text.separator != 0) return {};
+  Status status = find_separator(text.begin, decimal, text.separator);
+  if (!status.ok()) {
+    FieldScanner rows(text.begin, ',');
+    if (rows.next_row(true)) status.line = rows.row_line();
+  }
+  return status;
 }
 
 }  // namespace lanemax

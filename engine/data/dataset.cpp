@@ -34,6 +34,7 @@ class DatasetReader {
   Status check_format(FileFormat format, bool with_labels_file);
   Status append_csv(ByteSource& source);
   Status read_labels(const std::string& labels_file);
+  Status judge_labels();
 
   const ReadOptions& options_;
   std::optional<FileFormat> format_;  // of the files read so far
@@ -58,6 +59,10 @@ Status DatasetReader::check_format(FileFormat format, bool with_labels_file) {
   if (format == FileFormat::idx && !options_.weight_column.empty()) {
     return refuse(StatusCode::invalid_argument, "weight column", "CSV data: an IDX file has no columns",
                   options_.weight_column);
+  }
+  if (format == FileFormat::idx && !options_.drop.empty()) {
+    return refuse(StatusCode::invalid_argument, "column to drop", "CSV data: an IDX file has no columns",
+                  options_.drop.front());
   }
   format_ = format;
   return {};
@@ -121,8 +126,18 @@ Status DatasetReader::read(const std::vector<std::string>& data_files, const std
   } else if (!labels_file.empty()) {
     if (Status status = read_labels(labels_file); !status.ok()) return status;
   }
+  if (options_.known_classes == nullptr && !options_.labels_optional && !data_.labels.empty()) {
+    if (Status status = judge_labels(); !status.ok()) return status;
+  }
   dataset = std::move(data_);
   return {};
+}
+
+Status DatasetReader::judge_labels() {
+  const std::string place = *format_ == FileFormat::csv ? csv_.label_title() : "the labels file";
+  Status status = judge_classes(*file, place, data_);
+  if (!status.ok()) note = "they are in " + place;
+  return status;
 }
 
 Status no_memory() {

@@ -12,6 +12,14 @@
 
 namespace lanemax {
 
+/// What a column of a CSV file is for. An id numbers the rows; it is left out, as are columns to drop.
+enum class ColumnRole : std::uint8_t { feature, label, sample_weight, id, dropped };
+
+struct Column {
+  std::string name;  ///< from the header, or empty
+  ColumnRole role = ColumnRole::feature;
+};
+
 /// What whoever trains on the data may want to know about how they were read. One line, beginning with the file.
 struct Remark {
   bool warning = false;  ///< else a note
@@ -31,6 +39,7 @@ struct Dataset {
       labels;  ///< one per sample, or empty if the data has none; kUnknownLabel: not a known class
   std::vector<std::string> class_labels;   ///< sorted: numerically if every label is a number, else by bytes
   std::vector<std::string> feature_names;  ///< from a CSV header, or empty
+  std::vector<Column> columns;             ///< those of the first CSV file, in its order
   std::vector<float> sample_weights;       ///< one per sample, or empty
   std::size_t unknown_labels = 0;          ///< how many labels are kUnknownLabel
   std::vector<Remark> remarks;
@@ -60,7 +69,8 @@ struct ReadOptions {
   char decimal = 0;    ///< CSV: '.' or ','; 0: a point, or a comma from the first number that has one on (CsvReader)
   std::string label_column =
       {};  ///< CSV: a header name, a 0-based index (negative from the end) or "none"; empty: last
-  std::string weight_column = {};  ///< CSV: name or index of a column of sample weights; empty: none
+  std::string weight_column = {};      ///< CSV: name or index of a column of sample weights; empty: none
+  std::vector<std::string> drop = {};  ///< CSV: names or indices of columns to leave out
   TextPrecision precision = TextPrecision::f32;
   bool labels_optional = false;                             ///< predict: without `label_column` no column is a label
   const std::vector<std::string>* known_classes = nullptr;  ///< map labels onto these; others are kUnknownLabel
@@ -70,7 +80,7 @@ struct ReadOptions {
 struct FileStatus {
   Status status;
   std::string file;  ///< empty if it is about no single file
-  std::string note;  ///< one line that may be added to the message: the columns of the file; usually empty
+  std::string note;  ///< one line that may be added to the message: columns of the file, and what would help; or empty
   [[nodiscard]] bool ok() const noexcept { return status.ok(); }
 };
 

@@ -64,6 +64,22 @@ bool FeatureRows::too_coarse() {
   return false;
 }
 
+bool FeatureRows::counts_rows(std::size_t d) {
+  if (filled_ > 0) flush();
+  const bool wide = precision_ == TextPrecision::f64;
+  const auto value = [&](std::size_t row) {
+    const std::size_t at = row * features_ + d;
+    return wide ? doubles_[at] : static_cast<double>(values_[at]);
+  };
+  const double first = rows_ > 0 ? value(0) : -1;
+  if (first != 0 && first != 1) return false;
+  for (std::size_t row = 1; row < rows_; ++row) {
+    const double count = first + static_cast<double>(row);
+    if (value(row) != (wide ? count : static_cast<double>(static_cast<float>(count)))) return false;
+  }
+  return true;
+}
+
 void FeatureRows::move_to(Dataset& dataset) {
   if (filled_ > 0) flush();
   dataset.type = precision_ == TextPrecision::f64 ? FeatureType::f64 : FeatureType::f32;

@@ -32,6 +32,9 @@ class FeatureRows {
   /// of its population deviation.
   [[nodiscard]] bool too_coarse();
 
+  /// Whether feature `d` of the rows so far counts them: 0, 1, 2... or 1, 2, 3...
+  [[nodiscard]] bool counts_rows(std::size_t d);
+
   /// Moves the rows into `dataset` and sets its type.
   void move_to(Dataset& dataset);
 

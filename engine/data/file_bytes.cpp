@@ -166,12 +166,18 @@ Status ByteSource::end_of_member() {
   if (input_at_ == input_end_) {
     if (Status status = fill_input(); !status.ok()) return status;
   }
+  // Zero bytes up to the end of the file pad it, as on tapes and block devices.
+  const bool padded = input_at_ < input_end_ && input_[input_at_] == 0;
+  while (input_at_ < input_end_ && input_[input_at_] == 0) {
+    if (++input_at_ < input_end_) continue;
+    if (Status status = fill_input(); !status.ok()) return status;
+  }
   if (input_at_ == input_end_) {
     finished_ = true;
     return {};
   }
   member_start_ = file_at_ - (input_end_ - input_at_);
-  if (input_[input_at_] != 0x1F) return damaged("something else after its end");
+  if (padded || input_[input_at_] != 0x1F) return damaged("something else after its end");
   inflateReset(stream_.get());
   return {};
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/data/number.hpp"
+#include "engine/data/refuse.hpp"
 
 namespace lanemax {
 
@@ -63,6 +64,39 @@ void assign_classes(const LabelTable& table, const std::vector<std::string>* kno
     if (label == Dataset::kUnknownLabel) ++dataset.unknown_labels;
   }
   dataset.class_labels = std::move(classes);
+}
+
+Status judge_classes(const std::string& file, const std::string& place, Dataset& dataset) {
+  constexpr std::size_t kManyClasses = 100;
+  const std::vector<std::string>& classes = dataset.class_labels;
+  std::vector<std::size_t> rows(classes.size(), 0);
+  for (const std::int32_t label : dataset.labels) {
+    if (label >= 0) ++rows[static_cast<std::size_t>(label)];
+  }
+  const auto single = static_cast<std::size_t>(std::count(rows.begin(), rows.end(), std::size_t{1}));
+  if (single == classes.size() && single > kManyClasses) {
+    return refuse(StatusCode::bad_data, "labels that are no classes",
+                  "classes of several rows (--label-column says which column holds them)",
+                  std::to_string(single) + " classes of one row each");
+  }
+  if (2 * single > classes.size()) {
+    dataset.remarks.push_back({true, file + ": " + std::to_string(single) + " of " + std::to_string(classes.size()) +
+                                         " classes have a single row; are the labels (" + place +
+                                         ") classes? --label-column says which column holds them"});
+  }
+  std::vector<std::pair<double, const std::string*>> numbers;
+  for (const std::string& label : classes) {
+    double value = 0;
+    if (parse_number(label, value) == NumberError::none) numbers.emplace_back(value, &label);
+  }
+  std::stable_sort(numbers.begin(), numbers.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  const auto same = std::adjacent_find(numbers.begin(), numbers.end(),
+                                       [](const auto& a, const auto& b) { return a.first == b.first; });
+  if (same != numbers.end()) {
+    dataset.remarks.push_back({false, file + ": the labels '" + shown(*same->second) + "' and '" +
+                                          shown(*(same + 1)->second) + "' are one number, but two classes"});
+  }
+  return {};
 }
 
 }  // namespace lanemax

@@ -2,6 +2,8 @@
 #ifndef LANEMAX_ENGINE_DATA_LABELS_HPP
 #define LANEMAX_ENGINE_DATA_LABELS_HPP
 
+#include <lanemax/status.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -42,6 +44,11 @@ void sort_classes(std::vector<std::string>& classes);
 /// texts of the table, or `known_classes` if given. Texts are compared byte by byte; those that are not known become
 /// kUnknownLabel, which labels that are already kUnknownLabel stay; all of them are counted.
 void assign_classes(const LabelTable& table, const std::vector<std::string>* known_classes, Dataset& dataset);
+
+/// Whether the labels of a training set look like classes: refused where every class has a single row and there are
+/// more than 100, with a remark where more than half of them have one and where two labels are the same number. `place`
+/// says where they are from: column 3 'price'. Remarks begin with `file`. Throws std::bad_alloc.
+[[nodiscard]] Status judge_classes(const std::string& file, const std::string& place, Dataset& dataset);
 
 }  // namespace lanemax
 
