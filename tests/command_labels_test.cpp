@@ -87,7 +87,7 @@ TEST_F(CommandLabelsTest, FilesOfClassWeightsAreCsv) {
   const json weighted = train(plus(base, {"--class-weight", "@weights.csv"}));
   EXPECT_NE(weighted["objective"], plain["objective"]);
   EXPECT_EQ(train(plus(base, {"--class-weight", "@semicolons.csv"}))["objective"], weighted["objective"]);
-  const Words refused = plus({"train", "--model", "@x"}, plus(base, {"--class-weight", "@bad.csv"}));
+  const Words refused = plus({"train", "--model", "@x"}, plus(base, {"--class-weight", "@bad.csv", "--quiet"}));
   for (const auto& [text, place] : {std::pair{"NA,1\nsomething,2\n", "bad.csv:2: "},
                                     {"NA,1\n\"NA\",2\n", "bad.csv:2: "},
                                     {"NA,1\nna,-1\n", "bad.csv:2: "},
@@ -118,7 +118,8 @@ TEST_F(CommandLabelsTest, FilesOfSampleWeightsAreText) {
   const Words refused = plus({"train", "--model", "@x", "--sample-weight", "@bad.txt"}, csv_);
   for (const auto& [text, place] : {std::pair{"1\nx\n", "bad.txt:2: "},
                                     {"1\n-1\n", "bad.txt:2: "},
-                                    {"1\n2,3\n", "bad.txt:2: "},
+                                    {"1\n2;3\n", "bad.txt:2: "},
+                                    {"1\n2,3\n", "bad.txt: 2 weights"},
                                     {"1\n2\n", "bad.txt: "},
                                     {"", "bad.txt: "}}) {
     write_text(path("bad.txt"), text);

@@ -138,8 +138,8 @@ TEST_F(CommandTest, BadModelsAreNamed) {
   write_text(path("narrow.csv"), "a,b,species\n1,2,ant\n");
   write_text(path("renamed.csv"), "a,b,c,d,e,g\n1,2,3,4,5,6\n");
   expect_refusal({"evaluate", "--model", "@m", "--data", "@narrow.csv"}, 3, "narrow.csv");
-  expect_refusal({"predict", "--model", "@m", "--data", "@all.csv", "--output", "@out.csv"}, 3, "all.csv");
-  expect_refusal({"predict", "--model", "@m", "--data", "@renamed.csv"}, 3, "'g'");
+  expect_refusal({"predict", "--model", "@m", "--data", "@narrow.csv", "--output", "@out.csv"}, 3, "narrow.csv");
+  expect_refusal({"predict", "--model", "@m", "--data", "@renamed.csv"}, 3, "missing column 'f'");
   expect_refusal({"predict", "--model", "@m", "--data", "@unlabelled.csv", "--top-k", "4"}, 2, "--top-k");
   expect_refusal({"predict", "--model", "@m", "--data", "@unlabelled.csv", "--proba", "--logits"}, 2, "--logits");
   expect_refusal({"predict", "--model", "@m", "--data", "@unlabelled.csv", "--json"}, 2, "--json");

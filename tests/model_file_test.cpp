@@ -163,6 +163,14 @@ TEST(ModelFile, Format2WithACentre) {
   expect_golden("model_format_2.safetensors", model);
 }
 
+TEST(ModelFile, Format2WithColumns) {
+  Model model = golden_model();
+  model.columns = {{"", ColumnRole::id},         {"time", ColumnRole::feature}, {"b\\c", ColumnRole::feature},
+                   {"w", ColumnRole::weight},    {"", ColumnRole::feature},     {"class:y", ColumnRole::label},
+                   {"time", ColumnRole::dropped}};
+  expect_golden("model_format_2_columns.safetensors", model);
+}
+
 TEST(ModelFile, ReadsFilesOfOthers) {
   Model model;
   Status status = from_bytes(foreign({}), model);
@@ -250,6 +258,23 @@ TEST(ModelFile, RefusesModelsThatMakeNoSense) {
          "centre");
   expect(changed([](Model& m) { m.centre = {std::numeric_limits<double>::quiet_NaN(), 0, 0}; }), StatusCode::not_finite,
          "centre");
+  const auto of_a_table = [](const auto& change) {
+    Model model = model_of_a_table();
+    change(model);
+    return model;
+  };
+  EXPECT_TRUE(check_model(model_of_a_table()).ok());
+  expect(of_a_table([](Model& m) { m.columns.erase(m.columns.begin() + 1); }), StatusCode::invalid_argument, "columns");
+  expect(of_a_table([](Model& m) { m.columns.erase(m.columns.begin() + 5); }), StatusCode::shape_mismatch, "columns");
+  expect(of_a_table([](Model& m) { m.columns.push_back({"d", ColumnRole::feature}); }), StatusCode::invalid_argument,
+         "columns");
+  expect(of_a_table([](Model& m) { m.feature_names.clear(); }), StatusCode::invalid_argument, "columns");
+  for (const ColumnRole role : {ColumnRole::id, ColumnRole::label, ColumnRole::weight}) {
+    expect(of_a_table([&](Model& m) { m.columns.push_back({"d", role}); }), StatusCode::invalid_argument, "columns");
+  }
+  expect(of_a_table([](Model& m) { m.columns[0].role = static_cast<ColumnRole>(5); }), StatusCode::invalid_argument,
+         "columns");
+  expect(of_a_table([](Model& m) { m.columns[4].name = "caf\xE9"; }), StatusCode::invalid_argument, "columns");
   expect(changed([](Model& m) { m.scaling_centre.pop_back(); }), StatusCode::shape_mismatch, "scaling_centre");
   expect(changed([](Model& m) { m.scaling_factor.push_back(1); }), StatusCode::shape_mismatch, "scaling_factor");
   expect(changed([](Model& m) { m.loss = Loss::logistic; }), StatusCode::shape_mismatch, "bias");

@@ -222,6 +222,24 @@ TEST(ModelRefusal, OurMetadata) {
   expect_refused(edited("[-0,0.1,16777216]", "[-0,nan,1]"), "scaling_centre", "finite", "nan");
 }
 
+TEST(ModelRefusal, Columns) {
+  const Model model = model_of_a_table();
+  const auto with = [&](std::string_view from, std::string_view to) { return edited(from, to, model); };
+  Model read;
+  ASSERT_TRUE(from_bytes(with("\"2\"", "\"2\""), read).ok());
+  expect_same(read, model);
+  expect_refused(with("format\":\"2", "format\":\"1"), "metadata key", "format 1 knows", "columns");
+  expect_refused(with("feature:b", "feature b"), "columns", "before each name", "feature b");
+  expect_refused(with("feature:b", "Feature:b"), "columns", "before each name");
+  expect_refused(with("feature:b", ""), "columns", "before each name");
+  expect_refused(with("feature:b", "feature:x"), "columns", "in their order", "x");
+  expect_refused(with("weight:", "id:"), "columns", "at most one", "caf\xC3\xA9");
+  expect_refused(with(R"(\"dropped:\"])", R"(\"feature:d\"])"), "columns", "as many features", "d");
+  expect_refused(with(R"(\"feature:b\",)", ""), "columns", "in their order", "c");
+  expect_refused(with(R"(\"feature:b\")", "7"), "columns", "list of strings", "7");
+  expect_refused(with(R"(\"dropped:\"])", R"(\"dropped:\")"), "columns", "valid JSON");
+}
+
 // The centre's tensor: no other type, shape, name, place or format than its own.
 TEST(ModelRefusal, Centres) {
   const Model model = centred_model();

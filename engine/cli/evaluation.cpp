@@ -65,20 +65,21 @@ class Tally {
  public:
   explicit Tally(const Model& model) : model_(model) {}
 
-  void add(std::int32_t truth, std::int32_t predicted, const float* logits) {
+  void add(std::int32_t truth, std::int32_t predicted, const float* logits, double weight) {
     ++result_.samples;
+    result_.weight += weight;
     if (predicted < 0) ++result_.not_finite;
     if (truth < 0) ++result_.unknown_labels;
     if (truth < 0 || predicted < 0) return;
-    if (truth == predicted) ++result_.correct;
+    if (truth == predicted) result_.correct += weight;
     ++result_.confusion[{truth, predicted}];
-    ++measured_;
-    if (logits != nullptr) loss_ += log_loss_of(model_, logits, truth);
+    measured_ += weight;
+    if (logits != nullptr && weight > 0) loss_ += weight * log_loss_of(model_, logits, truth);
   }
 
   Evaluation result(bool with_loss) {
     const bool known = with_loss && measured_ > 0;
-    result_.log_loss = known ? loss_ / static_cast<double>(measured_) : std::numeric_limits<double>::quiet_NaN();
+    result_.log_loss = known ? loss_ / measured_ : std::numeric_limits<double>::quiet_NaN();
     return std::move(result_);
   }
 
@@ -86,8 +87,17 @@ class Tally {
   const Model& model_;
   Evaluation result_;
   double loss_ = 0;
-  std::size_t measured_ = 0;
+  double measured_ = 0;
 };
+
+// A model that does not say has features, and perhaps a label behind them.
+std::vector<Column> columns_of(const Model& model) {
+  if (!model.columns.empty()) return model.columns;
+  std::vector<Column> columns(model.features);
+  for (std::size_t d = 0; d < model.feature_names.size(); ++d) columns[d].name = model.feature_names[d];
+  columns.push_back({"", ColumnRole::label});
+  return columns;
+}
 
 }  // namespace
 
@@ -109,26 +119,20 @@ LoadedModel load_predictor(const std::string& file, Isa isa) {
   return loaded;
 }
 
-void check_features(const std::string& file, const Dataset& data, std::size_t features,
-                    const std::vector<std::string>& names) {
-  if (data.features != features) {
-    fail(kBadData, file + ": " + std::to_string(data.features) + " features; expected " + std::to_string(features));
-  }
-  if (names.empty() || data.feature_names.empty()) return;
-  for (std::size_t d = 0; d < features; ++d) {
-    if (names[d] == data.feature_names[d]) continue;
-    fail(kBadData, file + ": feature " + std::to_string(d) + " is named '" + one_line(data.feature_names[d]) +
-                       "'; expected '" + one_line(names[d]) + "', columns in the order of training");
-  }
+void check_features(const std::string& file, const Dataset& data, std::size_t features) {
+  if (data.features == features) return;
+  fail(kBadData, file + ": " + std::to_string(data.features) + " features; expected " + std::to_string(features));
 }
 
 Dataset read_for_model(const InputOptions& input, const Model& model) {
   ReadOptions read = input.read;
+  const std::vector<Column> columns = columns_of(model);
+  read.known_columns = &columns;
   read.known_classes = &model.class_labels;
   read.precision = model.centre.empty() ? TextPrecision::f32 : TextPrecision::f64;
   Dataset data;
   check(read_dataset(input.data, input.labels, read, data));
-  check_features(input.data.front(), data, model.features, model.feature_names);
+  check_features(input.data.front(), data, model.features);
   return data;
 }
 
@@ -162,8 +166,7 @@ void predict_in_chunks(const LoadedModel& loaded, const FeaturesView& features, 
 }
 
 double Evaluation::accuracy() const noexcept {
-  return samples == 0 ? std::numeric_limits<double>::quiet_NaN()
-                      : static_cast<double>(correct) / static_cast<double>(samples);
+  return weight > 0 ? correct / weight : std::numeric_limits<double>::quiet_NaN();
 }
 
 Evaluation evaluate(const LoadedModel& loaded, const Dataset& data, int threads,
@@ -179,7 +182,8 @@ Evaluation evaluate(const LoadedModel& loaded, const Dataset& data, int threads,
         ++next;
       }
       const float* logits = with_loss ? &predictions.logits.at(i, 0) : nullptr;
-      tally.add(data.labels[row], predictions.classes[i], logits);
+      const double weight = data.sample_weights.empty() ? 1 : static_cast<double>(data.sample_weights[row]);
+      tally.add(data.labels[row], predictions.classes[i], logits, weight);
     }
   };
   predict_in_chunks(loaded, data.view(), threads, {.logits = with_loss}, add_chunk);

@@ -30,8 +30,7 @@ struct LoadedModel {
 [[nodiscard]] Dataset read_for_model(const InputOptions& input, const Model& model);
 
 /// Refuses data whose features are not those a model (or a training set) has. `file` is named in the message.
-void check_features(const std::string& file, const Dataset& data, std::size_t features,
-                    const std::vector<std::string>& names);
+void check_features(const std::string& file, const Dataset& data, std::size_t features);
 
 /// What to predict beside the class.
 struct Wanted {
@@ -44,13 +43,14 @@ struct Wanted {
 void predict_in_chunks(const LoadedModel& loaded, const FeaturesView& features, int threads, const Wanted& wanted,
                        const std::function<void(std::size_t, std::size_t, const Predictions&)>& use);
 
-/// How a model does on labelled samples.
+/// How a model does on labelled samples. Rows are weighted by the data's sample weights, where there are any.
 struct Evaluation {
   std::size_t samples = 0;
-  std::size_t correct = 0;
+  double weight = 0;               ///< of all rows
+  double correct = 0;              ///< of those whose class is predicted
   std::size_t unknown_labels = 0;  ///< labels that are no class of the model: count as wrong
   std::size_t not_finite = 0;      ///< rows without a finite score: count as wrong
-  double log_loss = 0;             ///< mean in nats over the other rows; NaN for hinge or where there are none
+  double log_loss = 0;             ///< mean in nats over the other rows; NaN for hinge or without weight
   std::map<std::pair<std::int32_t, std::int32_t>, std::uint64_t> confusion;  ///< (true, predicted) -> rows
 
   [[nodiscard]] double accuracy() const noexcept;

@@ -72,17 +72,21 @@ constexpr char kTrainNotes[] =
     "  once. After a signal or the time limit one pass follows, for the numbers of the result, and `gap_bound` is "
     "null.\n";
 
+constexpr char kColumnNotes[] =
+    "Columns of CSV files are found by the names that the model remembers, in any order, and by position where there\n"
+    "is no header; others are left out.\n";
+
 constexpr char kEvaluateNotes[] =
+    "Rows count by the weights that the model was trained with, if the file has them.\n"
     "Rows whose label is not a class of the model count as wrong and take no part in the log loss. The log loss is in\n"
-    "nats, and null for hinge models. `confusion` has a row per true and a column per predicted class, in the order "
-    "of\n"
-    "`labels`; it is null for models of more than 1000 classes.\n";
+    "nats, and null for hinge models. `confusion` has a row per true and a column per predicted class, in the order\n"
+    "of `labels`; it counts rows, and is null for models of more than 1000 classes.\n";
 
 constexpr char kPredictNotes[] =
-    "Columns: class; with --proba also p_LABEL per class, with --logits z_LABEL per score (a logistic model has one,\n"
-    "that of its positive label); with --top-k class_1,p_1,class_2,p_2... instead. Lines end with LF; fields are "
-    "quoted\n"
-    "as in RFC 4180. Rows without a finite score have empty fields. Ties go to the class that sorts first.\n";
+    "The label is skipped. Output: the id, if there is one, and class; with --proba also p_LABEL per class, with\n"
+    "--logits z_LABEL per score (a logistic model has one, that of its positive label); with --top-k\n"
+    "class_1,p_1,class_2,p_2... instead. Lines end with LF; fields are quoted as in RFC 4180. Rows without a finite\n"
+    "score have empty fields. Ties go to the class that sorts first.\n";
 
 constexpr char kSelfcheckNotes[] =
     "Embedded: contraceptive choice in El Salvador, Spector and Mazzeo's grades, three rows of scores. With --data "
@@ -147,10 +151,10 @@ void add_input_options(CLI::App& app, OptionTable& table, InputOptions& input, c
              "CSV: header name, 0-based index (negative from the end) or none; default: the last column");
   app.add_option_function<std::string>(
          "--drop", [&read](const std::string& text) { set_columns(read.drop, text); },
-         "CSV: columns to leave out, by header name or 0-based index, with commas between them; predict and evaluate "
-         "need "
-         "the same as train")
+         "CSV: columns to leave out, by header name or 0-based index, with commas between them")
       ->type_name("COLUMNS");
+  table.text("--id-column", "NAME|INDEX", read.id_column,
+             "CSV: a column that names the rows: no feature; predict passes it through");
   table
       .choice<HeaderMode>("--header",
                           {{"auto", HeaderMode::automatic}, {"yes", HeaderMode::yes}, {"no", HeaderMode::no}},
@@ -451,7 +455,7 @@ void add_evaluate_options(CLI::App& app, OptionTable& table, EvaluateOptions& ev
   add_model_and_input(app, table, evaluate.model, evaluate.input, "IDX label file (CSV files carry their labels)");
   add_run_options(table, evaluate.run);
   add_json_option(table, evaluate.run);
-  app.footer(kEvaluateNotes);
+  app.footer(std::string(kColumnNotes) + kEvaluateNotes);
 }
 
 void add_predict_options(CLI::App& app, OptionTable& table, PredictOptions& predict) {
@@ -464,7 +468,7 @@ void add_predict_options(CLI::App& app, OptionTable& table, PredictOptions& pred
   table.flag("--logits", predict.logits, "the scores");
   table.text("--output", "FILE", predict.output, "write there instead of stdout");
   add_run_options(table, predict.run);
-  app.footer(kPredictNotes);
+  app.footer(std::string(kColumnNotes) + kPredictNotes);
 }
 
 void add_info_options(CLI::App&, OptionTable& table, InfoOptions& info) {

@@ -24,12 +24,20 @@ std::vector<std::string> score_labels(const Model& model) {
   return model.class_labels;
 }
 
-std::string header_of(const PredictOptions& options, const Model& model) {
+std::string id_name(const Dataset& data) {
+  for (const Column& column : data.columns) {
+    if (column.role == ColumnRole::id && !column.name.empty()) return column.name;
+  }
+  return "id";
+}
+
+std::string header_of(const PredictOptions& options, const Model& model, const Dataset& data) {
   std::string line;
   const auto column = [&line](const std::string& name) {
     if (!line.empty()) line += ',';
     line += csv_field(name);
   };
+  if (!data.ids.empty()) column(id_name(data));
   for (std::size_t k = 1; k <= options.top_k; ++k) {
     column("class_" + std::to_string(k));
     column("p_" + std::to_string(k));
@@ -51,16 +59,18 @@ void append_numbers(const MatrixView<float>& numbers, std::size_t row, std::stri
 // Writes the rows of predictions; a row without finite scores has empty fields.
 class RowWriter {
  public:
-  RowWriter(const PredictOptions& options, const Model& model, ResultStream& stream)
-      : options_(options),
-        stream_(stream),
-        no_class_(options.top_k > 0 || options.probabilities || options.logits ? "" : csv_field("")) {
+  RowWriter(const PredictOptions& options, const Model& model, const Dataset& data, ResultStream& stream)
+      : options_(options), ids_(data.ids), stream_(stream) {
+    const bool alone = ids_.empty() && options.top_k == 0 && !options.probabilities && !options.logits;
+    if (alone) no_class_ = csv_field("");
     for (const std::string& label : model.class_labels) classes_.push_back(csv_field(label));
   }
 
-  void write(std::size_t rows, const Predictions& predictions) {
+  /// Rows from `first` on.
+  void write(std::size_t first, std::size_t rows, const Predictions& predictions) {
     std::string text;
     for (std::size_t i = 0; i < rows; ++i) {
+      if (!ids_.empty()) text += csv_field(ids_[first + i]) + ',';
       if (predictions.classes[i] < 0) ++not_finite_;
       if (options_.top_k > 0) {
         append_top(predictions, i, text);
@@ -101,6 +111,7 @@ class RowWriter {
   }
 
   const PredictOptions& options_;
+  const std::vector<std::string>& ids_;
   ResultStream& stream_;
   std::string no_class_;  // a line must not be empty, or it would be no row
   std::vector<std::string> classes_;
@@ -123,15 +134,17 @@ int run(const PredictOptions& options) {
   check_wanted(options, loaded.model);
   InputOptions input = options.input;
   input.labels.clear();  // nothing is compared with them
+  input.read.keep_ids = true;
   const Dataset data = read_for_model(input, loaded.model);
   say_remarks(data.remarks, options.run.quiet);
 
   ResultStream stream(options.output);
-  stream.write(header_of(options, loaded.model));
-  RowWriter writer(options, loaded.model, stream);
+  stream.write(header_of(options, loaded.model, data));
+  RowWriter writer(options, loaded.model, data, stream);
   const Wanted wanted{options.logits, options.probabilities, options.top_k};
-  predict_in_chunks(loaded, data.view(), options.run.threads, wanted,
-                    [&](std::size_t, std::size_t rows, const Predictions& out) { writer.write(rows, out); });
+  predict_in_chunks(
+      loaded, data.view(), options.run.threads, wanted,
+      [&](std::size_t first, std::size_t rows, const Predictions& out) { writer.write(first, rows, out); });
   stream.finish();
   if (writer.not_finite() > 0) {
     say("warning: " + std::to_string(writer.not_finite()) + " of " + std::to_string(data.samples) +

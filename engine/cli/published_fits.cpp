@@ -237,7 +237,7 @@ class Fits {
       if (row.size() != rows[0].size()) fail(kBadData, path + ": rows of different lengths; expected a table");
       return Status();
     };
-    check(lanemax::read_text_table(path, keep), path);
+    check(lanemax::read_text_table(path, 0, keep), path);
     if (rows.size() < 2) fail(kBadData, path + ": no rows; expected a table");
     return rows;
   }

@@ -75,6 +75,11 @@ void check_trainable(const TrainOptions& options, const Dataset& data) {
 
 Dataset read_test_data(const TrainOptions& options, const ReadOptions& training_read, const Dataset& training) {
   ReadOptions read = training_read;
+  read.label_column.clear();
+  read.weight_column.clear();
+  read.id_column.clear();
+  read.drop.clear();
+  if (!training.columns.empty()) read.known_columns = &training.columns;
   read.known_classes = &training.class_labels;
   read.precision = training.type == FeatureType::f64 ? TextPrecision::f64 : TextPrecision::f32;
   Dataset test;
@@ -82,7 +87,7 @@ Dataset read_test_data(const TrainOptions& options, const ReadOptions& training_
   if (test.labels.empty()) {
     fail(kBadData, options.test_data + ": no labels; expected --test-labels FILE for IDX, or a label column in CSV");
   }
-  check_features(options.test_data, test, training.features, training.feature_names);
+  check_features(options.test_data, test, training.features);
   return test;
 }
 
@@ -132,12 +137,22 @@ double resolve_penalty(const TrainOptions& options, const RowSplit& split, Datas
   return options.l2.value_or(1 / total);
 }
 
+// A model that does not say has features, and perhaps a label behind them.
+bool goes_without_saying(const std::vector<Column>& columns) {
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    const bool is_label = columns[c].role == ColumnRole::label && c + 1 == columns.size();
+    if (!columns[c].name.empty() || (columns[c].role != ColumnRole::feature && !is_label)) return false;
+  }
+  return true;
+}
+
 Model new_model(const Dataset& data, Loss loss) {
   Model model;
   model.loss = loss;
   model.features = data.features;
   model.class_labels = data.class_labels;
   model.feature_names = data.feature_names;
+  if (!goes_without_saying(data.columns)) model.columns = data.columns;
   const std::size_t rows = loss == Loss::logistic ? 1 : data.class_labels.size();
   if (rows > std::numeric_limits<std::size_t>::max() / sizeof(float) / data.features) throw std::bad_alloc();
   model.weight.assign(rows * data.features, 0.0F);
@@ -290,7 +305,9 @@ int run(const TrainOptions& options) {
   const Stopwatch fitting;
   TrainingProgress progress(options.run.quiet, !options.history.empty());
   const RowSplit split = split_rows(data.training.samples, options.validation_fraction, options.fit.seed);
+  std::vector<float> sample_weights = data.training.sample_weights;
   const Model model = fit_model(options, isa, split, data.training, progress, summary);
+  data.training.sample_weights = std::move(sample_weights);  // class weights are for the fit alone
   summary.fit_seconds = fitting.seconds();
 
   save(options, model, progress);

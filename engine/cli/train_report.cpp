@@ -179,7 +179,8 @@ void warn_about_training(const TrainOptions& options, const TrainSummary& summar
   }
   if (summary.left_out > 0) {
     say("warning: " + std::to_string(summary.left_out) +
-        " rows held out have a class that no row trains where they are: not in the held-out loss and accuracy");
+        (summary.left_out == 1 ? " row held out has" : " rows held out have") +
+        " a class that no row trains where they are: not in the held-out loss and accuracy");
   }
   if (!summary.rounded_column.empty()) {
     say("warning: rounding the weights to f32 raised the objective by up to " + readable(fit.rounding_cost, 2) +

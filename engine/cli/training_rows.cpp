@@ -39,7 +39,7 @@ std::vector<double> read_class_weights(const std::string& file, const std::vecto
     seen[index] = true;
     return read_weight(fields[1], factors[index]) ? Status() : bad("a finite weight of at least 0");
   };
-  check(read_text_table(file, keep), file);
+  check(read_text_table(file, 0, keep), file);
   return factors;
 }
 
@@ -100,7 +100,7 @@ std::vector<float> read_sample_weights(const std::string& file, std::size_t rows
     weights.push_back(static_cast<float>(weight));
     return Status();
   };
-  check(read_text_table(file, keep), file);
+  check(read_text_table(file, ';', keep), file);  // a comma can only be a decimal one
   if (weights.size() != rows) {
     fail(kBadData, file + ": " + std::to_string(weights.size()) + " weights; expected " + std::to_string(rows) +
                        ", one per row of the data");

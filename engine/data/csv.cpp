@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/data/csv_diagnosis.hpp"
+#include "engine/data/csv_known_columns.hpp"
 #include "engine/data/csv_separator.hpp"
 #include "engine/data/number.hpp"
 #include "engine/data/refuse.hpp"
@@ -90,6 +91,7 @@ Status CsvReader::read_first_row(FieldScanner& scanner, std::vector<std::string>
 // `rows` stands at the second row; null: there is none.
 Status CsvReader::begin_file(const std::vector<std::string>& first_row, const FieldScanner* rows, bool& is_header) {
   const std::vector<std::string> longer = with_name_for_all(first_row, rows);
+  if (options_.known_columns != nullptr) return begin_known_file(longer, rows, is_header);
   if (samples_ > 0) {
     const bool fits = longer.size() == columns_.roles.size();
     return match_columns(fits ? longer : first_row, options_.header, columns_, is_header);
@@ -119,14 +121,37 @@ Status CsvReader::begin_file(const std::vector<std::string>& first_row, const Fi
   return status;
 }
 
+// Each file of a model's columns by itself.
+Status CsvReader::begin_known_file(const std::vector<std::string>& first_row, const FieldScanner* rows,
+                                   bool& is_header) {
+  const CsvColumns before = std::move(columns_);
+  const bool last_is_empty =
+      first_row.size() > 1 && first_row.back().empty() && rows != nullptr && rows_end_with_separators(*rows);
+  std::vector<std::string> remarks;
+  Status status = choose_known_columns(first_row, options_, last_is_empty, columns_, remarks, note_);
+  if (!status.ok()) return status;
+  for (const std::string& remark : remarks) remarks_.push_back({false, name_ + ": " + remark});
+  is_header = columns_.has_header;
+  if (samples_ == 0) {
+    if (columns_.header_guessed_absent) numbered_ = numbered_names(first_row, columns_);
+    features_.set_features(columns_.features);
+    return {};
+  }
+  for (const ColumnRole role : {ColumnRole::label, ColumnRole::weight, ColumnRole::id}) {
+    if (columns_.has(role) == before.has(role)) continue;
+    return refuse(StatusCode::shape_mismatch, "columns", "a label, weights and an id in every data file, or in none");
+  }
+  return {};
+}
+
 // Row numbers have no name: the column's is empty, or the header one field short. (A column that is empty in the first
 // row of values is there because of separators at the ends of lines.)
 Status CsvReader::leave_out_row_numbers(const FieldScanner& rows, std::size_t names) {
   if (!columns_.names[0].empty() || columns_.roles[0] != ColumnRole::feature) return {};
   if (numbers_rows(rows)) {
-    columns_.roles[0] = ColumnRole::id;
+    columns_.roles[0] = columns_.has(ColumnRole::id) ? ColumnRole::dropped : ColumnRole::id;
     remarks_.push_back({false, name_ + ": column 0 has no name and numbers the rows: left out"});
-    return columns_.count_features();
+    return columns_.number_features();
   }
   if (names == columns_.roles.size()) return {};
   note_ = "--drop 0 leaves out the column without a name";
@@ -138,9 +163,8 @@ Status CsvReader::leave_out_row_numbers(const FieldScanner& rows, std::size_t na
 void CsvReader::remark_counts() {
   constexpr std::size_t kFewRows = 10;
   if (options_.known_classes != nullptr || options_.labels_optional || samples_ < kFewRows) return;
-  std::size_t feature = 0;
   for (std::size_t c = 0; c < columns_.roles.size(); ++c) {
-    if (columns_.roles[c] != ColumnRole::feature || !features_.counts_rows(feature++)) continue;
+    if (columns_.roles[c] != ColumnRole::feature || !features_.counts_rows(columns_.feature_of[c])) continue;
     remarks_.push_back({true, name_ + ": column " + columns_.title(c) +
                                   " counts the rows and is kept as a feature (--drop " + columns_.option_word(c) +
                                   " leaves it out)"});
@@ -155,7 +179,7 @@ void CsvReader::reserve_rows(const char* begin, std::size_t size) {
   const std::size_t rows = std::min(lines, most_values / columns_.features + 1);
   features_.reserve(rows);
   if (columns_.has(ColumnRole::label)) labels_.reserve(labels_.size() + rows);
-  if (columns_.has(ColumnRole::sample_weight)) weights_.reserve(weights_.size() + rows);
+  if (columns_.has(ColumnRole::weight)) weights_.reserve(weights_.size() + rows);
 }
 
 // The scanner stands at the beginning of the first row of values.
@@ -174,34 +198,34 @@ Status CsvReader::read_rows(FieldScanner& scanner) {
 }
 
 bool CsvReader::read_row(FieldScanner& scanner) {
-  double* feature = features_.row();
+  double* const features = features_.row();
   bool last = false;
-  for (const ColumnRole role : columns_.roles) {
+  for (std::size_t c = 0; c < columns_.roles.size(); ++c) {
     if (last) return false;
-    double value = 0;
-    if (role == ColumnRole::feature && scanner.read_number(value, last)) {
-      *feature++ = value;
-    } else if (!read_cell(scanner, role, feature, last)) {
-      return false;
-    }
+    const ColumnRole role = columns_.roles[c];
+    double& feature = features[columns_.feature_of[c]];
+    if (role == ColumnRole::feature && scanner.read_number(feature, last)) continue;
+    if (!read_cell(scanner, role, feature, last)) return false;
   }
   if (last) features_.push_row();
   return last;
 }
 
-bool CsvReader::read_cell(FieldScanner& scanner, ColumnRole role, double*& feature, bool& last) {
+bool CsvReader::read_cell(FieldScanner& scanner, ColumnRole role, double& feature, bool& last) {
   Field field;
   if (!scanner.read_field(field, last).ok()) return false;
-  const bool number = role == ColumnRole::feature || role == ColumnRole::sample_weight;
+  const bool number = role == ColumnRole::feature || role == ColumnRole::weight;
   if (number && rules_.commas_may_begin && has_decimal_comma(field.text)) {
     refusal_ = begin_decimal_commas(scanner, field);
     if (!refusal_.ok()) return false;
   }
   switch (role) {
-    case ColumnRole::feature: return read_feature(field, rules_, *feature++) == CellFault::none;
-    case ColumnRole::sample_weight: return read_weight(field, rules_, weights_.emplace_back()) == CellFault::none;
+    case ColumnRole::feature: return read_feature(field, rules_, feature) == CellFault::none;
+    case ColumnRole::weight: return read_weight(field, rules_, weights_.emplace_back()) == CellFault::none;
     case ColumnRole::label: return keep_label(field);
     case ColumnRole::id:
+      if (options_.keep_ids) ids_.emplace_back(field.text);
+      break;
     case ColumnRole::dropped: break;
   }
   return true;
@@ -228,7 +252,7 @@ Status CsvReader::begin_decimal_commas(FieldScanner& scanner, const Field& field
       double value = 0;
       if (!before.read_field(cell, last).ok()) break;
       const ColumnRole role = columns_.roles[c];
-      const bool number = role == ColumnRole::feature || role == ColumnRole::sample_weight;
+      const bool number = role == ColumnRole::feature || role == ColumnRole::weight;
       if (!number || cell.text.find('.') == std::string_view::npos ||
           parse_number(cell.text, value) != NumberError::none) {
         continue;
@@ -293,10 +317,14 @@ Status CsvReader::finish(Dataset& dataset) {
   dataset.labels = std::move(labels_);
   dataset.sample_weights = std::move(weights_);
   dataset.remarks = std::move(remarks_);
+  dataset.ids = std::move(ids_);
+  if (columns_.has_header) dataset.feature_names.resize(columns_.features);
   for (std::size_t c = 0; c < columns_.roles.size(); ++c) {
     const ColumnRole role = columns_.roles[c];
     dataset.columns.push_back({columns_.has_header ? columns_.names[c] : "", role});
-    if (columns_.has_header && role == ColumnRole::feature) dataset.feature_names.push_back(columns_.names[c]);
+    if (columns_.has_header && role == ColumnRole::feature) {
+      dataset.feature_names[columns_.feature_of[c]] = columns_.names[c];
+    }
   }
   if (!dataset.labels.empty()) assign_classes(label_table_, options_.known_classes, dataset);
   return {};

@@ -22,11 +22,6 @@ bool begins_like_a_number(std::string_view text) {
   return !text.empty() && is_digit(text.front());
 }
 
-bool is_name(std::string_view text) {
-  double value = 0;
-  return !is_missing_mark(text) && !begins_like_a_number(text) && parse_number(text, value) != NumberError::not_finite;
-}
-
 bool is_index(std::string_view text, std::int64_t& index) {
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), index);
   return error == std::errc{} && stop == text.data() + text.size();
@@ -36,25 +31,6 @@ bool is_index(std::string_view text, std::int64_t& index) {
 std::string without_single_quotes(const std::string& name) {
   const bool quoted = name.size() >= 2 && name.front() == '\'' && name.back() == '\'';
   return quoted ? name.substr(1, name.size() - 2) : name;
-}
-
-std::vector<std::string> header_names(const std::vector<std::string>& row) {
-  std::vector<std::string> names;
-  names.reserve(row.size());
-  for (const std::string& field : row) names.push_back(without_single_quotes(field));
-  return names;
-}
-
-std::string list_of_columns(const std::vector<std::string>& row, bool named) {
-  constexpr std::size_t kLongest = 200;
-  std::string text = "the file has " + std::to_string(row.size()) + (row.size() == 1 ? " column" : " columns");
-  if (!named) return text;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    const std::string entry = (i == 0 ? ": " : ", ") + std::to_string(i) + ' ' + shown(without_single_quotes(row[i]));
-    if (text.size() + entry.size() > kLongest) return text + ", ...";
-    text += entry;
-  }
-  return text;
 }
 
 Status usage(const char* what, const char* expected, std::string_view found) {
@@ -80,22 +56,6 @@ Status find_column(const std::string& wanted, const std::vector<std::string>& ro
   return {};
 }
 
-// A column that an option names.
-struct Choice {
-  std::string column;
-  const char* what;
-  ColumnRole role;
-  std::size_t at = kNone;
-};
-
-Status check_names(const std::vector<std::string>& names) {
-  const auto bad = std::find_if_not(names.begin(), names.end(), is_utf8);
-  if (bad == names.end()) return {};
-  Status status = refuse(StatusCode::bad_data, "header name", kExpectedUtf8, *bad);
-  status.column = bad - names.begin();
-  return status;
-}
-
 // In a file with numbered names, "1" may be meant as either.
 Status refuse_name_of_another(const std::string& wanted, const std::vector<std::string>& names, const char* what,
                               std::size_t at) {
@@ -107,10 +67,60 @@ Status refuse_name_of_another(const std::string& wanted, const std::vector<std::
                wanted);
 }
 
+bool counts_up(const std::vector<std::string>& row, const std::vector<ColumnRole>& roles, bool labels_too,
+               std::size_t at_least) {
+  double expected = -1;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (!labels_too && roles[i] != ColumnRole::feature && roles[i] != ColumnRole::weight) continue;
+    double value = 0;
+    if (parse_number(row[i], value) != NumberError::none) return false;
+    const bool fits = count == 0 ? value == 0 || value == 1 : value == expected;
+    if (!fits) return false;
+    expected = value + 1;
+    ++count;
+  }
+  return count >= at_least;
+}
+
+}  // namespace
+
+bool is_name(std::string_view text) {
+  double value = 0;
+  return !is_missing_mark(text) && !begins_like_a_number(text) && parse_number(text, value) != NumberError::not_finite;
+}
+
+std::vector<std::string> header_names(const std::vector<std::string>& row) {
+  std::vector<std::string> names;
+  names.reserve(row.size());
+  for (const std::string& field : row) names.push_back(without_single_quotes(field));
+  return names;
+}
+
+Status check_header_names(const std::vector<std::string>& names) {
+  const auto bad = std::find_if_not(names.begin(), names.end(), is_utf8);
+  if (bad == names.end()) return {};
+  Status status = refuse(StatusCode::bad_data, "header name", kExpectedUtf8, *bad);
+  status.column = bad - names.begin();
+  return status;
+}
+
+std::string list_of_columns(const std::vector<std::string>& row, bool named) {
+  constexpr std::size_t kLongest = 200;
+  std::string text = "the file has " + std::to_string(row.size()) + (row.size() == 1 ? " column" : " columns");
+  if (!named) return text;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const std::string entry = (i == 0 ? ": " : ", ") + std::to_string(i) + ' ' + shown(without_single_quotes(row[i]));
+    if (text.size() + entry.size() > kLongest) return text + ", ...";
+    text += entry;
+  }
+  return text;
+}
+
 Status decide_header(const std::vector<std::string>& row, const std::vector<ColumnRole>& roles, bool& is_header) {
   std::size_t names = 0, numbers = 0, first_name = kNone;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    if (roles[i] != ColumnRole::feature && roles[i] != ColumnRole::sample_weight) continue;
+    if (roles[i] != ColumnRole::feature && roles[i] != ColumnRole::weight) continue;
     if (is_name(row[i])) {
       if (names++ == 0) first_name = i;
     } else if (begins_like_a_number(row[i])) {
@@ -125,30 +135,57 @@ Status decide_header(const std::vector<std::string>& row, const std::vector<Colu
   return status;
 }
 
-bool counts_up(const std::vector<std::string>& row, const std::vector<ColumnRole>& roles, bool labels_too,
-               std::size_t at_least) {
-  double expected = -1;
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    if (!labels_too && roles[i] != ColumnRole::feature && roles[i] != ColumnRole::sample_weight) continue;
-    double value = 0;
-    if (parse_number(row[i], value) != NumberError::none) return false;
-    const bool fits = count == 0 ? value == 0 || value == 1 : value == expected;
-    if (!fits) return false;
-    expected = value + 1;
-    ++count;
-  }
-  return count >= at_least;
+ColumnChoices::ColumnChoices(const ReadOptions& options)
+    : no_label(options.label_column == "none" || (options.label_column.empty() && options.labels_optional)) {
+  const auto add = [this](const std::string& column, const char* what, ColumnRole role) {
+    std::int64_t ignored = 0;
+    if (column.empty()) return;
+    list.push_back({column, what, role, kNone});
+    by_name = by_name || !is_index(column, ignored);
+  };
+  for (const std::string& column : options.drop) add(column, "column to drop", ColumnRole::dropped);
+  if (!no_label) add(options.label_column, "label column", ColumnRole::label);
+  add(options.weight_column, "weight column", ColumnRole::weight);
+  add(options.id_column, "id column", ColumnRole::id);
 }
 
-}  // namespace
+Status ColumnChoices::apply(const std::vector<std::string>& row, HeaderMode header, std::vector<ColumnRole>& roles) {
+  for (Choice& choice : list) {
+    std::int64_t ignored = 0;
+    if (header == HeaderMode::no && !is_index(choice.column, ignored)) {
+      return usage(choice.what, "a 0-based index where there is no header", choice.column);
+    }
+  }
+  for (Choice& choice : list) {
+    Status status = find_column(choice.column, row, choice.what, choice.at);
+    if (!status.ok()) return status;
+    ColumnRole& role = roles[choice.at];
+    if (role != ColumnRole::feature && role != choice.role) {
+      return usage(choice.what, "a column that no other option names", choice.column);
+    }
+    role = choice.role;
+  }
+  return {};
+}
+
+Status ColumnChoices::check_header(const std::vector<std::string>& names) const {
+  for (const Choice& choice : list) {
+    Status status = refuse_name_of_another(choice.column, names, choice.what, choice.at);
+    if (!status.ok()) return status;
+  }
+  return {};
+}
 
 bool CsvColumns::has(ColumnRole role) const noexcept {
   return std::find(roles.begin(), roles.end(), role) != roles.end();
 }
 
-Status CsvColumns::count_features() {
-  features = static_cast<std::size_t>(std::count(roles.begin(), roles.end(), ColumnRole::feature));
+Status CsvColumns::number_features() {
+  features = 0;
+  feature_of.assign(roles.size(), 0);
+  for (std::size_t c = 0; c < roles.size(); ++c) {
+    if (roles[c] == ColumnRole::feature) feature_of[c] = features++;
+  }
   if (features > 0) return {};
   return refuse(StatusCode::bad_data, "no feature columns",
                 "features beside the label (--separator says what is between them)",
@@ -175,41 +212,18 @@ std::string CsvColumns::option_word(std::size_t column) const {
 
 Status choose_columns(const std::vector<std::string>& first_row, const ReadOptions& options, bool last_is_empty,
                       CsvColumns& columns, std::string& note) {
-  const bool no_label = options.label_column == "none" || (options.label_column.empty() && options.labels_optional);
-  std::vector<Choice> choices;
-  for (const std::string& column : options.drop) choices.push_back({column, "column to drop", ColumnRole::dropped});
-  if (!no_label && !options.label_column.empty()) {
-    choices.push_back({options.label_column, "label column", ColumnRole::label});
-  }
-  if (!options.weight_column.empty()) {
-    choices.push_back({options.weight_column, "weight column", ColumnRole::sample_weight});
-  }
-  std::int64_t ignored = 0;
-  const auto name =
-      std::find_if(choices.begin(), choices.end(), [&](const Choice& c) { return !is_index(c.column, ignored); });
-  const bool header_known = options.header == HeaderMode::yes || name != choices.end();
+  ColumnChoices choices(options);
+  const bool header_known = options.header == HeaderMode::yes || choices.by_name;
   note = list_of_columns(first_row, header_known);
-  if (name != choices.end() && options.header == HeaderMode::no) {
-    return usage(name->what, "a 0-based index where there is no header", name->column);
-  }
-
   columns = {};
   columns.roles.assign(first_row.size(), ColumnRole::feature);
   if (last_is_empty) columns.roles.back() = ColumnRole::dropped;
-  for (Choice& choice : choices) {
-    Status status = find_column(choice.column, first_row, choice.what, choice.at);
-    if (!status.ok()) return status;
-    ColumnRole& role = columns.roles[choice.at];
-    if (role != ColumnRole::feature && role != choice.role) {
-      return usage(choice.what, "a column that no other option names", choice.column);
-    }
-    role = choice.role;
-  }
-  if (!no_label && options.label_column.empty()) {
+  if (Status status = choices.apply(first_row, options.header, columns.roles); !status.ok()) return status;
+  if (!choices.no_label && options.label_column.empty()) {
     const auto last = std::find(columns.roles.rbegin(), columns.roles.rend(), ColumnRole::feature);
     if (last != columns.roles.rend()) *last = ColumnRole::label;
   }
-  if (Status status = columns.count_features(); !status.ok()) return status;
+  if (Status status = columns.number_features(); !status.ok()) return status;
 
   columns.has_header = header_known;
   if (!header_known && options.header == HeaderMode::automatic) {
@@ -218,11 +232,8 @@ Status choose_columns(const std::vector<std::string>& first_row, const ReadOptio
   }
   if (columns.has_header) {
     columns.names = header_names(first_row);
-    if (Status status = check_names(columns.names); !status.ok()) return status;
-    for (const Choice& choice : choices) {
-      Status status = refuse_name_of_another(choice.column, columns.names, choice.what, choice.at);
-      if (!status.ok()) return status;
-    }
+    if (Status status = check_header_names(columns.names); !status.ok()) return status;
+    if (Status status = choices.check_header(columns.names); !status.ok()) return status;
   }
   note.clear();
   return {};

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/data/csv_fields.hpp"
@@ -20,13 +21,14 @@ struct CsvColumns {
   std::vector<ColumnRole> roles;   ///< one per column
   std::vector<std::string> names;  ///< one per column if there is a header, else empty
   std::size_t features = 0;
+  std::vector<std::size_t> feature_of;  ///< which feature each column is; not for those that are none
   bool has_header = false;
   /// The first row is taken for values only because all of them are numbers; see numbered_names.
   bool header_guessed_absent = false;
 
   [[nodiscard]] bool has(ColumnRole role) const noexcept;
-  /// Sets `features`; refused where there are none.
-  [[nodiscard]] Status count_features();
+  /// The features are those columns, in order; refused where there are none.
+  [[nodiscard]] Status number_features();
   /// Its index and, where there is a header, its name: 3 'age'.
   [[nodiscard]] std::string title(std::size_t column) const;
   /// How an option may call it: its name where that needs no quotes and is no index, else the index.
@@ -44,6 +46,39 @@ struct CsvColumns {
 /// columns of the file.
 [[nodiscard]] Status choose_columns(const std::vector<std::string>& first_row, const ReadOptions& options,
                                     bool last_is_empty, CsvColumns& columns, std::string& note);
+
+/// Where the columns are that options name, by index or by a name in `row`; null: not named.
+struct ColumnChoices {
+  struct Choice {
+    std::string column;
+    const char* what;
+    ColumnRole role;
+    std::size_t at;
+  };
+  std::vector<Choice> list;
+  bool no_label = false;  ///< by --label-column none, or because none is looked for
+  bool by_name = false;   ///< some are, so there is a header
+
+  explicit ColumnChoices(const ReadOptions& options);
+  /// Sets the roles of these columns of a file.
+  [[nodiscard]] Status apply(const std::vector<std::string>& row, HeaderMode header, std::vector<ColumnRole>& roles);
+  /// Refuses an index that is also the name of another column.
+  [[nodiscard]] Status check_header(const std::vector<std::string>& names) const;
+};
+
+/// Whether the fields of features and weights make a row a header. Refused where some are names, and more are numbers.
+[[nodiscard]] Status decide_header(const std::vector<std::string>& row, const std::vector<ColumnRole>& roles,
+                                   bool& is_header);
+
+/// The names of a header: without single quotes, which are no quotes to FieldScanner.
+[[nodiscard]] std::vector<std::string> header_names(const std::vector<std::string>& row);
+[[nodiscard]] Status check_header_names(const std::vector<std::string>& names);
+
+/// For notes: how many columns a file has and, if `named`, which.
+[[nodiscard]] std::string list_of_columns(const std::vector<std::string>& row, bool named);
+
+/// Whether a field can only be a name: not a missing mark, and not begun like a number.
+[[nodiscard]] bool is_name(std::string_view text);
 
 /// Whether every row ends with a separator, from the one on at whose beginning `rows` stands.
 [[nodiscard]] bool rows_end_with_separators(FieldScanner rows);

@@ -62,7 +62,7 @@ CellFault Diagnosis::judge(ColumnRole role, const Field& field) const {
   CellFault fault = CellFault::none;
   switch (role) {
     case ColumnRole::feature: fault = read_feature(field, rules_, value); break;
-    case ColumnRole::sample_weight: fault = read_weight(field, rules_, weight); break;
+    case ColumnRole::weight: fault = read_weight(field, rules_, weight); break;
     case ColumnRole::label:
       if (rules_.labels_optional) return CellFault::none;
       return is_utf8(field.text) ? read_label(field) : CellFault::not_utf8;
@@ -84,7 +84,7 @@ Status Diagnosis::read_row(FieldScanner& scanner, std::vector<BadCell>& bad, std
     if (fault == CellFault::none) continue;
     bad.push_back({fields, fault});
     if (!first_.ok()) continue;
-    first_ = refuse_cell(fault, field, rules_, role == ColumnRole::sample_weight);
+    first_ = refuse_cell(fault, field, rules_, role == ColumnRole::weight);
     first_.column = static_cast<std::int64_t>(fields);
     first_.line = scanner.row_line();
   }

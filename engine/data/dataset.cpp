@@ -60,6 +60,10 @@ Status DatasetReader::check_format(FileFormat format, bool with_labels_file) {
     return refuse(StatusCode::invalid_argument, "weight column", "CSV data: an IDX file has no columns",
                   options_.weight_column);
   }
+  if (format == FileFormat::idx && !options_.id_column.empty()) {
+    return refuse(StatusCode::invalid_argument, "id column", "CSV data: an IDX file has no columns",
+                  options_.id_column);
+  }
   if (format == FileFormat::idx && !options_.drop.empty()) {
     return refuse(StatusCode::invalid_argument, "column to drop", "CSV data: an IDX file has no columns",
                   options_.drop.front());

@@ -2,6 +2,7 @@
 #ifndef LANEMAX_ENGINE_DATA_DATASET_HPP
 #define LANEMAX_ENGINE_DATA_DATASET_HPP
 
+#include <lanemax/columns.hpp>
 #include <lanemax/status.hpp>
 #include <lanemax/views.hpp>
 
@@ -11,14 +12,6 @@
 #include <vector>
 
 namespace lanemax {
-
-/// What a column of a CSV file is for. An id numbers the rows; it is left out, as are columns to drop.
-enum class ColumnRole : std::uint8_t { feature, label, sample_weight, id, dropped };
-
-struct Column {
-  std::string name;  ///< from the header, or empty
-  ColumnRole role = ColumnRole::feature;
-};
 
 /// What whoever trains on the data may want to know about how they were read. One line, beginning with the file.
 struct Remark {
@@ -40,6 +33,7 @@ struct Dataset {
   std::vector<std::string> class_labels;   ///< sorted: numerically if every label is a number, else by bytes
   std::vector<std::string> feature_names;  ///< from a CSV header, or empty
   std::vector<Column> columns;             ///< those of the first CSV file, in its order
+  std::vector<std::string> ids;            ///< one per sample if they are wanted and there, else empty
   std::vector<float> sample_weights;       ///< one per sample, or empty
   std::size_t unknown_labels = 0;          ///< how many labels are kUnknownLabel
   std::vector<Remark> remarks;
@@ -71,6 +65,10 @@ struct ReadOptions {
       {};  ///< CSV: a header name, a 0-based index (negative from the end) or "none"; empty: last
   std::string weight_column = {};      ///< CSV: name or index of a column of sample weights; empty: none
   std::vector<std::string> drop = {};  ///< CSV: names or indices of columns to leave out
+  std::string id_column = {};          ///< CSV: name or index of a column that names the rows; empty: none
+  bool keep_ids = false;               ///< fill Dataset::ids
+  /// Of a model: features are found by these, in its order, whatever the order of the file (choose_known_columns).
+  const std::vector<Column>* known_columns = nullptr;
   TextPrecision precision = TextPrecision::f32;
   bool labels_optional = false;                             ///< predict: without `label_column` no column is a label
   const std::vector<std::string>* known_classes = nullptr;  ///< map labels onto these; others are kUnknownLabel

@@ -17,8 +17,8 @@ struct z_stream_s;
 namespace lanemax {
 
 /// The bytes of a regular file in order, inflated on the way if its content (not its name) is gzip. Members that follow
-/// one another are one stream; zero bytes after the last one are nothing. Anything else after a member is refused, as are
-/// damage and a missing end.
+/// one another are one stream; zero bytes after the last one are nothing. Anything else after a member is refused, as
+/// are damage and a missing end.
 ///
 /// Inflated data may be 48 MiB or 40 times the compressed size, whichever is larger; beyond, the file is refused as
 /// a decompression bomb. Nothing is allocated from a size that only the compressed data claims.

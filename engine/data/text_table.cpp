@@ -7,14 +7,14 @@
 
 namespace lanemax {
 
-Status read_text_table(const std::string& path,
+Status read_text_table(const std::string& path, char separator,
                        const std::function<Status(const std::vector<std::string>& fields)>& use) {
   ByteSource source;
   FileText file;
   if (Status status = source.open(path); !status.ok()) return status;
   if (Status status = read_text(source, file); !status.ok()) return status;
   CsvText text;
-  if (Status status = begin_csv(file, 0, 0, text); !status.ok()) return status;
+  if (Status status = begin_csv(file, separator, 0, text); !status.ok()) return status;
   FieldScanner scanner(text.begin, text.separator);
   std::vector<std::string> fields;
   while (scanner.next_row(false)) {

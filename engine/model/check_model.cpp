@@ -70,6 +70,31 @@ Status check_sizes(const Model& model) {
   return {};
 }
 
+// Features under their names and in their order; of all else but what is dropped, one at most.
+Status check_columns(const Model& model) {
+  if (model.columns.empty()) return {};
+  const auto bad = [](const char* expected, std::size_t index, const std::string& name) {
+    return bad_name("columns", expected, index, name);
+  };
+  std::size_t count[5] = {};
+  for (std::size_t i = 0; i < model.columns.size(); ++i) {
+    const Column& column = model.columns[i];
+    if (column.role > ColumnRole::dropped) return bad("a role by its name", i, column.name);
+    const std::size_t before = count[static_cast<std::size_t>(column.role)]++;
+    if (column.role == ColumnRole::dropped) continue;
+    if (column.role != ColumnRole::feature) {
+      if (before > 0) return bad("at most one label, one weight and one id", i, column.name);
+      continue;
+    }
+    if (before == model.features) return bad("as many features as the weights have columns", i, column.name);
+    const std::string& name = model.feature_names.empty() ? std::string() : model.feature_names[before];
+    if (column.name != name) return bad("features by their names, in their order", i, column.name);
+  }
+  if (count[0] == model.features) return {};
+  return refuse(StatusCode::shape_mismatch, "columns", "as many features as the weights have columns",
+                std::to_string(count[0]));
+}
+
 Status check_numbers(const Model& model) {
   const auto illegal = [](const char* what, std::size_t row, std::size_t column, double value) {
     Status status = refuse(StatusCode::not_finite, what, "a finite number", spell(value));
@@ -108,6 +133,9 @@ Status check_numbers(const Model& model) {
 Status check_texts(const Model& model) {
   if (const Status status = check_names(model.class_labels, "class_labels"); !status.ok()) return status;
   if (const Status status = check_names(model.feature_names, "feature_names"); !status.ok()) return status;
+  std::vector<std::string> columns;
+  for (const Column& column : model.columns) columns.push_back(column.name);
+  if (const Status status = check_names(columns, "columns"); !status.ok()) return status;
   if (const std::size_t i = find_repeated(model.class_labels); i < model.classes()) {
     return bad_name("class_labels", "every label once", i, model.class_labels[i]);
   }
@@ -128,6 +156,7 @@ Status check_texts(const Model& model) {
 
 Status check(const Model& model) {
   Status status = check_sizes(model);
+  if (status.ok()) status = check_columns(model);
   if (status.ok()) status = check_numbers(model);
   if (status.ok()) status = check_texts(model);
   return status;

@@ -70,6 +70,34 @@ Status read_numbers(std::string_view json, const char* field, std::size_t count,
   return numbers.size() == count ? Status{} : bad;
 }
 
+// ---- columns: a list of texts "role:name" ----
+
+constexpr std::string_view kRoles[] = {"feature", "label", "weight", "id", "dropped"};  // by ColumnRole
+
+std::string write_columns(const std::vector<Column>& columns) {
+  std::vector<std::string> texts;
+  for (const Column& column : columns) {
+    texts.push_back(std::string(kRoles[static_cast<std::size_t>(column.role)]) + ':' + column.name);
+  }
+  return write_string_list(texts);
+}
+
+Status read_columns(std::string_view json, std::vector<Column>& columns) {
+  std::vector<std::string> texts;
+  const Status status = safetensors::read_string_list(json, "columns", safetensors::kAnyCount, texts);
+  if (!status.ok()) return status;
+  for (const std::string& text : texts) {
+    const std::size_t end = std::min(text.find(':'), text.size());
+    const auto* const role = std::ranges::find(kRoles, std::string_view(text).substr(0, end));
+    if (end == text.size() || role == std::end(kRoles)) {
+      return refuse(StatusCode::bad_model, "columns", "feature:, label:, weight:, id: or dropped: before each name",
+                    text);
+    }
+    columns.push_back({text.substr(end + 1), static_cast<ColumnRole>(role - std::begin(kRoles))});
+  }
+  return {};
+}
+
 // ---- what a file holds only where the model has it ----
 
 struct OptionalEntry {
@@ -86,6 +114,9 @@ constexpr OptionalEntry kOptionalEntries[] = {
      [](std::string_view text, Model& model) {
        return safetensors::read_string_list(text, "feature_names", model.features, model.feature_names);
      }},
+    {"columns", 2, [](const Model& model) { return !model.columns.empty(); },
+     [](const Model& model) { return write_columns(model.columns); },
+     [](std::string_view text, Model& model) { return read_columns(text, model.columns); }},
     {"scaling_centre", 1, [](const Model& model) { return !model.scaling_centre.empty(); },
      [](const Model& model) { return write_numbers(model.scaling_centre); },
      [](std::string_view text, Model& model) {

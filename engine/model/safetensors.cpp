@@ -290,7 +290,9 @@ class StringListReader final : public Reader {
     list_.push_back(std::move(value));
     return true;
   }
-  bool end_array() override { return list_.size() == count_ || fail(field_, kCount, std::to_string(list_.size())); }
+  bool end_array() override {
+    return count_ == kAnyCount || list_.size() == count_ || fail(field_, kCount, std::to_string(list_.size()));
+  }
 
  private:
   static constexpr const char* kCount = "as many names as the tensors have rows or columns";

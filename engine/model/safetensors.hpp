@@ -67,7 +67,9 @@ struct Header {
 /// The bytes in front of the tensors' data: length, JSON, padding to kDataAlignment. Refuses more than can be read.
 [[nodiscard]] Status write_header(const Metadata& metadata, const std::vector<Tensor>& tensors, std::string& text);
 
-/// Reads a JSON list of exactly `count` strings; a refusal names `field`.
+inline constexpr std::size_t kAnyCount = ~std::size_t{0};
+
+/// Reads a JSON list of exactly `count` strings, or of any number of them; a refusal names `field`.
 [[nodiscard]] Status read_string_list(std::string_view json, const char* field, std::size_t count,
                                       std::vector<std::string>& list);
 

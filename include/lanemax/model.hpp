@@ -2,6 +2,7 @@
 #ifndef LANEMAX_MODEL_HPP
 #define LANEMAX_MODEL_HPP
 
+#include <lanemax/columns.hpp>
 #include <lanemax/objective.hpp>
 #include <lanemax/status.hpp>
 #include <lanemax/views.hpp>
@@ -27,7 +28,10 @@ struct Model {
   std::vector<double> centre;              ///< what the weights are around: one per feature, or empty
   std::vector<std::string> class_labels;   ///< one per class in class order; logistic: {negative, positive}
   std::vector<std::string> feature_names;  ///< one per feature, or empty
-  std::vector<float> scaling_centre;       ///< record of the scaling: one per feature, or empty
+  /// Of the tables that it was trained on, in their order: whoever reads others finds the features by name, or where
+  /// there are no names by position. Empty: the features, and perhaps a label behind them.
+  std::vector<Column> columns;
+  std::vector<float> scaling_centre;  ///< record of the scaling: one per feature, or empty
   std::vector<float> scaling_factor;
   /// How it was trained: name and value pairs in file order. Nothing in it depends on threads, clock, host or paths.
   std::vector<std::pair<std::string, std::string>> training;
@@ -39,13 +43,15 @@ struct Model {
 };
 
 /// Ok if the sizes fit together, the numbers are legal (weights, centre and scaling finite, biases finite or -infinity,
-/// at least one of them finite) and the texts can be stored: UTF-8 without NUL, no two class labels equal, no two of
-/// the at most 1000 `training` names equal or empty.
+/// at least one of them finite), columns hold all features under their names and at most one label, weight and id, and
+/// the texts can be stored: UTF-8 without NUL, no two class labels equal, no two of the at most 1000 `training` names
+/// equal or empty.
 [[nodiscard]] Status check_model(const Model& model) noexcept;
 
 /// The model as the bytes of a safetensors file: `weight` [C, D] and `bias` [C] in f32, `centre` [D] in f64 if there is
 /// one, everything else as strings in the metadata, with a CRC-64/XZ over the whole file. Equal models give equal
-/// bytes. Its format (`lanemax_format` in the metadata) is the lowest that can hold the model: 2 with a centre, else 1.
+/// bytes. Its format (`lanemax_format` in the metadata) is the lowest that can hold the model: 2 with a centre or
+/// columns, else 1.
 [[nodiscard]] Status model_to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) noexcept;
 
 /// Reads such bytes; trusts nothing in them. On an error `model` is left as it was and the status names the place.

@@ -75,6 +75,20 @@ inline Model centred_model() {
   return model;
 }
 
+// The small model with the columns of a table.
+inline Model model_of_a_table() {
+  Model model = small_model();
+  model.columns = {{"", ColumnRole::id},
+                   {"a", ColumnRole::feature},
+                   {"label:x", ColumnRole::label},
+                   {"b", ColumnRole::feature},
+                   {"a", ColumnRole::dropped},
+                   {"c", ColumnRole::feature},
+                   {"caf\xC3\xA9", ColumnRole::weight},
+                   {"", ColumnRole::dropped}};
+  return model;
+}
+
 template <class T>
 void expect_same_bits(const std::vector<T>& a, const std::vector<T>& b) {
   ASSERT_EQ(a.size(), b.size());
@@ -91,6 +105,11 @@ inline void expect_same(const Model& a, const Model& b) {
   expect_same_bits(a.scaling_factor, b.scaling_factor);
   EXPECT_EQ(a.class_labels, b.class_labels);
   EXPECT_EQ(a.feature_names, b.feature_names);
+  ASSERT_EQ(a.columns.size(), b.columns.size());
+  for (std::size_t i = 0; i < a.columns.size(); ++i) {
+    EXPECT_EQ(a.columns[i].name, b.columns[i].name);
+    EXPECT_EQ(a.columns[i].role, b.columns[i].role);
+  }
   EXPECT_EQ(a.training, b.training);
 }
 
