@@ -175,8 +175,9 @@ TEST_F(CheckpointTest, WhatDiffersIsNamed) {
   now[1].second = "0.2";
   Status status = refused(now);
   EXPECT_STREQ(status.what, "learning_rate");
-  EXPECT_STREQ(status.found, "0.1");
-  EXPECT_EQ(message(status), "checkpoint: learning_rate '0.1'; expected the same as when the checkpoint was written");
+  EXPECT_STREQ(status.found, "kept 0.1, now 0.2");
+  EXPECT_EQ(message(status),
+            "checkpoint: learning_rate 'kept 0.1, now 0.2'; expected the same as when the checkpoint was written");
   now[0].second = "crc64 0123456789abcdee";
   status = refused(now);
   EXPECT_EQ(message(status), "checkpoint: labels; expected the same as when the checkpoint was written");

@@ -329,7 +329,8 @@ TEST_P(ResumeTest, RefusalsLeaveTheOutputsAlone) {
   other.objective.l2 = 0.5;
   Status status = refused(other, data_);
   EXPECT_EQ(status.code, StatusCode::bad_checkpoint);
-  EXPECT_EQ(message(status), "checkpoint: l2 '1e-06'; expected the same as when the checkpoint was written");
+  EXPECT_EQ(message(status),
+            "checkpoint: l2 'kept 1e-06, now 0.5'; expected the same as when the checkpoint was written");
   for (const Solver solver : {Solver::newton, Solver::sgd, Solver::momentum, Solver::adam}) {
     other = o;
     other.solver = solver;
@@ -384,6 +385,54 @@ TEST_P(ResumeTest, AFileThatCannotBeWrittenDoesNotEndTheFit) {
     };
     EXPECT_TRUE(run(o).result.checkpoint_error.ok());
     std::filesystem::remove_all(directory_ / "none");
+  }
+}
+
+// What is shown of speed and of the time left is about this run alone.
+TEST_P(ResumeTest, RatesAreThoseOfThisRun) {
+  struct Reports {
+    std::vector<FitProgress> all;
+    std::size_t asked = 0, at = 0;
+  };
+  const auto run_with = [&](FitOptions o, Reports& reports) {
+    o.user = &reports;
+    o.progress = [](const FitProgress& p, void* user) noexcept {
+      static_cast<Reports*>(user)->all.push_back(p);
+      return true;
+    };
+    o.cancelled = [](void* user) noexcept {
+      auto& r = *static_cast<Reports*>(user);
+      return ++r.asked == r.at;
+    };
+    Fitted f = run_fit(data_, o, p_.classes);
+    ASSERT_TRUE(f.status.ok()) << message(f.status);
+  };
+  for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::momentum}) {
+    SCOPED_TRACE(name_of(solver));
+    FitOptions o = options(solver);
+    o.epochs = 60;
+    o.tolerance = solver == Solver::momentum ? 0 : 1e-9;
+    Reports first, second;
+    first.at = solver == Solver::momentum ? 300 : 10;
+    run_with(o, first);
+    o.resume = true;
+    run_with(o, second);
+    ASSERT_FALSE(first.all.empty());
+    ASSERT_GE(second.all.size(), 2U);
+    EXPECT_EQ(first.all.back().resumed_passes, 0);
+    const double rows = static_cast<double>(used_.size());
+    const FitProgress& begin = second.all.front();
+    EXPECT_GE(begin.resumed_passes, first.all.back().passes);
+    for (const FitProgress& p : second.all) {
+      EXPECT_EQ(p.resumed_passes, begin.resumed_passes);
+      const double done = p.passes - p.resumed_passes;
+      if (p.epoch > 0) {
+        const double left = p.seconds / done * static_cast<double>(p.epochs - p.epoch);
+        EXPECT_NEAR(p.seconds_left, left, 1e-6 * left);
+      } else if (p.seconds > begin.seconds) {
+        EXPECT_LE(p.samples_per_second * (p.seconds - begin.seconds), 1.0000001 * rows * done);
+      }
+    }
   }
 }
 

@@ -11,8 +11,8 @@ namespace lanemax::cli {
 /// `root` is put before /proc and /sys (for tests).
 [[nodiscard]] int usable_cpus(const std::string& root = {});
 
-/// The threads of a command that is told nothing: usable_cpus(), or fewer if OMP_NUM_THREADS (its first number, where it
-/// is a list) says so. A text that is no number of at least 1 says nothing; the OpenMP run time complains about it.
+/// The threads of a command that is told nothing: usable_cpus(), or fewer if OMP_NUM_THREADS (its first number, where
+/// it is a list) says so. A text that is no number of at least 1 says nothing; the OpenMP run time complains about it.
 [[nodiscard]] int default_threads(const std::string& root = {});
 
 }  // namespace lanemax::cli

@@ -492,7 +492,10 @@ Command parse_command_line(int argc, char** argv) {
   if (name == "--help" || name == "-h" || name == "help") return PrintText{kOverview};
   if (name == "--version") return PrintText{"lanemax " LANEMAX_VERSION "\n"};
   if (name == "train") {
-    return parse_command<TrainOptions>("train", "Fits a linear classifier and saves it.", words, add_train_options);
+    Command command =
+        parse_command<TrainOptions>("train", "Fits a linear classifier and saves it.", words, add_train_options);
+    if (auto* train = std::get_if<TrainOptions>(&command)) train->command_line.assign(argv, argv + argc);
+    return command;
   }
   if (name == "evaluate") {
     return parse_command<EvaluateOptions>("evaluate", "Measures a model on labelled samples.", words,

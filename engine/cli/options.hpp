@@ -34,6 +34,7 @@ enum class Scaling : std::uint8_t { none, unit, standard };
 [[nodiscard]] const char* name_of(Scaling scaling) noexcept;
 
 struct TrainOptions {
+  std::vector<std::string> command_line;  ///< as it was given, the program first
   RunOptions run;
   InputOptions input;
   std::string model;

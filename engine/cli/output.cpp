@@ -102,44 +102,17 @@ std::string csv_field(std::string_view text) {
   return quoted + '"';
 }
 
-ResultStream::ResultStream(std::string path) : path_(std::move(path)), descriptor_(STDOUT_FILENO) {
-  if (path_.empty()) return;
-  std::error_code error;
-  if (const auto target = std::filesystem::canonical(path_, error); !error) path_ = target.string();  // keeps links
-  temporary_ = path_ + ".XXXXXX";
-  descriptor_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
-  if (descriptor_ < 0) {
-    temporary_.clear();
-    fail_write("cannot create");
-  }
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  static_cast<void>(::fchmod(descriptor_, 0666 & ~mask));
-}
-
-ResultStream::~ResultStream() {
-  if (path_.empty()) return;
-  if (descriptor_ >= 0) ::close(descriptor_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+ResultStream::ResultStream(std::string path) : path_(std::move(path)) {
+  if (!path_.empty()) check(file_.open(path_.c_str()), path_);
 }
 
 void ResultStream::write(std::string_view text) {
   if (path_.empty()) return write_stdout(text);
-  if (!write_all(descriptor_, text)) fail_write("cannot write");
+  check(file_.write({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}), path_);
 }
 
 void ResultStream::finish() {
-  if (path_.empty()) return;
-  if (::fsync(descriptor_) != 0) fail_write("cannot write");
-  const int closed = ::close(descriptor_);
-  descriptor_ = -1;
-  if (closed != 0) fail_write("cannot write");
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_write("cannot rename the temporary file");
-  temporary_.clear();
-}
-
-void ResultStream::fail_write(const char* what) const {
-  fail(kInputOutput, path_ + ": " + what + ": " + std::strerror(errno) + "; expected a file that can be written");
+  if (!path_.empty()) check(file_.commit(), path_);
 }
 
 bool same_file(const std::string& first, const std::string& second) {

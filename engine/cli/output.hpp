@@ -3,6 +3,7 @@
 #define LANEMAX_ENGINE_CLI_OUTPUT_HPP
 
 #include "engine/data/dataset.hpp"
+#include "engine/model/atomic_file.hpp"
 
 #include <string>
 #include <string_view>
@@ -34,24 +35,18 @@ void say_remarks(const std::vector<Remark>& remarks, bool quiet);
 /// comment, a missing value, a text without the blanks around it.
 [[nodiscard]] std::string csv_field(std::string_view text);
 
-/// A place for results: stdout or a file that appears whole or not at all (a temporary file, renamed by finish()).
+/// A place for results: stdout, or a file that finish() makes appear, whole.
 class ResultStream {
  public:
   /// Empty path: stdout.
   explicit ResultStream(std::string path);
-  ~ResultStream();
-  ResultStream(const ResultStream&) = delete;
-  ResultStream& operator=(const ResultStream&) = delete;
 
   void write(std::string_view text);
   void finish();
 
  private:
-  [[noreturn]] void fail_write(const char* what) const;
-
   std::string path_;
-  std::string temporary_;  ///< empty once it is renamed
-  int descriptor_;
+  AtomicFile file_;
 };
 
 /// Refuses an output path before the work begins: it must not be one of `inputs` and must be a regular file or new, in

@@ -2,6 +2,7 @@
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/commands.hpp"
 #include "engine/cli/evaluation.hpp"
+#include "engine/cli/interrupt.hpp"
 #include "engine/cli/output.hpp"
 
 namespace lanemax::cli {
@@ -138,13 +139,18 @@ int run(const PredictOptions& options) {
   const Dataset data = read_for_model(input, loaded.model);
   say_remarks(data.remarks, options.run.quiet);
 
+  if (!options.output.empty()) note_interrupts();  // the temporary file must go
   ResultStream stream(options.output);
   stream.write(header_of(options, loaded.model, data));
   RowWriter writer(options, loaded.model, data, stream);
   const Wanted wanted{options.logits, options.probabilities, options.top_k};
-  predict_in_chunks(
-      loaded, data.view(), options.run.threads, wanted,
-      [&](std::size_t first, std::size_t rows, const Predictions& out) { writer.write(first, rows, out); });
+  predict_in_chunks(loaded, data.view(), options.run.threads, wanted,
+                    [&](std::size_t first, std::size_t rows, const Predictions& out) {
+                      if (const int signal = noted_interrupt(); signal != 0) {
+                        fail(128 + signal, options.output + ": not written: interrupted; expected to come to the end");
+                      }
+                      writer.write(first, rows, out);
+                    });
   stream.finish();
   if (writer.not_finite() > 0) {
     say("warning: " + std::to_string(writer.not_finite()) + " of " + std::to_string(data.samples) +

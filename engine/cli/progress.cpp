@@ -59,8 +59,11 @@ std::string line_of(const FitProgress& progress) {
 
 }  // namespace
 
-TrainingProgress::TrainingProgress(bool quiet, bool keep_history)
-    : quiet_(quiet), keep_history_(keep_history), live_(!quiet && ::isatty(STDERR_FILENO) == 1) {}
+TrainingProgress::TrainingProgress(bool quiet, bool keep_history, std::string resumed_from)
+    : resumed_from_(std::move(resumed_from)),
+      quiet_(quiet),
+      keep_history_(keep_history),
+      live_(!quiet && ::isatty(STDERR_FILENO) == 1) {}
 
 bool TrainingProgress::on_epoch(const FitProgress& progress, void* user) noexcept {
   auto& self = *static_cast<TrainingProgress*>(user);
@@ -80,6 +83,10 @@ bool TrainingProgress::on_epoch(const FitProgress& progress, void* user) noexcep
 
 void TrainingProgress::show(const FitProgress& progress) {
   if (!announced_.empty()) say(std::exchange(announced_, {}));
+  if (progress.resumed_passes > 0 && !resumed_from_.empty()) {
+    say("resumed from " + std::exchange(resumed_from_, {}) + ", after " + readable(progress.resumed_passes) +
+        " passes");
+  }
   std::string line = line_of(progress);
   if (!live_) return say(line);
   const std::size_t length = line.size();

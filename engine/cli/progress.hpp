@@ -14,7 +14,8 @@ namespace lanemax::cli {
 /// ends it when a signal was noted.
 class TrainingProgress {
  public:
-  TrainingProgress(bool quiet, bool keep_history);
+  /// `resumed_from`: the checkpoint, or empty.
+  TrainingProgress(bool quiet, bool keep_history, std::string resumed_from);
 
   /// A line to be shown before the first report: of a run that fails before, the error is the only line.
   void announce(std::string line) { announced_ = std::move(line); }
@@ -33,6 +34,7 @@ class TrainingProgress {
   void end_line();
 
   std::string announced_;
+  std::string resumed_from_;  ///< empty once it is said
   bool quiet_;
   bool keep_history_;
   bool live_;

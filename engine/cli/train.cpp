@@ -265,12 +265,13 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
   return model;
 }
 
-void save(const TrainOptions& options, const Model& model, const TrainingProgress& progress) {
+// The model first: no other file's failure may cost it.
+void save(const TrainOptions& options, const Model& model, const TrainingProgress& progress, TrainSummary& summary) {
   check(save_model(model, options.model.c_str()), options.model);
   if (options.history.empty()) return;
   const std::string history = progress.history_csv();
   const std::span bytes(reinterpret_cast<const std::uint8_t*>(history.data()), history.size());
-  check(write_file_atomically(options.history.c_str(), bytes), options.history);
+  summary.history_status = write_file_atomically(options.history.c_str(), bytes);
 }
 
 // Measured with the model as the file holds it, by what will serve it.
@@ -303,14 +304,14 @@ int run(const TrainOptions& options) {
 
   note_interrupts();
   const Stopwatch fitting;
-  TrainingProgress progress(options.run.quiet, !options.history.empty());
+  TrainingProgress progress(options.run.quiet, !options.history.empty(), options.fit.resume ? options.checkpoint : "");
   const RowSplit split = split_rows(data.training.samples, options.validation_fraction, options.fit.seed);
   std::vector<float> sample_weights = data.training.sample_weights;
   const Model model = fit_model(options, isa, split, data.training, progress, summary);
   data.training.sample_weights = std::move(sample_weights);  // class weights are for the fit alone
   summary.fit_seconds = fitting.seconds();
 
-  save(options, model, progress);
+  save(options, model, progress, summary);
   evaluate_saved(options, isa, data, split, summary);
   summary.total_seconds = total.seconds();
   warn_about_training(options, summary);

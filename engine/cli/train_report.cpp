@@ -71,6 +71,22 @@ std::string checkpoint_error(const TrainOptions& options, const FitResult& fit) 
   return located_message(options.checkpoint, fit.checkpoint_error);
 }
 
+// As a shell reads it.
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:=+%@";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string resuming_command(const TrainOptions& options) {
+  std::string command;
+  for (const std::string& word : options.command_line) command += shell_word(word) + ' ';
+  if (options.fit.resume) command.pop_back();
+  return options.fit.resume ? command : command + "--resume";
+}
+
 std::string class_weight_kind(const std::string& choice) {
   if (choice.empty()) return "none";
   return choice == "balanced" ? "balanced" : "file";
@@ -176,6 +192,14 @@ void warn_about_training(const TrainOptions& options, const TrainSummary& summar
   }
   if (!fit.checkpoint_error.ok()) {
     say("warning: " + checkpoint_error(options, fit) + ": the checkpoint is not written, the model is");
+  }
+  if (!summary.history_status.ok()) {
+    say("warning: " + located_message(options.history, summary.history_status) +
+        ": the history is not written, the model is");
+  }
+  const bool goes_on = fit.reason == StopReason::interrupted || fit.reason == StopReason::time_limit;
+  if (goes_on && !options.checkpoint.empty() && fit.checkpoint_error.ok() && !options.run.quiet) {
+    say("to go on: " + resuming_command(options));
   }
   if (summary.left_out > 0) {
     say("warning: " + std::to_string(summary.left_out) +

@@ -21,7 +21,8 @@ struct TrainSummary {
   std::size_t classes = 0;
   std::string isa;
   double l2 = 0;
-  Status status;  ///< ok or diverged
+  Status status;          ///< ok or diverged
+  Status history_status;  ///< of --history
   FitResult fit;
   std::string rounded_column;   ///< what FitResult::rounded_feature is called; empty: none
   std::vector<PathPoint> path;  ///< with --l2-path

@@ -150,10 +150,9 @@ Status check_identity(const safetensors::Metadata& metadata, const FitIdentity& 
     const std::string* kept = find_entry(metadata, std::string{kIdentityPrefix} + name);
     if (kept != nullptr && *kept == value) continue;
     // Checksums and long texts tell nobody anything.
-    constexpr std::size_t kShort = sizeof(Status::found) - 1;
-    const bool telling = kept != nullptr && kept->size() <= kShort && !is_checksum(*kept);
+    const std::string both = kept == nullptr || is_checksum(*kept) ? "" : "kept " + *kept + ", now " + value;
     return refuse(StatusCode::bad_checkpoint, static_name_of(name), "the same as when the checkpoint was written",
-                  telling ? std::string_view{*kept} : std::string_view{});
+                  both.size() < sizeof(Status::found) ? both : "");
   }
   constexpr std::size_t kOthers = 2;  // version, checksum
   if (metadata.size() == identity.size() + kOthers) return {};

@@ -51,6 +51,9 @@ class Control {
   [[nodiscard]] Status resume(Resumable& state) const {
     return options_.resume ? load_checkpoint(options_.checkpoint, identity_, whole_of(state)) : Status{};
   }
+  /// The passes of the runs that this one goes on from; of a computation of many fits what comes first counts.
+  void resumed_after(double passes) noexcept { resumed_passes_ = resumed_passes_ > 0 ? resumed_passes_ : passes; }
+  [[nodiscard]] double resumed_passes() const noexcept { return resumed_passes_; }
   /// Keeps the state if it is time. A fit goes on without: see checkpoint_error().
   void keep(Resumable& state) {
     if (options_.checkpoint != nullptr && now() - kept_ >= options_.checkpoint_seconds) save(state);
@@ -82,6 +85,7 @@ class Control {
   const FitOptions& options_;
   FitIdentity identity_;
   Enclosing* whole_ = nullptr;
+  double resumed_passes_ = 0;
   double started_;
   double kept_;
   Status checkpoint_error_;

@@ -116,7 +116,9 @@ Status Descent::begin(const Vector& x) {
     const bool is_made = state_.kind == Preconditioner::none || !matrix().empty();
     if (status.ok() && !is_made) matrix().refresh(state_.anchor, state_.anchor_rows);
     problem_.count_passes(state_.passes);
+    resumed_passes_ = state_.passes;
     work_before_ = state_.passes + state_.curvature_passes;
+    control_.resumed_after(state_.passes);
     return status;
   }
   const Status status = evaluate_here();
@@ -336,9 +338,11 @@ bool Descent::report(double validation_loss) const {
   p.gradient_norm = problem_.gradient_norm(state_.gradient);
   p.learning_rate = step_length_;
   p.seconds = control_.seconds();
-  p.samples_per_second = static_cast<double>(problem_.rows()) * state_.passes / std::max(p.seconds, 1e-9);
+  p.samples_per_second = static_cast<double>(problem_.rows()) * (state_.passes - resumed_passes_) /
+                         std::max(p.seconds - seconds_before_, 1e-9);
   p.seconds_left = kNaN;
   p.l2 = options_.objective.l2;
+  p.resumed_passes = control_.resumed_passes();
   p.checkpoint_failed = !control_.checkpoint_error().ok();
   return options_.progress(p, options_.user);
 }

@@ -90,7 +90,7 @@ class Descent final : public Resumable {
   DescentState state_;
   double passes_before_ = 0;  // of the problem, before this descent
   double seconds_before_ = 0;
-  double work_before_ = 0;  // passes and curvature of the run that is resumed
+  double resumed_passes_ = 0, work_before_ = 0;  // of the run that is resumed: passes, and with them the curvature's
 
   // The step at hand.
   Vector direction_, trial_, trial_gradient_, step_, change_;

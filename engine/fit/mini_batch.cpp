@@ -45,6 +45,10 @@ class MiniBatch final : public Resumable {
     status = choose_learning_rate();
     if (status.ok()) status = control_.resume(*this);
     if (status.ok()) replay_shuffles();
+    if (status.ok() && options_.resume) {
+      resumed_visits_ = row_visits_;
+      control_.resumed_after(passes());
+    }
     if (status.ok() && !has_reached_most()) status = epochs();
     if (status.ok() && result_.reason == StopReason::none) result_.reason = StopReason::epochs;
     if (status.ok()) control_.finish(*this, result_.reason);
@@ -275,22 +279,28 @@ class MiniBatch final : public Resumable {
     return status;
   }
 
+  [[nodiscard]] double passes() const {
+    return problem_.passes() + static_cast<double>(row_visits_) / static_cast<double>(rows_);
+  }
+
   bool report(double loss, double validation_loss, double rows_per_second) const {
     if (options_.progress == nullptr) return true;
     FitProgress p;
     p.epoch = epoch_;
     p.epochs = options_.epochs;
     p.iterations = iterations_;
-    p.passes = problem_.passes() + static_cast<double>(row_visits_) / static_cast<double>(rows_);
+    p.passes = passes();
     p.loss = loss;
     p.validation_loss = validation_loss;
     p.objective = p.gradient_norm = kNaN;
     p.l2 = options_.objective.l2;
+    p.resumed_passes = control_.resumed_passes();
     p.checkpoint_failed = !control_.checkpoint_error().ok();
     p.learning_rate = step_.learning_rate;
     p.samples_per_second = rows_per_second;
     p.seconds = control_.seconds();
-    p.seconds_left = p.seconds / static_cast<double>(epoch_) * static_cast<double>(options_.epochs - epoch_);
+    const double to_come = static_cast<double>(options_.epochs - epoch_) * static_cast<double>(rows_);
+    p.seconds_left = p.seconds / static_cast<double>(row_visits_ - resumed_visits_) * to_come;
     return options_.progress(p, options_.user);
   }
 
@@ -330,6 +340,7 @@ class MiniBatch final : public Resumable {
   Buffer<float> best_;
   double best_measure_ = 0, last_loss_ = std::numeric_limits<double>::infinity(), loss_sum_ = 0, rate_ = 0;
   std::uint64_t epoch_ = 0, batch_ = 0, seen_ = 0, epochs_without_gain_ = 0, iterations_ = 0, row_visits_ = 0;
+  std::uint64_t resumed_visits_ = 0;  // of the run that this one goes on from
   // What follows from it.
   SplitMix64 random_;
   std::vector<std::uint32_t> order_;

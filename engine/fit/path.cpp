@@ -163,6 +163,7 @@ class Path final : public Enclosing {
     if (!status.ok()) return status;
     whole_.count_passes(state_.whole_passes - whole_.passes());
     space_.problem().count_passes(state_.passes - space_.problem().passes());
+    control_.resumed_after(space_.passes() + state_.other_passes);
     space_.set_penalty(l2_at_work());
     if (curvature_rows_ > 0) curvature_->refresh(curvature_at_, curvature_rows_);
     options_.resume = !state_.is_fitted;

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -148,27 +147,51 @@ Status find_target(const char* path, Target& target) {
 
 }  // namespace
 
-Status write_file_atomically(const char* path, std::span<const std::uint8_t> bytes) {
+struct AtomicFile::Parts {
+  // The directory is held open from the start: the rename happens where the file was written even if it is moved
+  // meanwhile.
+  explicit Parts(const Target& target)
+      : directory(uninterrupted([&] { return ::open(target.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); })),
+        temporary(directory.number(), target.name),
+        file(directory.valid() ? temporary.create() : -1) {}
+
+  Descriptor directory;
+  TemporaryFile temporary;
+  Descriptor file;
+};
+
+AtomicFile::AtomicFile() noexcept = default;
+AtomicFile::~AtomicFile() = default;
+
+Status AtomicFile::open(const char* path) {
   Target target;
   if (const Status status = find_target(path, target); !status.ok()) return status;
-
-  // Held open from the start: the rename happens where the file was written even if the directory is moved meanwhile.
-  Descriptor directory{
-      uninterrupted([&] { return ::open(target.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); })};
-  if (!directory.valid()) return system_failure("cannot open the directory");
-
-  TemporaryFile temporary{directory.number(), target.name};
-  Descriptor file{temporary.create()};
-  if (!file.valid()) return system_failure("cannot create a temporary file");
-  if (target.exists && ::fchmod(file.number(), target.permissions) != 0)
+  parts_ = std::make_unique<Parts>(target);
+  if (!parts_->directory.valid()) return system_failure("cannot open the directory");
+  if (!parts_->file.valid()) return system_failure("cannot create a temporary file");
+  if (target.exists && ::fchmod(parts_->file.number(), target.permissions) != 0)
     return system_failure("cannot set permissions");
-  if (!write_all(file.number(), bytes)) return system_failure("cannot write");
-  if (!sync(file.number())) return system_failure("cannot sync");
-  if (!file.close()) return system_failure("cannot close");
-  if (!temporary.rename_to_final()) return system_failure("cannot rename");
-  // EINVAL: a file system whose directories cannot be synced.
-  if (!sync(directory.number()) && errno != EINVAL) return system_failure("cannot sync the directory");
   return {};
+}
+
+Status AtomicFile::write(std::span<const std::uint8_t> bytes) noexcept {
+  return write_all(parts_->file.number(), bytes) ? Status{} : system_failure("cannot write");
+}
+
+Status AtomicFile::commit() noexcept {
+  if (!sync(parts_->file.number())) return system_failure("cannot sync");
+  if (!parts_->file.close()) return system_failure("cannot close");
+  if (!parts_->temporary.rename_to_final()) return system_failure("cannot rename");
+  // EINVAL: a file system whose directories cannot be synced.
+  if (!sync(parts_->directory.number()) && errno != EINVAL) return system_failure("cannot sync the directory");
+  return {};
+}
+
+Status write_file_atomically(const char* path, std::span<const std::uint8_t> bytes) {
+  AtomicFile file;
+  Status status = file.open(path);
+  if (status.ok()) status = file.write(bytes);
+  return status.ok() ? file.commit() : status;
 }
 
 Status read_regular_file(const char* path, BeginningCheck check, std::vector<std::uint8_t>& bytes) {

@@ -6,21 +6,40 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 namespace lanemax {
 
-/// Replaces the file at `path`, or makes it: a temporary file in the same directory is written, synced and renamed over
-/// it, then the directory is synced. Whoever opens `path`, also after a crash, finds the old bytes or the new ones,
+/// A file that appears whole or not at all: a temporary file in the same directory is written, synced and renamed over
+/// `path`, then the directory is synced. Whoever opens `path`, also after a crash, finds the old bytes or the new ones,
 /// whole. An old file's permission bits are kept; a new one's follow the umask.
 ///
 /// A symbolic link is followed: the file it names is replaced and the link stays. What is no regular file (a directory,
-/// a device, a FIFO) and a link that leads nowhere are refused. On a failure the temporary file is removed and the old
-/// file is as it was, except where the very last step, the sync of the directory, fails: then the new file is in place
-/// but might not outlive a power cut. A killed process can leave a file named `.<name>.<pid>-<n>.tmp`; it disturbs
-/// nothing and later writes do not trip over it. May throw std::bad_alloc. Visible outside a shared library: the
-/// command writes its tables with it too.
+/// a device, a FIFO) and a link that leads nowhere are refused. Without commit(), or on a failure, the temporary file
+/// is removed and the old file is as it was, except where the very last step, the sync of the directory, fails: then
+/// the new file is in place but might not outlive a power cut. A killed process can leave a file named
+/// `.<name>.<pid>-<n>.tmp`; it disturbs nothing and later writes do not trip over it. May throw std::bad_alloc. Visible
+/// outside a shared library: the command writes its tables with it too.
+class [[gnu::visibility("default")]] AtomicFile {
+ public:
+  AtomicFile() noexcept;
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// Once, then any number of write(), then commit().
+  [[nodiscard]] Status open(const char* path);
+  [[nodiscard]] Status write(std::span<const std::uint8_t> bytes) noexcept;
+  [[nodiscard]] Status commit() noexcept;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+/// All of it in one call.
 [[nodiscard, gnu::visibility("default")]] Status write_file_atomically(const char* path,
                                                                        std::span<const std::uint8_t> bytes);
 

@@ -67,6 +67,7 @@ struct FitProgress {
   double seconds_left = 0;         ///< estimate for the epochs that remain; NaN where unknown
   double l2 = 0;                   ///< the penalty at work
   std::size_t fold = 0;            ///< fit_path: from 1; 0: all rows
+  double resumed_passes = 0;       ///< done before by the runs that this one goes on from (of a whole path)
   bool checkpoint_failed = false;  ///< the last attempt to write the checkpoint
 };
 /// Called from the fitting thread; returning false ends the fit with StopReason::interrupted. Must not throw.

@@ -51,7 +51,7 @@ struct [[nodiscard]] Status {
   std::int64_t column = -1;
   std::int64_t byte = -1;
   int system_error = 0;  ///< errno of a failed system call, else 0
-  char found[40] = {};   ///< the offending text, cut to fit; empty if there is none
+  char found[64] = {};   ///< the offending text, cut to fit; empty if there is none
 
   [[nodiscard]] constexpr bool ok() const noexcept { return code == StatusCode::ok; }
 };
