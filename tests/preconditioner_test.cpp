@@ -36,7 +36,7 @@ void expect_inverse(const KernelTable& table, const Shape& s, const FitCaseOptio
   if (o.masked) {
     for (std::size_t d = 0; d <= s.features; ++d) v[parameter_index(problem, 1, d)] = 0;
   }
-  preconditioner.refresh(c.point(), problem.rows());
+  preconditioner.refresh(c.point(), preconditioner.most_sample());
   ASSERT_FALSE(preconditioner.empty());
   preconditioner.apply(v, applied);
   ASSERT_TRUE(problem.hessian_product(c.point(), applied, Precision::f64, product).ok());
@@ -64,7 +64,7 @@ TEST_P(PreconditionerTest, OneBlockIsTheWholeHessianOfTheLogisticLoss) {
   }
 }
 
-/// Symmetric, positive, and at home among vectors whose mean over the classes is 0; on a sample of the rows, too.
+/// Symmetric, positive, and at home among vectors whose mean over the classes is 0; on a sample, too.
 TEST_P(PreconditionerTest, EveryKindIsAScalarProduct) {
   Rng rng(96);
   for (const Shape& s : {Shape{60, 7, 5}, Shape{90, 16, 17}}) {
@@ -73,10 +73,10 @@ TEST_P(PreconditionerTest, EveryKindIsAScalarProduct) {
     for (const Preconditioner kind : kKinds) {
       SCOPED_TRACE(text(s.classes, " classes, ", lanemax::name_of(kind)));
       PreconditionerMatrix preconditioner(problem, kind);
-      for (const std::size_t rows : {problem.rows(), problem.rows() / 2}) {
-        preconditioner.refresh(c.point(), rows);
+      for (const std::size_t sample : {preconditioner.most_sample(), preconditioner.most_sample() / 2}) {
+        preconditioner.refresh(c.point(), sample);
         ASSERT_FALSE(preconditioner.empty());
-        EXPECT_EQ(preconditioner.rows(), rows);
+        EXPECT_EQ(preconditioner.sample(), sample);
         const Vector u = c.direction(rng), v = c.direction(rng), pu = c.vector(), pv = c.vector();
         preconditioner.apply(u, pu);
         preconditioner.apply(v, pv);
@@ -101,11 +101,11 @@ TEST_P(PreconditionerTest, AnotherPenaltyIsAnotherInverse) {
   for (const Preconditioner kind : {Preconditioner::gram, Preconditioner::blocks}) {
     FitProblem problem = c.problem(1), other = c.problem(3);
     PreconditionerMatrix kept(problem, kind, true), fresh(other, kind);
-    kept.refresh(c.point(), problem.rows());
+    kept.refresh(c.point(), kept.most_sample());
     problem.set_penalty({0.25});
     other.set_penalty({0.25});
     kept.penalty_changed();
-    fresh.refresh(c.point(), problem.rows());
+    fresh.refresh(c.point(), kept.most_sample());
     const Vector v = c.direction(rng), a = c.vector(), b = c.vector();
     kept.apply(v, a);
     fresh.apply(v, b);

@@ -45,11 +45,12 @@ Buffer<double> lay_out(const Dense& a, const SymmetricShape& shape) {
   return out;
 }
 
-bool invert_with(const KernelTable& table, const SymmetricShape& shape, const Buffer<double>& matrix, int threads) {
-  InverseScratch scratch(shape.n);
+template <class T>
+bool invert_with(const KernelTable& table, const SymmetricShape& shape, const Buffer<T>& matrix, int threads) {
+  InverseScratch<T> scratch(shape.n);
   std::atomic<int> yes{0}, all{0};
   parallel(threads, [&](const Team& team) {
-    const bool done = invert(table.f64, shape, matrix.data(), scratch, team);
+    const bool done = invert(kernels<T>(table), shape, matrix.data(), scratch, team);
     yes += done ? 1 : 0;
     ++all;
   });
@@ -151,6 +152,35 @@ TEST_P(SymmetricTest, RefusesWhatIsNotPositiveDefinite) {
   }
 }
 
+/// In f32 to its roundings; what they would drown is refused.
+TEST_P(SymmetricTest, TheSameInF32) {
+  Rng rng(84);
+  for (const std::size_t n : {1U, 17U, 64U, 65U, 200U}) {
+    SCOPED_TRACE(text("n = ", n));
+    const Dense a = random_positive(rng, n, 0.5);
+    const SymmetricShape shape{n};
+    Buffer<float> got(shape.count()), other(shape.count());
+    const Buffer<double> exact = lay_out(a, shape);
+    convert(exact.data(), exact.size(), got.data());
+    convert(exact.data(), exact.size(), other.data());
+    ASSERT_TRUE(invert_with(table(), shape, got, 1));
+    ASSERT_TRUE(invert_with(table(), shape, other, 3));
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j < n; ++j) {
+        double sum = 0;
+        for (std::size_t k = 0; k < n; ++k) sum += a(i, k) * static_cast<double>(got[shape.kept(k, j)]);
+        ASSERT_NEAR(sum, i == j ? 1 : 0, 2e-5) << i << ' ' << j;
+        ASSERT_EQ(got[shape.kept(i, j)], other[shape.kept(i, j)]);
+      }
+    }
+  }
+  const SymmetricShape shape{65};
+  Buffer<float> ones(shape.count());
+  for (std::size_t i = 0; i < shape.count(); ++i) ones[i] = 1;
+  for (std::size_t i = 0; i < shape.n; ++i) ones[shape.index(i, i)] += 1e-7F;
+  EXPECT_FALSE(invert_with(table(), shape, ones, 1));
+}
+
 /// A team keeps its footing through a refusal.
 TEST_P(SymmetricTest, ScratchServesAgainAfterARefusal) {
   Rng rng(83);
@@ -160,7 +190,7 @@ TEST_P(SymmetricTest, ScratchServesAgainAfterARefusal) {
   bad(128, 128) = -1;
   const Buffer<double> refused = lay_out(bad, shape);
   ASSERT_TRUE(invert_with(table(), shape, want, 1));
-  InverseScratch scratch(shape.n);
+  InverseScratch<double> scratch(shape.n);
   parallel(3, [&](const Team& team) {
     const bool first = invert(table().f64, shape, refused.data(), scratch, team);
     const bool second = invert(table().f64, shape, got.data(), scratch, team);

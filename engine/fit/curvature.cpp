@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/curvature.hpp"
 
+#include "engine/fit/pair_sample.hpp"
 #include "engine/fit/sampled_rows.hpp"
 #include "engine/parallel.hpp"
 
@@ -19,7 +20,8 @@ class CurvatureSum {
         kernel_(kernels<T>(problem.table())),
         kind_(kind),
         shape_{problem.features() + 1},
-        team_size_(usable_threads(problem.threads(), curvature_flops(kind, rows, problem.features(), problem.classes()),
+        team_size_(usable_threads(problem.threads(),
+                                  curvature_flops(kind, rows, rows, problem.features(), problem.classes()),
                                   problem.table().blocks.serial_flops)),
         rows_(problem, x, rows, team_size_),
         weight_unit_(unit_near(rows_.total_weight() / static_cast<double>(rows_.rows()))),
@@ -138,6 +140,133 @@ class CurvatureSum {
   Buffer<T> tile_;
 };
 
+/// The blocks of a sample of pairs: all rows that a class keeps, weighted, class after class, a group of pairs at a
+/// time.
+template <class T>
+class PairSum {
+ public:
+  PairSum(const FitProblem& problem, const PairSample& pairs, int threads, Buffer<T>& out)
+      : problem_(problem),
+        kernel_(kernels<T>(problem.table())),
+        pairs_(pairs),
+        shape_{problem.features() + 1},
+        team_size_(threads),
+        data_(problem.data()),
+        weight_unit_(std::exp2(std::round(std::log2(pairs.total_weight / static_cast<double>(problem.rows()))))),
+        out_(out) {
+    data_.selection = pairs.rows.data();
+    data_.selected = pairs.rows.size();
+    group_ = std::clamp(kGroupBytes / (stride() * sizeof(T)) / kPart * kPart, kPart, kMostGroup);
+    rows_ = OwnedRowBuffers<T>(group_, stride());
+    tile_ = Buffer<T>(static_cast<std::size_t>(team_size_) * tile_capacity() * SymmetricShape::kGroup);
+    out_ = Buffer<T>(problem.classes() * shape_.count());
+  }
+
+  bool run(const Control* control) {
+    for (std::size_t begin = 0; begin < pairs_.rows.size(); begin += group_) {
+      if (control != nullptr && control->cancelled()) return false;
+      const std::size_t end = std::min(begin + group_, pairs_.rows.size());
+      const auto first = std::upper_bound(pairs_.begin.begin(), pairs_.begin.end(), begin) - 1;
+      const auto last = std::lower_bound(pairs_.begin.begin(), pairs_.begin.end(), end);
+      const auto first_class = static_cast<std::size_t>(first - pairs_.begin.begin());
+      const auto classes = static_cast<std::size_t>(last - first);
+      parallel(team_size_, [&](const Team& team) {
+        team.for_each((end - begin + kPart - 1) / kPart,
+                      [&](std::size_t part) { load(begin, part * kPart, std::min((part + 1) * kPart, end - begin)); });
+        team.for_each(classes * shape_.groups(), [&](std::size_t item) {
+          add_tile(first_class + item / shape_.groups(), item % shape_.groups(), begin, end, team.rank());
+        });
+      });
+    }
+    const T inverse = static_cast<T>(weight_unit_ / pairs_.total_weight);
+    for (std::size_t i = 0; i < out_.size(); ++i) out_[i] *= inverse;
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kPart = 64, kGroupBytes = 8 * 1024 * 1024, kMostGroup = 2048;
+  [[nodiscard]] std::size_t stride() const { return round_up(shape_.n, kPanel); }
+  [[nodiscard]] std::size_t tile_capacity() const { return group_ + 1; }
+
+  void load(std::size_t begin, std::size_t first, std::size_t end) {
+    const RowBuffers<T> buffers = rows_.at(first);
+    const RowSource<T> source(data_, problem_.objective(), kernel_);
+    static_cast<void>(source.load(begin + first, begin + end, buffers));
+    for (std::size_t n = 0; n < end - first; ++n) buffers.values[n * stride() + shape_.n - 1] = T(1);
+  }
+
+  // A group of columns of a class's block += over those of its pairs that are in [begin, end).
+  void add_tile(std::size_t c, std::size_t group, std::size_t begin, std::size_t end, std::size_t rank) {
+    const std::size_t from = std::max(begin, pairs_.begin[c]), to = std::min(end, pairs_.begin[c + 1]);
+    if (from >= to) return;
+    const std::size_t column = shape_.group_begin(group);
+    const std::size_t width = std::min(SymmetricShape::kGroup, shape_.columns() - column);
+    T* tile = tile_.data() + rank * tile_capacity() * SymmetricShape::kGroup;
+    const T* rows = rows_.values.data() + (from - begin) * stride();
+    for (std::size_t n = 0; n < to - from; ++n) {
+      const T a = static_cast<T>(pairs_.weights[from + n] / weight_unit_);
+      for (std::size_t panel = 0; panel < width / kPanel; ++panel) {
+        T* line = tile + (panel * tile_capacity() + n) * kPanel;
+        const T* row = rows + n * stride() + column + panel * kPanel;
+        for (std::size_t lane = 0; lane < kPanel; ++lane) line[lane] = a * row[lane];
+      }
+    }
+    GradientArgs<T> args;
+    args.x = {rows, stride(), to - from};
+    args.dlogits = tile;
+    args.capacity = tile_capacity();
+    args.features = shape_.n;
+    args.classes = width;
+    args.feature_begin = column;
+    args.feature_end = shape_.n;
+    args.panel_end = width / kPanel;
+    args.dweights = out_.data() + c * shape_.count() + column * shape_.n;
+    args.accumulate = from > pairs_.begin[c];
+    kernel_.gradient(args);
+  }
+
+  const FitProblem& problem_;
+  const Kernels<T>& kernel_;
+  const PairSample& pairs_;
+  SymmetricShape shape_;
+  int team_size_;
+  Batch data_;
+  double weight_unit_;  // a power of 2, so that no bit depends on it: weights of 1e37 do not overflow the sums
+  std::size_t group_ = 0;
+  OwnedRowBuffers<T> rows_;
+  Buffer<T>& out_;
+  Buffer<T> tile_;
+};
+
+// The Gram matrix of a few rows, scaled to each poor class's curvature.
+template <class T>
+bool share_with_poor_blocks(const FitProblem& problem, const Vector& x, const PairSample& pairs,
+                            const Buffer<T>& blocks, const Control* control) {
+  constexpr double kShare = 0.2;
+  constexpr std::size_t kRich = 2, kGramRows = 4;  // pairs and rows, in rows of a block
+  const SymmetricShape shape{problem.features() + 1};
+  const std::size_t classes = problem.classes();
+  const auto is_poor = [&](std::size_t c) { return pairs.begin[c + 1] - pairs.begin[c] < kRich * shape.n; };
+  bool any = false;
+  for (std::size_t c = 0; c < classes && !pairs.is_all; ++c) any = any || is_poor(c);
+  if (!any) return true;
+  Buffer<T> gram;
+  if (!sum_curvature(problem, x, Preconditioner::gram, kGramRows * shape.n, gram, control)) return false;
+  std::vector<double> curvature(classes);
+  double mean = 0;
+  for (std::size_t c = 0; c < classes; ++c) {
+    for (std::size_t i = pairs.begin[c]; i < pairs.begin[c + 1]; ++i) curvature[c] += pairs.weights[i];
+    mean += curvature[c] / static_cast<double>(classes);
+  }
+  for (std::size_t c = 0; c < classes; ++c) {
+    if (!is_poor(c) || !(mean > 0)) continue;
+    const T own = static_cast<T>(1 - kShare), shared = static_cast<T>(kShare * curvature[c] / mean);
+    T* const block = blocks.data() + c * shape.count();
+    for (std::size_t i = 0; i < shape.count(); ++i) block[i] = own * block[i] + shared * gram[i];
+  }
+  return true;
+}
+
 // Solves A x = b in place by Cholesky's factors; false if A is not positive definite.
 bool solve(std::vector<double>& a, std::vector<double>& b) {
   const std::size_t n = b.size();
@@ -177,11 +306,22 @@ bool sum_curvature(const FitProblem& problem, const Vector& x, Preconditioner ki
   return CurvatureSum<T>(problem, x, kind, rows, out).run(control);
 }
 
-double curvature_flops(Preconditioner kind, std::size_t rows, std::size_t features, std::size_t classes) noexcept {
-  const double n = static_cast<double>(rows), d = static_cast<double>(features + 1);
-  const double products = kind == Preconditioner::diagonal ? 2 * static_cast<double>(classes) * d
-                                                           : static_cast<double>(matrix_count(kind, classes)) * d * d;
-  return n * (2 * static_cast<double>(classes) * d + products);
+template <class T>
+bool sum_blocks(const FitProblem& problem, const Vector& x, double pairs, Buffer<T>& out, const Control* control) {
+  PairSample sample;
+  if (!sample_pairs<T>(problem, x, pairs, sample, control)) return false;
+  const int threads = usable_threads(problem.threads(), problem.pass_flops(), problem.table().blocks.serial_flops);
+  return PairSum<T>(problem, sample, threads, out).run(control) &&
+         share_with_poor_blocks(problem, x, sample, out, control);
+}
+
+double curvature_flops(Preconditioner kind, std::size_t sample, std::size_t rows, std::size_t features,
+                       std::size_t classes) noexcept {
+  const double n = static_cast<double>(sample), d = static_cast<double>(features + 1), c = static_cast<double>(classes);
+  if (kind == Preconditioner::blocks) return static_cast<double>(rows) * 2 * c * d + n * d * d;
+  const double products =
+      kind == Preconditioner::diagonal ? 2 * c * d : static_cast<double>(matrix_count(kind, classes)) * d * d;
+  return n * (2 * c * d + products);
 }
 
 bool bias_newton_step(const FitProblem& problem, const Vector& x, const Vector& gradient, std::size_t rows,
@@ -225,6 +365,8 @@ bool bias_newton_step(const FitProblem& problem, const Vector& x, const Vector& 
 
 template bool sum_curvature<float>(const FitProblem&, const Vector&, Preconditioner, std::size_t, Buffer<float>&,
                                    const Control*);
+template bool sum_blocks<float>(const FitProblem&, const Vector&, double, Buffer<float>&, const Control*);
+template bool sum_blocks<double>(const FitProblem&, const Vector&, double, Buffer<double>&, const Control*);
 template bool sum_curvature<double>(const FitProblem&, const Vector&, Preconditioner, std::size_t, Buffer<double>&,
                                     const Control*);
 

@@ -26,7 +26,8 @@ struct DescentState {
   // Which Hessian the preconditioner is of.
   Preconditioner kind = Preconditioner::none;
   Vector anchor;  ///< the point
-  std::uint64_t anchor_rows = 0;
+  std::uint64_t anchor_sample = 0;
+  std::uint64_t refreshes = 0;  ///< tried, so far
   double curvature_passes = 0;  ///< what all refreshes have cost, in passes
   double refresh_cost = 0;      ///< what the last one has cost
   double passes_at_refresh = 0;
@@ -74,6 +75,7 @@ class Descent final : public Resumable {
   Status switch_to_f64();
   [[nodiscard]] bool wants_f64(const Status& status) const noexcept;
   Status refresh_curvature();
+  [[nodiscard]] double due_at() const noexcept;
   Status line_search(double slope);
   void accept();
   Status validate(StopReason& reason);

@@ -88,9 +88,9 @@ class Path final : public Enclosing {
   }
   void exchange(Archive& archive) override {
     state_.exchange(archive);
-    curvature_rows_ = curvature_->empty() ? 0 : curvature_->rows();
-    if (curvature_rows_ > 0) copy(curvature_at_, curvature_->point());
-    archive.count("shared_curvature_rows", curvature_rows_, space_.problem().rows());
+    curvature_sample_ = curvature_->empty() ? 0 : curvature_->sample();
+    if (curvature_sample_ > 0) copy(curvature_at_, curvature_->point());
+    archive.count("shared_curvature_sample", curvature_sample_, curvature_->most_sample());
     archive.array("shared_curvature_at", curvature_at_);
     at_work_->exchange(archive);
   }
@@ -165,7 +165,7 @@ class Path final : public Enclosing {
     space_.problem().count_passes(state_.passes - space_.problem().passes());
     control_.resumed_after(space_.passes() + state_.other_passes);
     space_.set_penalty(l2_at_work());
-    if (curvature_rows_ > 0) curvature_->refresh(curvature_at_, curvature_rows_);
+    if (curvature_sample_ > 0) curvature_->refresh(curvature_at_, curvature_sample_);
     options_.resume = !state_.is_fitted;
     is_begun_ = true;
     return status;
@@ -341,7 +341,7 @@ class Path final : public Enclosing {
   PathState state_;
   bool is_begun_ = false;                          // the penalty at work, before this run
   std::optional<PreconditionerMatrix> curvature_;  // shared
-  std::uint64_t curvature_rows_ = 0;               // it is from so many, at this point
+  std::uint64_t curvature_sample_ = 0;             // it is from so many, at this point
   Vector curvature_at_;
   std::optional<SolverDescent> descent_;   // the last one of all rows, or the one at work
   Resumable* at_work_ = nullptr;           // the same, while it is kept or resumed

@@ -9,8 +9,8 @@
 namespace lanemax {
 namespace {
 
-// A product in f64 costs two of f32, and the inversion's are small.
-constexpr double kInverseCost = 4;
+// The inversion's products are small; in f64 they cost twice as much.
+constexpr double kInverseCost = 2;
 constexpr double kMostBytes = 512e6;
 
 std::size_t order(const FitProblem& problem) {
@@ -29,41 +29,56 @@ std::size_t PreconditionerMatrix::inverse_count() const noexcept {
   return kind_ == Preconditioner::blocks ? problem_.classes() : 1;
 }
 
-double PreconditionerMatrix::cost(std::size_t rows) const noexcept {
+std::size_t PreconditionerMatrix::most_sample() const noexcept {
+  return kind_ == Preconditioner::blocks ? problem_.rows() * problem_.classes() : problem_.rows();
+}
+
+// Of pairs: one for every other row, and two and a half times as many for each class as its block has rows.
+std::size_t PreconditionerMatrix::fewest_sample() const noexcept {
+  const std::size_t fewest = kind_ == Preconditioner::blocks
+                                 ? std::max(problem_.rows() / 2, problem_.classes() * order(problem_) * 5 / 2)
+                                 : order(problem_);
+  return std::min(most_sample(), fewest);
+}
+
+double PreconditionerMatrix::cost(std::size_t sample) const noexcept {
   if (kind_ == Preconditioner::none) return 0;
-  double flops = curvature_flops(kind_, rows, problem_.features(), problem_.classes());
+  double flops = curvature_flops(kind_, sample, problem_.rows(), problem_.features(), problem_.classes());
   if (kind_ == Preconditioner::full) flops *= 2;
   if (kind_ != Preconditioner::diagonal) {
     const double n = static_cast<double>(inverse_order());
-    flops += static_cast<double>(inverse_count()) * kInverseCost * n * n * n;
+    flops += static_cast<double>(inverse_count()) * (is_wide() ? 2 : 1) * kInverseCost * n * n * n;
   }
   return flops / problem_.pass_flops();
 }
 
-std::size_t PreconditionerMatrix::rows_for(double passes) const noexcept {
-  const std::size_t all = problem_.rows(), fewest = std::min(all, order(problem_));
+std::size_t PreconditionerMatrix::sample_for(double passes) const noexcept {
+  const std::size_t all = most_sample(), fewest = fewest_sample();
   if (cost(all) <= passes || problem_.has_few_rows()) return all;
   if (cost(fewest) > passes) return 0;
-  const double fixed = cost(0), per_row = (cost(all) - fixed) / static_cast<double>(all);
-  return std::clamp(static_cast<std::size_t>((passes - fixed) / per_row), fewest, all);
+  const double fixed = cost(0), each = (cost(all) - fixed) / static_cast<double>(all);
+  return std::clamp(static_cast<std::size_t>((passes - fixed) / each), fewest, all);
 }
 
-bool PreconditionerMatrix::refresh(const Vector& x, std::size_t rows, const Control* control) {
+bool PreconditionerMatrix::refresh(const Vector& x, std::size_t sample, const Control* control) {
   if (kind_ == Preconditioner::none) return false;
-  const bool done = kind_ == Preconditioner::diagonal ? refresh_diagonal(x, rows, control)
-                    : is_wide()                       ? refresh_matrices<double>(x, rows, control)
-                                                      : refresh_matrices<float>(x, rows, control);
+  const bool done = kind_ == Preconditioner::diagonal ? refresh_diagonal(x, sample, control)
+                    : is_wide()                       ? refresh_matrices<double>(x, sample, control)
+                                                      : refresh_matrices<float>(x, sample, control);
   if (!done) return false;
   if (point_.empty()) point_ = Vector(x.size());
   copy(point_, x);
-  rows_ = rows;
+  sample_ = sample;
   return ready_ = true;
 }
 
 template <class T>
-bool PreconditionerMatrix::refresh_matrices(const Vector& x, std::size_t rows, const Control* control) {
+bool PreconditionerMatrix::refresh_matrices(const Vector& x, std::size_t sample, const Control* control) {
   Buffer<T> sums, inverses;
-  if (!sum_curvature(problem_, x, kind_, rows, sums, control) || !invert_all(sums, inverses)) return false;
+  const bool summed = kind_ == Preconditioner::blocks
+                          ? sum_blocks(problem_, x, static_cast<double>(sample), sums, control)
+                          : sum_curvature(problem_, x, kind_, sample, sums, control);
+  if (!summed || !invert_all(sums, inverses)) return false;
   matrices<T>().inverses = std::move(inverses);
   if (keep_curvature_) matrices<T>().curvature = std::move(sums);
   return true;
@@ -111,10 +126,10 @@ bool PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows, c
 
 // The matrix to be inverted: curvature plus penalty, plus a little of its own diagonal where that is not enough.
 template <class T>
-void PreconditionerMatrix::assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, double* to) const {
+void PreconditionerMatrix::assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, T* to) const {
   const SymmetricShape part{order(problem_)}, whole{inverse_order()};
   const std::size_t n = part.n, classes = kind_ == Preconditioner::full ? problem_.classes() : 1;
-  std::fill_n(to, whole.count(), 0.0);
+  std::fill_n(to, whole.count(), T(0));
   const double gauge = problem_.has_gauge() ? 1 / static_cast<double>(classes) : 0;
   std::size_t block = matrix;
   for (std::size_t c = 0; c < classes; ++c) {
@@ -139,7 +154,7 @@ void PreconditionerMatrix::assemble(const Buffer<T>& sums, std::size_t matrix, d
             entry += ridge * entry;
             if (entry == 0) entry = 1;  // a feature without a value in the sample, and no penalty
           }
-          to[whole.kept(k * n + i, c * n + j)] = entry;
+          to[whole.kept(k * n + i, c * n + j)] = static_cast<T>(entry);
         }
       }
     }
@@ -150,13 +165,14 @@ template <class T>
 bool PreconditionerMatrix::invert_all(const Buffer<T>& sums, Buffer<T>& inverses) const {
   const SymmetricShape shape{inverse_order()};
   const std::size_t count = inverse_count();
-  const Kernels<double>& kernel = problem_.table().f64;
+  const Kernels<T>& kernel = kernels<T>(problem_.table());
   inverses = Buffer<T>(count * shape.count());
   std::atomic<bool> good{true};
 
-  const auto invert_one = [&](std::size_t matrix, double* work, InverseScratch& scratch, const Team& team) {
+  const auto invert_one = [&](std::size_t matrix, T* work, InverseScratch<T>& scratch, const Team& team) {
     bool done = false;
-    for (double ridge = 0; !done && ridge < 1; ridge = std::max(ridge * 100, 1e-12)) {
+    constexpr double kFirstRidge = sizeof(T) == sizeof(float) ? 1e-6 : 1e-12;
+    for (double ridge = 0; !done && ridge < 1; ridge = std::max(ridge * 100, kFirstRidge)) {
       team.once([&] { assemble(sums, matrix, ridge, work); });
       done = invert(kernel, shape, work, scratch, team);
     }
@@ -164,7 +180,7 @@ bool PreconditionerMatrix::invert_all(const Buffer<T>& sums, Buffer<T>& inverses
     team.once([&] {
       T* to = inverses.data() + matrix * shape.count();
       for (std::size_t j = 0; j < shape.n; ++j) {
-        for (std::size_t i = 0; i < shape.n; ++i) to[shape.index(i, j)] = static_cast<T>(work[shape.kept(i, j)]);
+        for (std::size_t i = 0; i < shape.n; ++i) to[shape.index(i, j)] = work[shape.kept(i, j)];
       }
     });
   };
@@ -172,13 +188,13 @@ bool PreconditionerMatrix::invert_all(const Buffer<T>& sums, Buffer<T>& inverses
   const int threads =
       usable_threads(problem_.threads(), cost(0) * problem_.pass_flops(), problem_.table().blocks.serial_flops);
   if (count == 1) {
-    Buffer<double> work(shape.count());
-    InverseScratch scratch(shape.n);
+    Buffer<T> work(shape.count());
+    InverseScratch<T> scratch(shape.n);
     parallel(threads, [&](const Team& team) { invert_one(0, work.data(), scratch, team); });
   } else {
     const int team_size = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), count));
-    std::vector<Buffer<double>> work;
-    std::vector<InverseScratch> scratch;
+    std::vector<Buffer<T>> work;
+    std::vector<InverseScratch<T>> scratch;
     for (int i = 0; i < team_size; ++i) {
       work.emplace_back(shape.count());
       scratch.emplace_back(shape.n);

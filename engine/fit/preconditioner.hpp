@@ -22,36 +22,39 @@ class PreconditionerMatrix {
 
   [[nodiscard]] Preconditioner kind() const noexcept { return kind_; }
   [[nodiscard]] bool empty() const noexcept { return !ready_; }
-  /// Of the sample that it is from, and at which point. Neither when it is empty.
-  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+  /// The size of the sample that it is from, and at which point. Neither when it is empty.
+  [[nodiscard]] std::size_t sample() const noexcept { return sample_; }
   [[nodiscard]] const Vector& point() const noexcept { return point_; }
-  [[nodiscard]] std::size_t most_rows() const noexcept { return problem_.rows(); }
+  /// What samples consist of is all rows; of blocks, all pairs of a row and a class.
+  [[nodiscard]] std::size_t most_sample() const noexcept;
 
-  /// From the Hessian at x over a sample of so many rows. False, keeping what it had, if the result cannot be inverted
-  /// or the caller wants to stop.
-  bool refresh(const Vector& x, std::size_t rows, const Control* control = nullptr);
+  /// From the Hessian at x over a sample of this size. False, keeping what it had, if the result cannot be inverted or
+  /// the caller wants to stop.
+  bool refresh(const Vector& x, std::size_t sample, const Control* control = nullptr);
   /// The problem has another penalty now: the curvature stays, the inverse is made anew.
   void penalty_changed();
   /// out = (approximate inverse of the Hessian) v; v itself before the first refresh or without a preconditioner.
   void apply(const Vector& v, const Vector& out) const;
 
-  /// Cost of a refresh over so many rows, in passes over the data.
-  [[nodiscard]] double cost(std::size_t rows) const noexcept;
-  /// The most rows whose refresh costs no more passes than this; 0 if even D + 1 rows cost more. All rows where they
-  /// are few: each shows something that no other does.
-  [[nodiscard]] std::size_t rows_for(double passes) const noexcept;
+  /// Cost of a refresh over such a sample, in passes over the data.
+  [[nodiscard]] double cost(std::size_t sample) const noexcept;
+  /// The largest sample whose refresh costs no more passes than this; 0 if even the smallest that is good for something
+  /// costs more. All rows where they are few: each shows something that no other does.
+  [[nodiscard]] std::size_t sample_for(double passes) const noexcept;
+  /// The smallest that is good for something.
+  [[nodiscard]] std::size_t fewest_sample() const noexcept;
 
  private:
   /// In what matrices are summed, kept and applied. f32 will do where there are plenty of rows. Of fewer rows than
   /// features the sums are singular but for the penalty, which f32 would lose.
   [[nodiscard]] bool is_wide() const noexcept { return kind_ == Preconditioner::full || problem_.has_few_rows(); }
   template <class T>
-  bool refresh_matrices(const Vector& x, std::size_t rows, const Control* control);
+  bool refresh_matrices(const Vector& x, std::size_t sample, const Control* control);
   template <class T>
   bool invert_all(const Buffer<T>& sums, Buffer<T>& inverses) const;
   bool refresh_diagonal(const Vector& x, std::size_t rows, const Control* control);
   template <class T>
-  void assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, double* to) const;
+  void assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, T* to) const;
   template <class T>
   void multiply(const Buffer<T>& inverses, const Vector& v, const Vector& out) const;
   [[nodiscard]] std::size_t inverse_order() const noexcept;  // rows of a matrix that is inverted
@@ -60,7 +63,7 @@ class PreconditionerMatrix {
   const FitProblem& problem_;
   Preconditioner kind_;
   bool ready_ = false;
-  std::size_t rows_ = 0;
+  std::size_t sample_ = 0;
   Vector point_;
   Buffer<double> diagonal_;
   bool keep_curvature_;

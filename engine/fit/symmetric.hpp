@@ -33,24 +33,27 @@ struct SymmetricShape {
 };
 
 /// Scratch for invert().
+template <class T>
 struct InverseScratch {
   explicit InverseScratch(std::size_t n);
   Buffer<double> scaling;  // n
-  Buffer<double> rows;     // kGroup rows of n, then of the padded length
-  Buffer<double> row_panels;
-  Buffer<double> scaled_rows;
+  Buffer<T> rows;          // kGroup rows of n, then of the padded length
+  Buffer<T> row_panels;
+  Buffer<T> scaled_rows;
   Buffer<double> pivot;  // kGroup x kGroup: minus the inverse of the diagonal block
-  Buffer<double> zeros;
+  Buffer<T> pivot_rows;  // the same
+  Buffer<T> zeros;
   bool positive = true;
 };
 
 /// Replaces a positive definite matrix (of which the entries at kept() count) by its inverse, likewise kept. Block by
 /// block, each swept out of the rest (Gauss-Jordan on the diagonal, which a positive definite matrix allows), after
 /// scaling the diagonal to 1; n^3 operations, all but 1/64 of them in the gradient product. False if a pivot block is
-/// not positive definite in double: the matrix is lost then. Every thread of the team calls this; the bits do not
+/// not positive definite beyond rounding: the matrix is lost then. Every thread of the team calls this; the bits do not
 /// depend on the team.
-[[nodiscard]] bool invert(const Kernels<double>& kernels, const SymmetricShape& shape, double* matrix,
-                          InverseScratch& scratch, const Team& team) noexcept;
+template <class T>
+[[nodiscard]] bool invert(const Kernels<T>& kernels, const SymmetricShape& shape, T* matrix, InverseScratch<T>& scratch,
+                          const Team& team) noexcept;
 
 }  // namespace lanemax
 
