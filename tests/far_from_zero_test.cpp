@@ -376,7 +376,7 @@ TEST_P(FarFromZeroTest, FarAndHugeAtOnce) {
 // ---- what is refused ----
 
 TEST_P(FarFromZeroTest, ColumnsBeyondF32AreNamed) {
-  const auto expect_named = [this](const Batch& batch, const FitOptions& o, std::int64_t column) {
+  const auto expect_named = [](const Batch& batch, const FitOptions& o, std::int64_t column) {
     std::vector<float> w(kClasses * kFeatures, 7), b(kClasses, 7);
     FitResult result;
     const Status status = fit(batch, o, {w.data(), kClasses, kFeatures}, b.data(), result);

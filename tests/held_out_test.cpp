@@ -66,10 +66,13 @@ std::vector<std::vector<std::size_t>> deal(const Problem& p, std::size_t folds, 
     }
     return most;
   };
-  std::stable_sort(rows.begin(), rows.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return main_class(a) < main_class(b); });
+  std::vector<std::uint32_t> by_class;
+  for (std::size_t c = 0; c < classes_of(p); ++c) {
+    std::copy_if(rows.begin(), rows.end(), std::back_inserter(by_class),
+                 [&](auto row) { return main_class(row) == c; });
+  }
   std::vector<std::vector<std::size_t>> dealt(folds);
-  for (std::size_t i = 0; i < rows.size(); ++i) dealt[i % folds].push_back(rows[i]);
+  for (std::size_t i = 0; i < by_class.size(); ++i) dealt[i % folds].push_back(by_class[i]);
   return dealt;
 }
 

@@ -89,7 +89,9 @@ Status judge_classes(const std::string& file, const std::string& place, Dataset&
     double value = 0;
     if (parse_number(label, value) == NumberError::none) numbers.emplace_back(value, &label);
   }
-  std::stable_sort(numbers.begin(), numbers.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(numbers.begin(), numbers.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first < b.first : *a.second < *b.second;
+  });
   const auto same = std::adjacent_find(numbers.begin(), numbers.end(),
                                        [](const auto& a, const auto& b) { return a.first == b.first; });
   if (same != numbers.end()) {
