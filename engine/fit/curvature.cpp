@@ -20,8 +20,7 @@ class CurvatureSum {
         kernel_(kernels<T>(problem.table())),
         kind_(kind),
         shape_{problem.features() + 1},
-        team_size_(usable_threads(problem.threads(),
-                                  curvature_flops(kind, rows, rows, problem.features(), problem.classes()),
+        team_size_(usable_threads(problem.threads(), curvature_flops(kind, rows, problem.features(), problem.classes()),
                                   problem.table().blocks.serial_flops)),
         rows_(problem, x, rows, team_size_),
         weight_unit_(unit_near(rows_.total_weight() / static_cast<double>(rows_.rows()))),
@@ -315,13 +314,16 @@ bool sum_blocks(const FitProblem& problem, const Vector& x, double pairs, Buffer
          share_with_poor_blocks(problem, x, sample, out, control);
 }
 
-double curvature_flops(Preconditioner kind, std::size_t sample, std::size_t rows, std::size_t features,
-                       std::size_t classes) noexcept {
-  const double n = static_cast<double>(sample), d = static_cast<double>(features + 1), c = static_cast<double>(classes);
-  if (kind == Preconditioner::blocks) return static_cast<double>(rows) * 2 * c * d + n * d * d;
-  const double products =
-      kind == Preconditioner::diagonal ? 2 * c * d : static_cast<double>(matrix_count(kind, classes)) * d * d;
-  return n * (2 * c * d + products);
+double curvature_flops(Preconditioner kind, std::size_t rows, std::size_t features, std::size_t classes) noexcept {
+  const double n = static_cast<double>(rows), d = static_cast<double>(features + 1);
+  const double products = kind == Preconditioner::diagonal ? 2 * static_cast<double>(classes) * d
+                                                           : static_cast<double>(matrix_count(kind, classes)) * d * d;
+  return n * (2 * static_cast<double>(classes) * d + products);
+}
+
+double blocks_flops(std::size_t pairs, std::size_t rows, std::size_t features, std::size_t classes) noexcept {
+  const double d = static_cast<double>(features + 1);
+  return static_cast<double>(rows) * 2 * static_cast<double>(classes) * d + static_cast<double>(pairs) * d * d;
 }
 
 bool bias_newton_step(const FitProblem& problem, const Vector& x, const Vector& gradient, std::size_t rows,

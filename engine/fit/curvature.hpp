@@ -20,7 +20,7 @@ namespace lanemax {
 /// How many matrices (of D + 1 rows) that is; 0 for the diagonal.
 [[nodiscard]] std::size_t matrix_count(Preconditioner kind, std::size_t classes) noexcept;
 
-/// All but blocks. Sums over `rows` rows (at most all), evenly spaced over the data. T is the scalar of the products.
+/// Sums over `rows` rows (at most all), evenly spaced over the data. T is the scalar of the products.
 ///
 /// Matrices lie one after the other, each with the entries of SymmetricShape{D + 1} at kept(); `full`: blocks (c, k) in
 /// the order (0, 0), (0, 1), ... (1, 1), .... `diagonal`: C x (D + 1), laid out as W. May throw std::bad_alloc; false
@@ -29,16 +29,18 @@ template <class T>
 [[nodiscard]] bool sum_curvature(const FitProblem& problem, const Vector& x, Preconditioner kind, std::size_t rows,
                                  Buffer<T>& out, const Control* control = nullptr);
 
-/// The blocks c = k, from about so many pairs of a row and a class (PairSample): matrices as above. A block of fewer
+/// The blocks c = k from about so many pairs of a row and a class (PairSample): matrices as above. A block of fewer
 /// pairs than twice its rows is a fifth what all classes share: it would say nothing of most directions.
 template <class T>
 [[nodiscard]] bool sum_blocks(const FitProblem& problem, const Vector& x, double pairs, Buffer<T>& out,
                               const Control* control = nullptr);
 
-/// Floating-point operations of sum_curvature() and sum_blocks(), from a sample of so many rows or pairs of so many
-/// rows in all.
-[[nodiscard]] double curvature_flops(Preconditioner kind, std::size_t sample, std::size_t rows, std::size_t features,
+/// Floating-point operations of sum_curvature().
+[[nodiscard]] double curvature_flops(Preconditioner kind, std::size_t rows, std::size_t features,
                                      std::size_t classes) noexcept;
+/// Of sum_blocks(), with so many rows to draw from.
+[[nodiscard]] double blocks_flops(std::size_t pairs, std::size_t rows, std::size_t features,
+                                  std::size_t classes) noexcept;
 
 /// A Newton step in the bias alone, with the Hessian of a sample of the rows. False if there is none.
 [[nodiscard]] bool bias_newton_step(const FitProblem& problem, const Vector& x, const Vector& gradient,

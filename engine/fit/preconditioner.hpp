@@ -25,7 +25,7 @@ class PreconditionerMatrix {
   /// The size of the sample that it is from, and at which point. Neither when it is empty.
   [[nodiscard]] std::size_t sample() const noexcept { return sample_; }
   [[nodiscard]] const Vector& point() const noexcept { return point_; }
-  /// What samples consist of is all rows; of blocks, all pairs of a row and a class.
+  /// Samples are of rows or, of blocks, where that is worth while, of pairs of a row and a class.
   [[nodiscard]] std::size_t most_sample() const noexcept;
 
   /// From the Hessian at x over a sample of this size. False, keeping what it had, if the result cannot be inverted or
@@ -48,6 +48,7 @@ class PreconditionerMatrix {
   /// In what matrices are summed, kept and applied. f32 will do where there are plenty of rows. Of fewer rows than
   /// features the sums are singular but for the penalty, which f32 would lose.
   [[nodiscard]] bool is_wide() const noexcept { return kind_ == Preconditioner::full || problem_.has_few_rows(); }
+  [[nodiscard]] bool draws_pairs() const noexcept;
   template <class T>
   bool refresh_matrices(const Vector& x, std::size_t sample, const Control* control);
   template <class T>
