@@ -198,14 +198,14 @@ Status run_path(const TrainOptions& options, const FitOptions& fit, const Batch&
 }
 
 std::string column_name(const Dataset& data, std::size_t feature) {
-  if (feature < data.feature_names.size()) return "'" + one_line(data.feature_names[feature]) + "'";
+  if (feature < data.feature_names.size()) return "column '" + one_line(data.feature_names[feature]) + "'";
   return "feature " + std::to_string(feature);
 }
 
 // The library knows columns by number only.
 [[noreturn]] void refuse_column(const TrainOptions& options, const Dataset& data, const Status& status) {
   const auto feature = static_cast<std::size_t>(status.column);
-  fail(exit_code_of(status.code), options.input.data.front() + ": column " + column_name(data, feature) + ": " +
+  fail(exit_code_of(status.code), options.input.data.front() + ": " + column_name(data, feature) + ": " +
                                       one_line(status.found) + "; expected " + status.expected);
 }
 

@@ -208,7 +208,7 @@ void warn_about_training(const TrainOptions& options, const TrainSummary& summar
   }
   if (!summary.rounded_column.empty()) {
     say("warning: rounding the weights to f32 raised the objective by up to " + readable(fit.rounding_cost, 2) +
-        ", most for column " + summary.rounded_column +
+        ", most for " + summary.rounded_column +
         "; expected values that are not large beside their spread: subtract what all rows share, or --scale standard");
   }
   warn_about("training", summary.training);
