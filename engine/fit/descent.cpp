@@ -246,15 +246,15 @@ Status Descent::refresh_curvature() {
   return {};
 }
 
-// After so many passes.
+// After so many passes. Of few rows all are looked at each time, at the price of many passes: never early.
 double Descent::due_at() const noexcept {
   constexpr double kBetween = kEarlyPasses[1] - kEarlyPasses[0];
-  switch (state_.refreshes) {
-    case 0: return 0;
-    case 1: return kEarlyPasses[0];
-    case 2: return std::max(kEarlyPasses[1], state_.passes_at_refresh + kBetween);
-    default: return state_.passes_at_refresh + std::max(kFewestPasses, kPatience * state_.refresh_cost);
+  if (state_.refreshes == 0) return 0;
+  if (state_.refreshes == 1 && !problem_.has_few_rows()) return kEarlyPasses[0];
+  if (state_.refreshes == 2 && !problem_.has_few_rows()) {
+    return std::max(kEarlyPasses[1], state_.passes_at_refresh + kBetween);
   }
+  return state_.passes_at_refresh + std::max(kFewestPasses, kPatience * state_.refresh_cost);
 }
 
 // Wolfe's conditions, or Hager and Zhang's approximate ones (2005) where the loss is at its rounding.

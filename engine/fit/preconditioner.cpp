@@ -58,7 +58,7 @@ double PreconditionerMatrix::cost(std::size_t sample) const noexcept {
   if (kind_ == Preconditioner::none) return 0;
   double flops = draws_pairs() ? blocks_flops(sample, problem_.rows(), problem_.features(), problem_.classes())
                                : curvature_flops(kind_, sample, problem_.features(), problem_.classes());
-  if (is_wide()) flops *= 2;
+  if (kind_ == Preconditioner::full) flops *= 2;
   if (kind_ != Preconditioner::diagonal) {
     const double n = static_cast<double>(inverse_order());
     flops += static_cast<double>(inverse_count()) * (is_wide() ? 2 : 1) * kInverseCost * n * n * n;
