@@ -222,6 +222,22 @@ TEST_P(RowSpaceTest, RandomWideSetsReachTheirOptimumAndProveIt) {
   }
 }
 
+// Many rows that are there twice with two labels: the optimum is far from where the curvature is first looked at.
+TEST_P(RowSpaceTest, ConflictingRowsAndHardlyAPenalty) {
+  const WideData data(68, 201, 4000, 4, 5);
+  FitOptions o;
+  o.execution.isa = GetParam();
+  o.objective.l2 = 1e-8;
+  for (const double tolerance : {1e-5, 1e-10}) {
+    SCOPED_TRACE(tolerance);
+    o.tolerance = tolerance;
+    const Fitted f = run_fit(data.batch(), o, 4);
+    ASSERT_TRUE(f.status.ok()) << message(f.status);
+    EXPECT_EQ(f.result.reason, StopReason::tolerance);
+    EXPECT_LE(f.result.gap_bound, 1e-6 * f.result.objective);
+  }
+}
+
 // 12 rows of 6000 small whole numbers, four classes: values that an earlier version left at 1.3579 and 0.0295.
 WideData twelve_rows() {
   WideData data(0, 12, 6000, 4, 0);
