@@ -11,6 +11,47 @@
 namespace lanemax {
 namespace {
 
+// A power of 2, so that no bit depends on it: weights of 1e37 do not overflow the sums.
+double unit_near(double weight) {
+  return std::exp2(std::round(std::log2(weight)));
+}
+
+/// Where a thread keeps a group of columns of weighted rows.
+template <class T>
+struct Tile {
+  T* data;
+  std::size_t capacity;  // rows
+};
+
+/// A group of columns of a symmetric matrix += sum_n weight_of(n) x_n x_n': the gradient product with weighted rows for
+/// dlogits.
+template <class T, class WeightOf>
+void add_tile(const Kernels<T>& kernel, const SymmetricShape& shape, std::size_t group, const RowBlock<T>& x,
+              const WeightOf& weight_of, const Tile<T>& tile, T* matrix, bool accumulate) {
+  const std::size_t begin = shape.group_begin(group);
+  const std::size_t width = std::min(SymmetricShape::kGroup, shape.columns() - begin);
+  for (std::size_t n = 0; n < x.count; ++n) {
+    const T a = weight_of(n);
+    const T* row = x.data + n * x.stride + begin;
+    for (std::size_t panel = 0; panel < width / kPanel; ++panel) {
+      T* to = tile.data + (panel * tile.capacity + n) * kPanel;
+      for (std::size_t lane = 0; lane < kPanel; ++lane) to[lane] = a * row[panel * kPanel + lane];
+    }
+  }
+  GradientArgs<T> args;
+  args.x = x;
+  args.dlogits = tile.data;
+  args.capacity = tile.capacity;
+  args.features = shape.n;
+  args.classes = width;
+  args.feature_begin = begin;
+  args.feature_end = shape.n;
+  args.panel_end = width / kPanel;
+  args.dweights = matrix + begin * shape.n;
+  args.accumulate = accumulate;
+  kernel.gradient(args);
+}
+
 /// The sample group by group; each tile of each matrix over a whole group.
 template <class T>
 class CurvatureSum {
@@ -43,8 +84,6 @@ class CurvatureSum {
   }
 
  private:
-  // A power of 2, so that no bit depends on it: weights of 1e37 do not overflow the sums.
-  static double unit_near(double weight) { return std::exp2(std::round(std::log2(weight))); }
   [[nodiscard]] T weight(std::size_t n) const { return rows_.weight(n) / static_cast<T>(weight_unit_); }
   [[nodiscard]] std::size_t tile_capacity() const { return rows_.most_group_rows() + 1; }
 
@@ -58,7 +97,7 @@ class CurvatureSum {
       });
     }
     team.for_each(matrix_count(kind_, problem_.classes()) * shape_.groups(), [&](std::size_t item) {
-      add_tile(item / shape_.groups(), item % shape_.groups(), count, begin > 0, team.rank());
+      add_matrix_tile(item / shape_.groups(), item % shape_.groups(), count, begin > 0, team.rank());
     });
   }
 
@@ -71,39 +110,21 @@ class CurvatureSum {
     }
   }
 
-  // A group of columns of one matrix += over the rows of the group: the gradient product with weighted rows for
-  // dlogits.
-  void add_tile(std::size_t matrix, std::size_t group, std::size_t count, bool accumulate, std::size_t rank) {
-    const std::size_t begin = shape_.group_begin(group);
-    const std::size_t width = std::min(SymmetricShape::kGroup, shape_.columns() - begin);
-    T* tile = tile_.data() + rank * tile_capacity() * SymmetricShape::kGroup;
+  // A group of columns of one matrix += over the rows of the group.
+  void add_matrix_tile(std::size_t matrix, std::size_t group, std::size_t count, bool accumulate, std::size_t rank) {
     std::size_t c = matrix, k = matrix;  // the block's classes
     if (kind_ == Preconditioner::full) {
       for (c = 0; k >= problem_.classes() - c; ++c) k -= problem_.classes() - c;
       k += c;
     }
-    for (std::size_t n = 0; n < count; ++n) {
-      T a = weight(n);
-      if (kind_ != Preconditioner::gram)
-        a *= rows_.probability(n, c) * ((c == k ? T(1) : T(0)) - rows_.probability(n, k));
-      const T* row = rows_.values() + n * rows_.stride() + begin;
-      for (std::size_t panel = 0; panel < width / kPanel; ++panel) {
-        T* to = tile + (panel * tile_capacity() + n) * kPanel;
-        for (std::size_t lane = 0; lane < kPanel; ++lane) to[lane] = a * row[panel * kPanel + lane];
-      }
-    }
-    GradientArgs<T> args;
-    args.x = {rows_.values(), rows_.stride(), count};
-    args.dlogits = tile;
-    args.capacity = tile_capacity();
-    args.features = shape_.n;
-    args.classes = width;
-    args.feature_begin = begin;
-    args.feature_end = shape_.n;
-    args.panel_end = width / kPanel;
-    args.dweights = out_.data() + matrix * shape_.count() + begin * shape_.n;
-    args.accumulate = accumulate;
-    kernel_.gradient(args);
+    const auto weight_of = [&](std::size_t n) {
+      const T a = weight(n);
+      if (kind_ == Preconditioner::gram) return a;
+      return a * (rows_.probability(n, c) * ((c == k ? T(1) : T(0)) - rows_.probability(n, k)));
+    };
+    T* const tile = tile_.data() + rank * tile_capacity() * SymmetricShape::kGroup;
+    add_tile<T>(kernel_, shape_, group, {rows_.values(), rows_.stride(), count}, weight_of, {tile, tile_capacity()},
+                out_.data() + matrix * shape_.count(), accumulate);
   }
 
   // sum over rows of s p_c (1 - p_c) x'^2, by the gradient product of squared rows.
@@ -151,7 +172,7 @@ class PairSum {
         shape_{problem.features() + 1},
         team_size_(threads),
         data_(problem.data()),
-        weight_unit_(std::exp2(std::round(std::log2(pairs.total_weight / static_cast<double>(problem.rows()))))),
+        weight_unit_(unit_near(pairs.total_weight / static_cast<double>(problem.rows()))),
         out_(out) {
     data_.selection = pairs.rows.data();
     data_.selected = pairs.rows.size();
@@ -173,7 +194,7 @@ class PairSum {
         team.for_each((end - begin + kPart - 1) / kPart,
                       [&](std::size_t part) { load(begin, part * kPart, std::min((part + 1) * kPart, end - begin)); });
         team.for_each(classes * shape_.groups(), [&](std::size_t item) {
-          add_tile(first_class + item / shape_.groups(), item % shape_.groups(), begin, end, team.rank());
+          add_class_tile(first_class + item / shape_.groups(), item % shape_.groups(), begin, end, team.rank());
         });
       });
     }
@@ -195,33 +216,13 @@ class PairSum {
   }
 
   // A group of columns of a class's block += over those of its pairs that are in [begin, end).
-  void add_tile(std::size_t c, std::size_t group, std::size_t begin, std::size_t end, std::size_t rank) {
+  void add_class_tile(std::size_t c, std::size_t group, std::size_t begin, std::size_t end, std::size_t rank) {
     const std::size_t from = std::max(begin, pairs_.begin[c]), to = std::min(end, pairs_.begin[c + 1]);
     if (from >= to) return;
-    const std::size_t column = shape_.group_begin(group);
-    const std::size_t width = std::min(SymmetricShape::kGroup, shape_.columns() - column);
-    T* tile = tile_.data() + rank * tile_capacity() * SymmetricShape::kGroup;
-    const T* rows = rows_.values.data() + (from - begin) * stride();
-    for (std::size_t n = 0; n < to - from; ++n) {
-      const T a = static_cast<T>(pairs_.weights[from + n] / weight_unit_);
-      for (std::size_t panel = 0; panel < width / kPanel; ++panel) {
-        T* line = tile + (panel * tile_capacity() + n) * kPanel;
-        const T* row = rows + n * stride() + column + panel * kPanel;
-        for (std::size_t lane = 0; lane < kPanel; ++lane) line[lane] = a * row[lane];
-      }
-    }
-    GradientArgs<T> args;
-    args.x = {rows, stride(), to - from};
-    args.dlogits = tile;
-    args.capacity = tile_capacity();
-    args.features = shape_.n;
-    args.classes = width;
-    args.feature_begin = column;
-    args.feature_end = shape_.n;
-    args.panel_end = width / kPanel;
-    args.dweights = out_.data() + c * shape_.count() + column * shape_.n;
-    args.accumulate = from > pairs_.begin[c];
-    kernel_.gradient(args);
+    const auto weight_of = [&](std::size_t n) { return static_cast<T>(pairs_.weights[from + n] / weight_unit_); };
+    T* const tile = tile_.data() + rank * tile_capacity() * SymmetricShape::kGroup;
+    add_tile<T>(kernel_, shape_, group, {rows_.values.data() + (from - begin) * stride(), stride(), to - from},
+                weight_of, {tile, tile_capacity()}, out_.data() + c * shape_.count(), from > pairs_.begin[c]);
   }
 
   const FitProblem& problem_;
@@ -230,7 +231,7 @@ class PairSum {
   SymmetricShape shape_;
   int team_size_;
   Batch data_;
-  double weight_unit_;  // a power of 2, so that no bit depends on it: weights of 1e37 do not overflow the sums
+  double weight_unit_;  // of the pairs' weights in the sums
   std::size_t group_ = 0;
   OwnedRowBuffers<T> rows_;
   Buffer<T>& out_;
