@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which pairs of a row and a class are drawn, and the blocks that are made of them.
+// Which pairs of a row and a class are drawn.
 #include "engine/fit/pair_sample.hpp"
-#include "engine/fit/curvature.hpp"
 #include "tests/support/fit_case.hpp"
 #include "tests/support/testing.hpp"
 
@@ -103,49 +102,6 @@ TEST_P(PairSampleTest, IsUnbiased) {
     const double deviation = std::sqrt((square[c] - mean[c] * mean[c]) / kDraws);
     EXPECT_GT(deviation, 0);
     EXPECT_NEAR(mean[c], want[c], 4 * deviation) << c;
-  }
-}
-
-/// The blocks are the sums of the sample's rows, and of a poor class's a fifth is that of the rows at large.
-TEST_P(PairSampleTest, BlocksAreItsSums) {
-  const FitProblem problem = case_->problem(2);
-  const SymmetricShape shape{problem.features() + 1};
-  for (const double wanted : {60.0, 3000.0}) {
-    PairSample sample;
-    Buffer<double> blocks, gram;
-    ASSERT_TRUE(sample_pairs<double>(problem, case_->point(), wanted, sample));
-    ASSERT_TRUE(sum_blocks(problem, case_->point(), wanted, blocks));
-    ASSERT_TRUE(sum_curvature(problem, case_->point(), Preconditioner::gram, 4 * shape.n, gram));
-    std::vector<double> curvature(kClasses);
-    double mean = 0;
-    for (std::size_t c = 0; c < kClasses; ++c) {
-      for (std::size_t i = sample.begin[c]; i < sample.begin[c + 1]; ++i) curvature[c] += sample.weights[i];
-      mean += curvature[c] / kClasses;
-    }
-    std::size_t poor = 0;
-    for (std::size_t c = 0; c < kClasses; ++c) {
-      const bool is_poor = sample.begin[c + 1] - sample.begin[c] < 2 * shape.n;
-      poor += is_poor ? 1 : 0;
-      for (std::size_t i = 0; i < shape.n; ++i) {
-        for (std::size_t j = 0; j <= i; ++j) {
-          const auto entry = [&](std::size_t row, std::size_t d) {
-            return d + 1 == shape.n ? 1.0
-                                    : static_cast<double>(static_cast<const float*>(
-                                          problem.data().features.data)[row * problem.features() + d]);
-          };
-          double sum = 0, size = 0;
-          for (std::size_t k = sample.begin[c]; k < sample.begin[c + 1]; ++k) {
-            const double product = entry(sample.rows[k], i) * entry(sample.rows[k], j);
-            sum += sample.weights[k] * product / sample.total_weight;
-            size += sample.weights[k] * std::abs(product) / sample.total_weight;
-          }
-          if (is_poor) sum = 0.8 * sum + 0.2 * curvature[c] / mean * gram[shape.kept(i, j)];
-          ASSERT_NEAR(blocks[c * shape.count() + shape.kept(i, j)], sum, 1e-12 * size + 1e-14)
-              << c << ' ' << i << ' ' << j;
-        }
-      }
-    }
-    EXPECT_EQ(poor > 0, wanted < 100);
   }
 }
 

@@ -97,12 +97,6 @@ void judge_sums(Judge& judge, const FitProblem& problem, const std::vector<Dense
 }
 
 template <class T>
-bool sum(const FitProblem& problem, const Vector& x, Preconditioner kind, std::size_t rows, Buffer<T>& out) {
-  if (kind != Preconditioner::blocks) return sum_curvature(problem, x, kind, rows, out);
-  return sum_blocks(problem, x, std::numeric_limits<double>::infinity(), out);  // from all rows
-}
-
-template <class T>
 void judge_case(Judge& judge, const KernelTable& table, Rng& rng, const Shape& s, const FitCaseOptions& o,
                 const std::vector<Preconditioner>& kinds, const std::vector<std::size_t>& samples, int teams = 1) {
   const FitCase<float> c(table, rng, s, o);
@@ -110,13 +104,12 @@ void judge_case(Judge& judge, const KernelTable& table, Rng& rng, const Shape& s
   for (const std::size_t wanted : samples) {
     const std::vector<DenseRow> rows = sample_of(all, std::min(wanted, all.size()));
     for (const Preconditioner kind : kinds) {
-      if (kind == Preconditioner::blocks && wanted < all.size()) continue;
       Buffer<T> got, other;
       const std::string name = text(describe_fit(s, o), ", ", rows.size(), " of ", all.size(), " rows");
-      judge.require(sum(c.problem(1), c.point(), kind, wanted, got), [&] { return name; });
+      judge.require(sum_curvature(c.problem(1), c.point(), kind, wanted, got), [&] { return name; });
       if (judge.ok()) judge_sums(judge, c.problem(), rows, kind, got, name);
       for (int threads = 2; threads <= teams; ++threads) {
-        judge.require(sum(c.problem(threads), c.point(), kind, wanted, other), [&] { return name; });
+        judge.require(sum_curvature(c.problem(threads), c.point(), kind, wanted, other), [&] { return name; });
         for (std::size_t i = 0; i < got.size() && judge.ok(); ++i) {
           judge.require(same_bits(got[i], other[i]), [&] { return text(name, ": other bits, ", threads, " threads"); });
         }

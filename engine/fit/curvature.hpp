@@ -29,18 +29,13 @@ template <class T>
 [[nodiscard]] bool sum_curvature(const FitProblem& problem, const Vector& x, Preconditioner kind, std::size_t rows,
                                  Buffer<T>& out, const Control* control = nullptr);
 
-/// The blocks c = k from about so many pairs of a row and a class (PairSample): matrices as above. A block of fewer
-/// pairs than twice its rows is a fifth what all classes share: it would say nothing of most directions.
+/// to = factor * (one of these matrices but `full`'s) + the penalty, and `ridge` times its diagonal on top of that.
 template <class T>
-[[nodiscard]] bool sum_blocks(const FitProblem& problem, const Vector& x, double pairs, Buffer<T>& out,
-                              const Control* control = nullptr);
+void penalise(const FitProblem& problem, const T* curvature, double factor, double ridge, T* to) noexcept;
 
 /// Floating-point operations of sum_curvature().
 [[nodiscard]] double curvature_flops(Preconditioner kind, std::size_t rows, std::size_t features,
                                      std::size_t classes) noexcept;
-/// Of sum_blocks(), with so many rows to draw from.
-[[nodiscard]] double blocks_flops(std::size_t pairs, std::size_t rows, std::size_t features,
-                                  std::size_t classes) noexcept;
 
 /// A Newton step in the bias alone, with the Hessian of a sample of the rows. False if there is none.
 [[nodiscard]] bool bias_newton_step(const FitProblem& problem, const Vector& x, const Vector& gradient,

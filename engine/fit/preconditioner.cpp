@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/preconditioner.hpp"
 
+#include "engine/fit/class_lines.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -11,21 +13,16 @@ namespace {
 
 // The inversion's products are small; in f64 they cost twice as much.
 constexpr double kInverseCost = 2;
-constexpr double kMostBytes = 512e6;
+constexpr double kMostBytes = 512e6;  // of the sums and inverses that are in memory at once
 
 std::size_t order(const FitProblem& problem) {
   return problem.features() + 1;
 }
 
-// One for every other row, and two and a half times as many for each class as its block has rows.
-std::size_t fewest_pairs(const FitProblem& problem) {
-  return std::max(problem.rows() / 2, problem.classes() * order(problem) * 5 / 2);
-}
-
 }  // namespace
 
 PreconditionerMatrix::PreconditionerMatrix(const FitProblem& problem, Preconditioner kind, bool keep_curvature)
-    : problem_(problem), kind_(kind), keep_curvature_(keep_curvature) {}
+    : problem_(problem), kind_(kind), keep_curvature_(keep_curvature), blocks_(problem, keep_curvature) {}
 
 std::size_t PreconditionerMatrix::inverse_order() const noexcept {
   return kind_ == Preconditioner::full ? order(problem_) * problem_.classes() : order(problem_);
@@ -40,24 +37,24 @@ bool PreconditionerMatrix::draws_pairs() const noexcept {
   constexpr double kLittle = 20, kLoading = 64;  // passes, columns
   if (kind_ != Preconditioner::blocks || problem_.has_few_rows()) return false;
   const double n = static_cast<double>(order(problem_)), rows = static_cast<double>(problem_.rows());
-  const double pairs = static_cast<double>(fewest_pairs(problem_));
+  const double pairs = static_cast<double>(ClassBlocks::fewest_pairs(problem_));
   return pairs * (n + kLoading) < rows * static_cast<double>(problem_.classes()) * n &&
          curvature_flops(kind_, problem_.rows(), problem_.features(), problem_.classes()) >
              kLittle * problem_.pass_flops();
 }
 
 std::size_t PreconditionerMatrix::most_sample() const noexcept {
-  return draws_pairs() ? problem_.rows() * problem_.classes() : problem_.rows();
+  return draws_pairs() ? ClassBlocks::most_pairs(problem_) : problem_.rows();
 }
 
 std::size_t PreconditionerMatrix::fewest_sample() const noexcept {
-  return std::min(most_sample(), draws_pairs() ? fewest_pairs(problem_) : order(problem_));
+  return std::min(most_sample(), draws_pairs() ? ClassBlocks::fewest_pairs(problem_) : order(problem_));
 }
 
 double PreconditionerMatrix::cost(std::size_t sample) const noexcept {
   if (kind_ == Preconditioner::none) return 0;
-  double flops = draws_pairs() ? blocks_flops(sample, problem_.rows(), problem_.features(), problem_.classes())
-                               : curvature_flops(kind_, sample, problem_.features(), problem_.classes());
+  if (draws_pairs()) return ClassBlocks::flops(problem_, sample) / problem_.pass_flops();
+  double flops = curvature_flops(kind_, sample, problem_.features(), problem_.classes());
   if (kind_ == Preconditioner::full) flops *= 2;
   if (kind_ != Preconditioner::diagonal) {
     const double n = static_cast<double>(inverse_order());
@@ -70,16 +67,24 @@ std::size_t PreconditionerMatrix::sample_for(double passes) const noexcept {
   const std::size_t all = most_sample(), fewest = fewest_sample();
   if (cost(all) <= passes || problem_.has_few_rows()) return all;
   if (cost(fewest) > passes) return 0;
-  const double fixed = cost(0), each = (cost(all) - fixed) / static_cast<double>(all);
-  return std::clamp(static_cast<std::size_t>((passes - fixed) / each), fewest, all);
+  std::size_t good = fewest, most = all;
+  while (good < most) {
+    const std::size_t middle = most - (most - good) / 2;
+    cost(middle) <= passes ? good = middle : most = middle - 1;
+  }
+  return good;
 }
 
 bool PreconditionerMatrix::refresh(const Vector& x, std::size_t sample, const Control* control) {
   if (kind_ == Preconditioner::none) return false;
   const bool done = kind_ == Preconditioner::diagonal ? refresh_diagonal(x, sample, control)
+                    : draws_pairs()                   ? blocks_.refresh(x, sample, control)
                     : is_wide()                       ? refresh_matrices<double>(x, sample, control)
                                                       : refresh_matrices<float>(x, sample, control);
-  if (!done) return false;
+  if (!done) {
+    ready_ = ready_ && !(draws_pairs() && blocks_.empty());
+    return false;
+  }
   if (point_.empty()) point_ = Vector(x.size());
   copy(point_, x);
   sample_ = sample;
@@ -89,15 +94,14 @@ bool PreconditionerMatrix::refresh(const Vector& x, std::size_t sample, const Co
 template <class T>
 bool PreconditionerMatrix::refresh_matrices(const Vector& x, std::size_t sample, const Control* control) {
   Buffer<T> sums, inverses;
-  const bool summed = draws_pairs() ? sum_blocks(problem_, x, static_cast<double>(sample), sums, control)
-                                    : sum_curvature(problem_, x, kind_, sample, sums, control);
-  if (!summed || !invert_all(sums, inverses)) return false;
+  if (!sum_curvature(problem_, x, kind_, sample, sums, control) || !invert_all(sums, inverses)) return false;
   matrices<T>().inverses = std::move(inverses);
   if (keep_curvature_) matrices<T>().curvature = std::move(sums);
   return true;
 }
 
 void PreconditionerMatrix::penalty_changed() {
+  if (draws_pairs()) return static_cast<void>(ready_ = blocks_.penalty_changed());
   const auto invert_anew = [this](const auto& curvature, auto& inverses) {
     return !curvature.empty() && invert_all(curvature, inverses);
   };
@@ -141,10 +145,11 @@ bool PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows, c
 template <class T>
 void PreconditionerMatrix::assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, T* to) const {
   const SymmetricShape part{order(problem_)}, whole{inverse_order()};
-  const std::size_t n = part.n, classes = kind_ == Preconditioner::full ? problem_.classes() : 1;
+  if (kind_ != Preconditioner::full) return penalise(problem_, sums.data() + matrix * part.count(), 1, ridge, to);
+  const std::size_t n = part.n, classes = problem_.classes();
   std::fill_n(to, whole.count(), T(0));
   const double gauge = problem_.has_gauge() ? 1 / static_cast<double>(classes) : 0;
-  std::size_t block = matrix;
+  std::size_t block = 0;
   for (std::size_t c = 0; c < classes; ++c) {
     for (std::size_t k = c; k < classes; ++k, ++block) {
       const T* from = sums.data() + block * part.count();
@@ -152,7 +157,7 @@ void PreconditionerMatrix::assemble(const Buffer<T>& sums, std::size_t matrix, d
         for (std::size_t i = 0; i < n; ++i) {
           if (c == k && i < j) continue;
           double entry = static_cast<double>(from[part.kept(i, j)]);
-          if (classes > 1 && problem_.has_gauge()) {
+          if (problem_.has_gauge()) {
             // Curvature for the direction that has none, where it cannot disturb the others: the mean of the diagonal
             // blocks, for all classes together.
             double mean = 0;
@@ -183,19 +188,9 @@ bool PreconditionerMatrix::invert_all(const Buffer<T>& sums, Buffer<T>& inverses
   std::atomic<bool> good{true};
 
   const auto invert_one = [&](std::size_t matrix, T* work, InverseScratch<T>& scratch, const Team& team) {
-    bool done = false;
-    constexpr double kFirstRidge = sizeof(T) == sizeof(float) ? 1e-6 : 1e-12;
-    for (double ridge = 0; !done && ridge < 1; ridge = std::max(ridge * 100, kFirstRidge)) {
-      team.once([&] { assemble(sums, matrix, ridge, work); });
-      done = invert(kernel, shape, work, scratch, team);
-    }
-    if (!done) return good.store(false);
-    team.once([&] {
-      T* to = inverses.data() + matrix * shape.count();
-      for (std::size_t j = 0; j < shape.n; ++j) {
-        for (std::size_t i = 0; i < shape.n; ++i) to[shape.index(i, j)] = work[shape.kept(i, j)];
-      }
-    });
+    const auto assemble_with = [&](double ridge) { assemble(sums, matrix, ridge, work); };
+    if (!invert_with_ridge(kernel, shape, work, scratch, team, assemble_with)) return good.store(false);
+    team.once([&] { spread(shape, work, inverses.data() + matrix * shape.count()); });
   };
 
   const int threads =
@@ -223,48 +218,23 @@ bool PreconditionerMatrix::invert_all(const Buffer<T>& sums, Buffer<T>& inverses
 
 template <class T>
 void PreconditionerMatrix::multiply(const Buffer<T>& inverses, const Vector& v, const Vector& out) const {
-  const std::size_t features = problem_.features(), classes = problem_.classes(), n = order(problem_);
   const SymmetricShape shape{inverse_order()};
-  const bool per_class = kind_ == Preconditioner::blocks;
-  const std::size_t lines = kind_ == Preconditioner::full ? 1 : classes;
-  // Lines of numbers, one per class or one for all, times a symmetric matrix: the logits of so many rows.
-  const std::size_t stride = round_up(shape.n, kPanel), items = per_class ? classes : (lines + 15) / 16;
-  const Buffer<T> in(lines * stride), zeros(shape.columns()), result(lines * shape.columns() + items * shape.columns());
-  const auto line_of = [&](std::size_t c) { return kind_ == Preconditioner::full ? c * n : c * stride; };
-  for (std::size_t c = 0; c < classes; ++c) {
-    for (std::size_t d = 0; d < features; ++d)
-      in[line_of(c) + d] = static_cast<T>(v[weight_index(features, classes, c, d)]);
-    in[line_of(c) + features] = static_cast<T>(v[problem_.weights() + c]);
-  }
+  const bool per_class = kind_ == Preconditioner::blocks, is_full = kind_ == Preconditioner::full;
+  // Lines of numbers, one per class or one for all, times a symmetric matrix.
+  const std::size_t lines = is_full ? 1 : problem_.classes(), stride = shape.columns();
+  const std::size_t together = per_class ? 1 : kPanel;
+  const Buffer<T> in(lines * stride), zeros(stride), panels(lines * stride), result(lines * stride);
+  const std::size_t class_stride = is_full ? order(problem_) : stride;
+  gather_lines(problem_, v, in.data(), class_stride);
   const double flops = 2.0 * static_cast<double>(lines) * static_cast<double>(shape.n) * static_cast<double>(shape.n);
   parallel(usable_threads(problem_.threads(), flops, problem_.table().blocks.serial_flops), [&](const Team& team) {
-    team.for_each(items, [&](std::size_t item) {
-      const std::size_t first = per_class ? item : item * 16,
-                        count = per_class ? 1 : std::min<std::size_t>(16, lines - first);
-      LogitsArgs<T> product;
-      product.x = {in.data() + first * stride, stride, count};
-      product.features = shape.n;
-      product.classes = shape.columns();
-      product.weights = inverses.data() + (per_class ? item * shape.count() : 0);
-      product.bias = zeros.data();
-      product.logits = result.data() + first * shape.columns();
-      product.capacity = count;
-      product.form = LogitsForm::panel;
-      kernels<T>(problem_.table()).logits(product);
+    team.for_each((lines + together - 1) / together, [&](std::size_t item) {
+      const std::size_t first = item * together * stride, count = std::min(together, lines - item * together);
+      multiply_lines(kernels<T>(problem_.table()), shape, inverses.data() + (per_class ? item * shape.count() : 0),
+                     {in.data() + first, stride, count}, zeros.data(), panels.data() + first, result.data() + first);
     });
   });
-  const auto result_at = [&](std::size_t line, std::size_t j) {
-    const std::size_t first = per_class ? line : line / 16 * 16;
-    const std::size_t count = per_class ? 1 : std::min<std::size_t>(16, lines - first);
-    return static_cast<double>(
-        result[first * shape.columns() + (j / kPanel * count + line - first) * kPanel + j % kPanel]);
-  };
-  std::fill_n(out.data(), out.size(), 0.0);
-  for (std::size_t c = 0; c < classes; ++c) {
-    const std::size_t line = kind_ == Preconditioner::full ? 0 : c, base = kind_ == Preconditioner::full ? c * n : 0;
-    for (std::size_t d = 0; d < features; ++d) out[weight_index(features, classes, c, d)] = result_at(line, base + d);
-    out[problem_.weights() + c] = result_at(line, base + features);
-  }
+  scatter_lines(problem_, result.data(), class_stride, out);
 }
 
 void PreconditionerMatrix::apply(const Vector& v, const Vector& out) const {
@@ -279,6 +249,8 @@ void PreconditionerMatrix::apply(const Vector& v, const Vector& out) const {
   }
   if (kind_ == Preconditioner::diagonal) {
     for (std::size_t i = 0; i < v.size(); ++i) out[i] = diagonal_[i] * (*in)[i];
+  } else if (draws_pairs()) {
+    blocks_.apply(*in, out);
   } else if (is_wide()) {
     multiply(wide_.inverses, *in, out);
   } else {
@@ -299,8 +271,12 @@ Preconditioner choose_preconditioner(const FitProblem& problem, const FitOptions
   }
   const double n = static_cast<double>(order(problem)), classes = static_cast<double>(problem.classes());
   const double inverse_bytes = (problem.has_few_rows() ? 8 : 4) * n * n;
-  // What is in memory at once: sums and inverses.
   if (2 * classes * inverse_bytes <= kMostBytes) return Preconditioner::blocks;
+  constexpr double kFewestPairs = 1.0 / 16;  // of a class, in rows of its block
+  if (PreconditionerMatrix(problem, Preconditioner::blocks).draws_pairs() &&
+      static_cast<double>(ClassBlocks::most_pairs(problem)) >= kFewestPairs * classes * n) {
+    return Preconditioner::blocks;
+  }
   if (6 * inverse_bytes <= kMostBytes) return Preconditioner::gram;
   return Preconditioner::diagonal;
 }

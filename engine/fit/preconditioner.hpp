@@ -4,6 +4,7 @@
 
 #include <lanemax/fit.hpp>
 
+#include "engine/fit/class_blocks.hpp"
 #include "engine/fit/curvature.hpp"
 
 namespace lanemax {
@@ -28,8 +29,8 @@ class PreconditionerMatrix {
   /// Samples are of rows or, of blocks, where that is worth while, of pairs of a row and a class.
   [[nodiscard]] std::size_t most_sample() const noexcept;
 
-  /// From the Hessian at x over a sample of this size. False, keeping what it had, if the result cannot be inverted or
-  /// the caller wants to stop.
+  /// From the Hessian at x over a sample of this size. False if the result cannot be inverted or the caller wants to
+  /// stop: keeping what it had, or empty where there is no room for two.
   bool refresh(const Vector& x, std::size_t sample, const Control* control = nullptr);
   /// The problem has another penalty now: the curvature stays, the inverse is made anew.
   void penalty_changed();
@@ -41,6 +42,7 @@ class PreconditionerMatrix {
   /// The largest sample whose refresh costs no more passes than this; 0 if even the smallest that is good for something
   /// costs more. All rows where they are few: each shows something that no other does.
   [[nodiscard]] std::size_t sample_for(double passes) const noexcept;
+  [[nodiscard]] bool draws_pairs() const noexcept;
   /// The smallest that is good for something.
   [[nodiscard]] std::size_t fewest_sample() const noexcept;
 
@@ -48,7 +50,6 @@ class PreconditionerMatrix {
   /// In what matrices are summed, kept and applied. f32 will do where there are plenty of rows. Of fewer rows than
   /// features the sums are singular but for the penalty, which f32 would lose.
   [[nodiscard]] bool is_wide() const noexcept { return kind_ == Preconditioner::full || problem_.has_few_rows(); }
-  [[nodiscard]] bool draws_pairs() const noexcept;
   template <class T>
   bool refresh_matrices(const Vector& x, std::size_t sample, const Control* control);
   template <class T>
@@ -83,6 +84,7 @@ class PreconditionerMatrix {
   }
   Matrices<float> narrow_;
   Matrices<double> wide_;
+  ClassBlocks blocks_;  // where pairs are drawn, instead of matrices
 };
 
 /// The kind that was asked for, or what `automatic` means: by the operations and the memory of each, a function of the

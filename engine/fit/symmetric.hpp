@@ -6,6 +6,8 @@
 #include "engine/fit/vectors.hpp"
 #include "engine/parallel.hpp"
 
+#include <algorithm>
+
 namespace lanemax {
 
 /// Where a symmetric n x n matrix keeps its entries: panels of 16 columns, as W does, so that the engine's products
@@ -54,6 +56,85 @@ struct InverseScratch {
 template <class T>
 [[nodiscard]] bool invert(const Kernels<T>& kernels, const SymmetricShape& shape, T* matrix, InverseScratch<T>& scratch,
                           const Team& team) noexcept;
+
+/// The same for a matrix that `assemble(ridge)` writes, one thread of the team at a time: with as much more on its
+/// diagonal as it takes to be positive definite, relatively, beginning with 0. False if nothing below 1 is enough.
+template <class T, class Assemble>
+[[nodiscard]] bool invert_with_ridge(const Kernels<T>& kernels, const SymmetricShape& shape, T* matrix,
+                                     InverseScratch<T>& scratch, const Team& team, const Assemble& assemble) {
+  constexpr double kFirstRidge = sizeof(T) == sizeof(float) ? 1e-6 : 1e-12;
+  for (double ridge = 0; ridge < 1; ridge = std::max(ridge * 100, kFirstRidge)) {
+    team.once([&] { assemble(ridge); });
+    if (invert(kernels, shape, matrix, scratch, team)) return true;
+  }
+  return false;
+}
+
+/// The whole matrix, of the entries that are kept.
+template <class T>
+void spread(const SymmetricShape& shape, const T* kept, T* whole) noexcept {
+  for (std::size_t j = 0; j < shape.n; ++j) {
+    for (std::size_t i = 0; i < shape.n; ++i) whole[shape.index(i, j)] = kept[shape.kept(i, j)];
+  }
+}
+
+/// Where a thread keeps a group of columns of weighted rows.
+template <class T>
+struct WeightedTile {
+  T* data;
+  std::size_t capacity;  ///< rows, odd
+};
+
+/// A group of columns of a matrix (+)= sum_n weight_of(n) x_n x_n': the gradient product with weighted rows for
+/// dlogits.
+template <class T, class WeightOf>
+void add_weighted_group(const Kernels<T>& kernels, const SymmetricShape& shape, std::size_t group, const RowBlock<T>& x,
+                        const WeightOf& weight_of, const WeightedTile<T>& tile, T* matrix, bool accumulate) {
+  const std::size_t begin = shape.group_begin(group);
+  const std::size_t width = std::min(SymmetricShape::kGroup, shape.columns() - begin);
+  for (std::size_t n = 0; n < x.count; ++n) {
+    const T a = weight_of(n);
+    const T* row = x.data + n * x.stride + begin;
+    for (std::size_t panel = 0; panel < width / kPanel; ++panel) {
+      T* to = tile.data + (panel * tile.capacity + n) * kPanel;
+      for (std::size_t lane = 0; lane < kPanel; ++lane) to[lane] = a * row[panel * kPanel + lane];
+    }
+  }
+  GradientArgs<T> args;
+  args.x = x;
+  args.dlogits = tile.data;
+  args.capacity = tile.capacity;
+  args.features = shape.n;
+  args.classes = width;
+  args.feature_begin = begin;
+  args.feature_end = shape.n;
+  args.panel_end = width / kPanel;
+  args.dweights = matrix + begin * shape.n;
+  args.accumulate = accumulate;
+  kernels.gradient(args);
+}
+
+/// A matrix times each of some lines of shape.columns() numbers. `lines` and `out`: `count` lines, stride apart;
+/// `panels`: scratch of as many numbers; `zeros`: shape.columns() of them.
+template <class T>
+void multiply_lines(const Kernels<T>& kernels, const SymmetricShape& shape, const T* matrix, const RowBlock<T>& lines,
+                    const T* zeros, T* panels, T* out) noexcept {
+  LogitsArgs<T> product;
+  product.x = lines;
+  product.features = shape.n;
+  product.classes = shape.columns();
+  product.weights = matrix;
+  product.bias = zeros;
+  product.logits = panels;
+  product.capacity = lines.count;
+  product.form = LogitsForm::panel;
+  kernels.logits(product);
+  for (std::size_t i = 0; i < lines.count; ++i) {
+    for (std::size_t d = 0; d < shape.n; ++d) {
+      out[i * lines.stride + d] = panels[(d / kPanel * lines.count + i) * kPanel + d % kPanel];
+    }
+  }
+}
 
 }  // namespace lanemax
 
