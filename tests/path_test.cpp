@@ -224,6 +224,22 @@ TEST_P(PathTest, DivergedItKeepsWhatIsFinished) {
   }
 }
 
+TEST_P(PathTest, NewtonRunsWhereTheWholeHessianIsSmall) {
+  for (const Preconditioner kind : {Preconditioner::automatic, Preconditioner::gram}) {
+    PathOptions o = options(3);
+    o.fit.preconditioner = kind;
+    const PathRun other = run(o, arrays_.batch);
+    o.fit.solver = Solver::newton;
+    const PathRun r = run(o, arrays_.batch);
+    ASSERT_TRUE(r.status.ok() && other.status.ok());
+    const bool direct = kind == Preconditioner::automatic;
+    EXPECT_EQ(r.result.fit.solver, direct ? Solver::newton : Solver::lbfgs);
+    for (const PathPoint& point : r.points) EXPECT_EQ(point.fit.solver, r.result.fit.solver);
+    EXPECT_EQ(r.result.passes == other.result.passes, !direct);
+    EXPECT_EQ(same_bits(r.w, other.w) && same_bits(r.b, other.b), !direct);
+  }
+}
+
 TEST_P(PathTest, ProgressTellsPenaltyAndFold) {
   PathOptions o = options(3);
   Recorder recorder;

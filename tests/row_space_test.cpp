@@ -49,7 +49,7 @@ void check_coordinates(const FitCase<X>& c, int threads, const std::string& name
   const FitProblem problem = c.problem(threads);
   RowSpace space(problem, penalties(problem));
   const FitOptions none;
-  ASSERT_TRUE(space.find(Control(none, {})).ok());
+  ASSERT_TRUE(space.find(Control(none)).ok());
   const std::vector<std::vector<Real>> rows = plain_rows(problem);
   const Batch& found = space.data();
   const std::size_t rank = found.features.features;
