@@ -184,7 +184,7 @@ TEST_P(PathTest, InterruptedItKeepsWhatIsFinished) {
   }
 }
 
-// A fit whose data grows beyond all numbers while the path is on its way.
+// Data that grows beyond all numbers while the path is on its way, at the latest found by the next fit.
 TEST_P(PathTest, DivergedItKeepsWhatIsFinished) {
   struct Growing {
     double* x;
@@ -193,7 +193,7 @@ TEST_P(PathTest, DivergedItKeepsWhatIsFinished) {
     std::size_t at_fold;
   };
   const PathRun whole = run(options(3), arrays_.batch);
-  for (const auto& [l2, fold] : {std::pair{1.0, 0U}, {1.0, 2U}, {0.1, 0U}, {0.1, 3U}, {0.01, 1U}}) {
+  for (const auto& [l2, fold] : {std::pair{1.0, 0U}, {1.0, 2U}, {0.1, 0U}, {0.1, 2U}, {0.01, 1U}}) {
     SCOPED_TRACE(text(l2, " fold ", fold));
     std::vector<double> x(problem_.x);
     Batch data = arrays_.batch;
@@ -207,7 +207,6 @@ TEST_P(PathTest, DivergedItKeepsWhatIsFinished) {
       for (std::size_t i = 0; i < self.values; ++i) self.x[i] = i % 2 == 0 ? 1e308 : -1e308;
       return true;
     };
-    o.fit.solver = Solver::newton;  // looks at the data anew in every iteration
     o.fit.preconditioner = Preconditioner::none;
     const PathRun r = run(o, data);
     EXPECT_EQ(r.status.code, StatusCode::diverged) << message(r.status);

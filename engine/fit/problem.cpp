@@ -103,8 +103,7 @@ template <class T>
 Status FitProblem::evaluate_in(const Vector& x, Value& value, const Vector* gradient) {
   Runner<T>& runner = gradient != nullptr ? runners<T>().gradient : runners<T>().value;
   LossResult loss;
-  const Status status =
-      run(runner, needs_of(data_, gradient != nullptr), data_, size_.total_weight, x, loss);
+  const Status status = run(runner, needs_of(data_, gradient != nullptr), data_, size_.total_weight, x, loss);
   passes_ += gradient != nullptr ? 1 : 0.5;
   if (!status.ok()) return status;
   value.data_loss = loss.data_loss;

@@ -14,9 +14,9 @@ enum class Solver : std::uint8_t {
   /// Newton's method, the whole Hessian inverted for every step, where that is small ((D + 1) C at most 1024 and the
   /// work of 16 passes) or Preconditioner::full asks for it; else lbfgs, which FitResult::solver then says
   newton,
-  sgd,        ///< mini-batch gradient descent
-  momentum,   ///< the same with Nesterov momentum
-  adam,       ///< the same with Adam's scaling of each weight's steps
+  sgd,       ///< mini-batch gradient descent
+  momentum,  ///< the same with Nesterov momentum
+  adam,      ///< the same with Adam's scaling of each weight's steps
 };
 /// What lbfgs and newton know of the curvature beside the gradients: (approximate) inverses of parts of the Hessian,
 /// summed over a sample of the rows and refreshed as the fit goes on.
