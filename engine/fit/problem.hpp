@@ -77,7 +77,7 @@ class FitProblem {
   struct Runner {
     OwnedWorkspace memory;
     PassMemory<T> pass;
-    T* weights = nullptr;  ///< the point
+    T* weights = nullptr;
     T* bias = nullptr;
   };
   template <class T>
