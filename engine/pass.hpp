@@ -19,8 +19,7 @@ struct PassNeeds {
   bool gradient = false;
   bool convert = true;        ///< rows may have to be loaded into a buffer
   bool targets = true;        ///< target probabilities are given
-  bool probabilities = true;  ///< the matrix of probabilities is wanted, or needed for the curvature
-  bool curvature = false;     ///< instead of the gradient, the Hessian of the loss times a direction
+  bool probabilities = true;  ///< the matrix of probabilities is wanted
   bool penalty = true;        ///< LossResult::objective is to include the penalty
   bool only_update = false;   ///< the gradient is wanted for an update only: it need not be whole in memory
 };
@@ -134,7 +133,6 @@ struct PassMemory {
   // for the blocks in flight: one per thread, or a group
   T* values = nullptr;
   T* dlogits = nullptr;
-  T* scores = nullptr;  // curvature: of the direction
   std::size_t value_stride = 0;
   std::int32_t* labels = nullptr;
   T* row_weights = nullptr;
@@ -161,9 +159,7 @@ struct PassInput {
   const Batch* batch = nullptr;
   const T* weights = nullptr;
   const T* bias = nullptr;
-  double total_weight = 0;               ///< S, > 0
-  const T* direction_weights = nullptr;  ///< curvature: the direction, padding 0
-  const T* direction_bias = nullptr;
+  double total_weight = 0;  ///< S, > 0
 };
 
 /// Optional outputs, written as blocks are done. The caller makes sure first that the pass will succeed.
@@ -180,9 +176,8 @@ struct PassUpdate {
   StepOptions options;
 };
 
-/// Runs one pass: engine/train_step.cpp. On success the gradient of the objective (if needed) is at memory.gradient;
-/// with needs.curvature, (1/S) times the Hessian of the sum of losses times the direction. A loss or gradient that is
-/// not finite gives StatusCode::overflow, and nothing is updated.
+/// Runs one pass: engine/train_step.cpp. On success the gradient of the objective (if needed) is at memory.gradient. A
+/// loss or gradient that is not finite gives StatusCode::overflow, and nothing is updated.
 template <class T>
 [[nodiscard]] Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const PassNeeds& needs,
                               const PassOutputs<T>& outputs, const PassUpdate<T>& update, LossResult& result) noexcept;

@@ -122,8 +122,6 @@ void PassMemory<T>::lay_out(Arena& arena, const PassPlan& the_plan, int thread_c
   value_stride = round_up(plan.features, kPanel);
   if (needs.convert) values = arena.take<T>(rows_in_flight * value_stride);
   dlogits = arena.take<T>((plan.slots > 1 ? workers : 1) * logit_count(plan.capacity, plan.classes));
-  if (needs.curvature)
-    scores = arena.take<T>((plan.slots > 1 ? workers : 1) * logit_count(plan.capacity, plan.classes));
   labels = arena.take<std::int32_t>(rows_in_flight);
   row_weights = arena.take<T>(rows_in_flight);
   losses = arena.take<T>(rows_in_flight);

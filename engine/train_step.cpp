@@ -104,8 +104,7 @@ class Pass {
     RowBlock<T> x;
     RowBuffers<T> rows;
     T* losses = nullptr;
-    T* logits = nullptr;
-    T* dlogits = nullptr;  // in place of the logits; curvature: in place of the direction's scores
+    T* logits = nullptr;  // after the loss, the dlogits
   };
 
   using Chunk = PassPlan::Chunk;
@@ -128,7 +127,6 @@ class Pass {
     const std::size_t at = plan_.slots > 1 ? place * logit_count(plan_.capacity, plan_.classes)
                                            : logit_index(plan_.capacity, plan_.classes, place * rows, 0);
     block.logits = memory_.dlogits + at;
-    block.dlogits = needs_.curvature ? memory_.scores + at : block.logits;
     if (block.x.count < end_row(index) - first_row(index)) outputs_.clear(first_row(index), end_row(index));
     return block;
   }
@@ -144,11 +142,6 @@ class Pass {
     args.logits = block.logits + panel_begin * plan_.capacity * kPanel;
     args.capacity = plan_.capacity;
     args.form = form_;
-    kernel_.logits(args);
-    if (!needs_.curvature) return;
-    args.weights = in_.direction_weights + panel_begin * plan_.features * kPanel;
-    args.bias = in_.direction_bias + panel_begin * kPanel;
-    args.logits = block.dlogits + panel_begin * plan_.capacity * kPanel;
     kernel_.logits(args);
   }
   void logits(const Block& block) { logits(block, 0, plan_.panels()); }
@@ -171,8 +164,7 @@ class Pass {
     } else {
       args.targets = lay_out_targets(block, begin, end, rank);
     }
-    if (outputs_.wants_probabilities() || needs_.curvature)
-      args.probabilities = memory_.probabilities + rank * part_logits();
+    if (outputs_.wants_probabilities()) args.probabilities = memory_.probabilities + rank * part_logits();
     const bool hidden_infinity = in_.objective->loss == Loss::logistic && has_infinite_score(args);
     switch (in_.objective->loss) {
       case Loss::softmax: kernel_.softmax_loss(args); break;
@@ -188,32 +180,7 @@ class Pass {
       sums.loss += static_cast<double>(args.weights[i]) * static_cast<double>(args.losses[i]);
       sums.weight += static_cast<double>(args.weights[i]);
     }
-    if (needs_.curvature) return curvature(block, begin, args);
     outputs_.write(first_row(block.index), block.rows.positions + begin, args);
-  }
-
-  /// Of one part of the rows, after its loss: the direction's scores become what the gradient product sums.
-  void curvature(const Block& block, std::size_t begin, const LossArgs<T>& loss) {
-    CurvatureArgs<T> args;
-    args.scores = block.dlogits + logit_index(plan_.capacity, plan_.classes, begin, 0);
-    args.capacity = plan_.capacity;
-    args.rows = loss.rows;
-    args.classes = plan_.classes;
-    args.probabilities = loss.probabilities;
-    args.part_capacity = plan_.part_capacity();
-    args.weights = loss.weights;
-    if (in_.objective->loss == Loss::logistic) return kernel_.logistic_curvature(args);
-    if (loss.targets != nullptr) {  // s tau in place of s; the losses have been summed
-      for (std::size_t i = 0; i < loss.rows; ++i) {
-        T mass = 0;
-        for (std::size_t c = 0; c < plan_.classes; ++c) {
-          mass += loss.targets[logit_index(plan_.part_capacity(), plan_.classes, i, c)];
-        }
-        loss.losses[i] = mass * loss.weights[i];
-      }
-      args.weights = loss.losses;
-    }
-    kernel_.softmax_curvature(args);
   }
   void losses(const Block& block, std::size_t rank) {
     for (std::size_t part = 0; part < plan_.parts(); ++part) loss(block, part, rank);
@@ -242,7 +209,7 @@ class Pass {
   /// dbias (+)= sum of the rows' dlogits.
   void bias_gradient(const Block& block, T* dbias, bool accumulate) {
     BiasGradientArgs<T> args;
-    args.dlogits = block.dlogits;
+    args.dlogits = block.logits;
     args.capacity = plan_.capacity;
     args.rows = block.x.count;
     args.classes = plan_.classes;
@@ -292,7 +259,7 @@ class Pass {
         all.feature_end = plan_.features;
         all.panel_end = plan_.panels();
         if (index + 1 < plan_.blocks) all.ahead = source_.memory_of(first_row(index + 1), end_row(index + 1));
-        gradient_part(block.x, block.dlogits, all, gradient, index > begin);
+        gradient_part(block.x, block.logits, all, gradient, index > begin);
         bias_gradient(block, gradient + weights_size(), index > begin);
       }
     });
@@ -325,7 +292,7 @@ class Pass {
         x.count += group_[next].x.count;
         ++next;
       }
-      f(x, head.dlogits, place == 0);
+      f(x, head.logits, place == 0);
       place = next;
     }
   }

@@ -17,6 +17,7 @@ TEST_F(CommandTest, SolversReachOneOptimumAndSaySo) {
   EXPECT_LE(best["gap_bound"].get<double>(), 1e-6);
   const json newton = train(plus(csv_, {"--tolerance", "1e-8", "--l2", "0.01", "--solver", "newton"}));
   EXPECT_NEAR(newton["objective"].get<double>(), best["objective"].get<double>(), 1e-10);
+  EXPECT_EQ(newton["solver"], "newton");
   for (const char* solver : {"sgd", "momentum", "adam"}) {
     const json other = train(plus(csv_, {"--l2", "0.01", "--solver", solver, "--epochs", "50"}));
     EXPECT_EQ(other["solver"], solver);
@@ -30,6 +31,24 @@ TEST_F(CommandTest, SolversReachOneOptimumAndSaySo) {
   EXPECT_TRUE(train(plus(csv_, {"--l2", "0", "--max-iterations", "5"}))["gap_bound"].is_null());
   EXPECT_EQ(train(plus(csv_, {"--batch-size", "16"}))["solver"], "momentum");
   EXPECT_EQ(train(plus(csv_, {"--loss", "hinge"}))["solver"], "momentum");
+}
+
+// What runs is what is said and what the model file says: the bytes of lbfgs.
+TEST_F(CommandTest, NewtonIsLbfgsWhereTheHessianIsNotSmall) {
+  std::string wide;
+  for (std::size_t row = 0; row < kRows; ++row) {
+    for (std::size_t d = 0; d < 20; ++d) wide += std::to_string((row * (d + 3) + label(row) * d) % 17) + ',';
+    wide += std::to_string(label(row)) + '\n';
+  }
+  write_text(path("wide.csv"), wide);
+  for (const Words& data : {Words{"--data", "@wide.csv"}, plus(csv_, {"--preconditioner", "gram"})}) {
+    EXPECT_EQ(train(plus(data, {"--solver", "lbfgs"}))["solver"], "lbfgs");
+    const std::string lbfgs = read_text(path("m"));
+    EXPECT_EQ(train(plus(data, {"--solver", "newton"}))["solver"], "lbfgs");
+    EXPECT_TRUE(read_text(path("m")) == lbfgs);
+    const CommandResult said = run(plus({"train", "--model", "@m", "--solver", "newton"}, data));
+    EXPECT_NE(said.out.find("; softmax, lbfgs, "), std::string::npos) << said.out;
+  }
 }
 
 TEST_F(CommandTest, MiniBatchesLearnFashionMnistWithoutBeingTold) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/support/checks.hpp"
-#include "tests/support/curvature_faults.hpp"
 #include "tests/support/faults.hpp"
 #include "tests/support/faulty_softmax.hpp"
 #include "tests/support/problems.hpp"
@@ -416,8 +415,6 @@ void run_losses(const KernelTable& table) {
        [](const KernelTable& t) { return check_softmax<T>(t, TargetKind::smoothed); }, check_softmax_not_finite<T>});
   catch_all<T>(table, "hinge_loss", hinge_faults<T>(), {check_hinge<T>, check_hinge_not_finite<T>});
   catch_all<T>(table, "logistic_loss", logistic_faults<T>(), {check_logistic<T>, check_logistic_not_finite<T>});
-  catch_all<T>(table, "softmax_curvature", softmax_curvature_faults<T>(), {check_softmax_curvature<T>});
-  catch_all<T>(table, "logistic_curvature", logistic_curvature_faults<T>(), {check_logistic_curvature<T>});
 }
 template <class T>
 void run_others(const KernelTable& table) {

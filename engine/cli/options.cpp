@@ -214,8 +214,9 @@ void add_solver_options(OptionTable& table, TrainOptions& train) {
            {"momentum", Solver::momentum},
            {"adam", Solver::adam}},
           fit.solver,
-          "lbfgs, newton: to the optimum, over all rows at once; sgd, momentum, adam: by mini-batches; auto: "
-          "lbfgs, but momentum for hinge or with an option of mini-batches")
+          "lbfgs, newton: to the optimum, over all rows at once; sgd, momentum, adam: by mini-batches; newton inverts "
+          "the whole Hessian where that is small or --preconditioner full, and is lbfgs elsewhere; auto: lbfgs, but "
+          "momentum for hinge or with an option of mini-batches")
       ->default_str("auto");
   table
       .choice<Preconditioner>("--preconditioner",

@@ -75,18 +75,6 @@ struct LossArgs {
   std::size_t part_capacity = 0;         ///< the capacity of targets and probabilities
 };
 
-/// Turns the scores of a direction, u = X V' + v, into the loss's second derivative by the logits times u.
-template <class T>
-struct CurvatureArgs {
-  T* scores = nullptr;  ///< in: u; out: s_i (diag(p_i) - p_i p_i') u_i; laid out as logits
-  std::size_t capacity = 0;
-  std::size_t rows = 0;
-  std::size_t classes = 0;
-  const T* probabilities = nullptr;  ///< laid out as logits
-  std::size_t part_capacity = 0;     ///< of the probabilities
-  const T* weights = nullptr;        ///< s_i; rounded up to 16 entries
-};
-
 /// Rows that the next block will read, of any type: the gradient asks for them while it computes this one.
 struct ReadAhead {
   const char* data = nullptr;
@@ -186,8 +174,6 @@ struct Kernels {
   void (*softmax_loss)(const LossArgs<T>&);
   void (*hinge_loss)(const LossArgs<T>&);
   void (*logistic_loss)(const LossArgs<T>&);
-  void (*softmax_curvature)(const CurvatureArgs<T>&);
-  void (*logistic_curvature)(const CurvatureArgs<T>&);
   void (*gradient)(const GradientArgs<T>&);
   void (*bias_gradient)(const BiasGradientArgs<T>&);
   void (*feature_gradient)(const FeatureGradientArgs<T>&);

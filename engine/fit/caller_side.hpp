@@ -39,6 +39,8 @@ class CallerSide {
 
   [[nodiscard]] const Batch& data() const noexcept { return data_; }
   [[nodiscard]] const FitOptions& options() const noexcept { return options_; }
+  /// What runs in place of the solver that was asked for.
+  void set_solver(Solver solver) noexcept { options_.solver = solver; }
   [[nodiscard]] std::vector<double> penalties(double l2) const { return map_.penalties(l2); }
   [[nodiscard]] std::size_t classes() const noexcept { return weights_.rows; }
 

@@ -26,11 +26,11 @@ class Enclosing : public Resumable {
 /// The clock, the caller's wish to stop, and the checkpoint file.
 class Control {
  public:
-  Control(const FitOptions& options, FitIdentity identity)
-      : options_(options), identity_(std::move(identity)), started_(now()), kept_(started_) {}
+  explicit Control(const FitOptions& options) : options_(options), started_(now()), kept_(started_) {}
 
   /// Of what is kept and resumed from here on, the fit is a part.
   void enclose(Enclosing& whole) noexcept { whole_ = &whole; }
+  /// What a checkpoint is of, before the first is written or read.
   void identify(FitIdentity identity) noexcept { identity_ = std::move(identity); }
 
   [[nodiscard]] double seconds() const noexcept { return now() - started_; }

@@ -37,9 +37,9 @@ double noise(Precision precision, double objective) {
   return (precision == Precision::f32 ? 5e-8 : 2e-14) * std::abs(objective);
 }
 
-std::unique_ptr<DirectionRule> make_rule(FitProblem& problem, Solver solver, const Control& control, bool direct) {
+std::unique_ptr<DirectionRule> make_rule(const FitProblem& problem, Solver solver) {
   if (solver == Solver::lbfgs) return std::make_unique<Lbfgs>(problem.parameters());
-  return std::make_unique<Newton>(problem, control, direct);
+  return std::make_unique<Newton>();
 }
 
 Preconditioner first_kind(Preconditioner kind) {
@@ -191,12 +191,8 @@ Status Descent::iterate(StopReason& reason) {
     }
     control_.keep(*this);
     status = refresh_curvature();
-    if (status.ok()) status = rule_.find(state_, matrix(), direction_);
-    if (wants_f64(status)) {
-      status = switch_to_f64();
-      continue;
-    }
     if (!status.ok()) break;
+    rule_.find(state_.gradient, matrix(), direction_);
     const double slope = dot(state_.gradient, direction_);
     if (!wide && !(-slope > 2 * noise(state_.precision, state_.value.objective))) {
       status = switch_to_f64();
@@ -370,7 +366,7 @@ SolverDescent::SolverDescent(FitProblem& problem, const FitOptions& options, dou
                              PreconditionerMatrix& preconditioner)
     : problem_(problem),
       options_(options),
-      rule_(make_rule(problem, options.solver, control, preconditioner.kind() == Preconditioner::full)),
+      rule_(make_rule(problem, options.solver)),
       descent_(problem, options, validation_weight, control, *rule_, preconditioner) {}
 
 Status SolverDescent::run(const Vector& x, FitResult& result) {

@@ -41,9 +41,8 @@ struct DescentState {
 /// How a solver finds its next direction.
 class DirectionRule : public Resumable {
  public:
-  /// A direction of descent at the state's point. May run passes; interrupted if the caller says so.
-  virtual Status find(const DescentState& state, const PreconditionerMatrix& preconditioner,
-                      const Vector& direction) = 0;
+  /// A direction of descent where the gradient is this.
+  virtual void find(const Vector& gradient, const PreconditionerMatrix& preconditioner, const Vector& direction) = 0;
   /// A step was taken: x and the gradient changed by so much.
   virtual void accept(const Vector& step, const Vector& gradient_change) = 0;
   /// Whether directions depend on what steps have told.

@@ -17,11 +17,11 @@
 namespace lanemax {
 namespace {
 
-/// lbfgs and newton: x becomes the optimum, `bound` a number that the objective is nowhere below. After an early end
-/// nothing is left but to measure what there is, and `bound` stays as it was.
-Status descend(FitSpace& space, double validation_weight, Control& control, const Vector& x, double& bound,
-               FitResult& result) {
-  Status status = space.find(control);
+/// lbfgs and newton, in the space that was found (or not: `status`): x becomes the optimum, `bound` a number that the
+/// objective is nowhere below. After an early end nothing is left but to measure what there is, and `bound` stays as it
+/// was.
+Status descend(FitSpace& space, Status status, double validation_weight, Control& control, const Vector& x,
+               double& bound, FitResult& result) {
   // Of a fit that is to go on there is nothing yet that could be handed over.
   if (!status.ok() && space.options().resume) return status;
   if (!status.ok()) {
@@ -49,20 +49,21 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   const Vector x(problem.parameters());
   status = caller.initial_point(problem, x);
   if (!status.ok()) return status;
-  FitIdentity identity;
-  if (options.checkpoint != nullptr) {
-    identity =
-        identity_of(caller.data(), options, caller.classes(), sizes.table->name, options.warm_start ? &x : nullptr);
+  Control control(options);
+  FitSpace space(problem, options, [&caller](double l2) { return caller.penalties(l2); });
+  if (is_over_all_rows(options.solver)) status = space.find(control);
+  caller.set_solver(space.options().solver);
+  if (status.ok() && options.checkpoint != nullptr) {
+    control.identify(
+        identity_of(caller.data(), options, caller.classes(), sizes.table->name, options.warm_start ? &x : nullptr));
   }
-  Control control(options, std::move(identity));
 
   FitResult result;
   result.solver = options.solver;
   const double validation_weight = sizes.validation.total_weight;
   double bound = -std::numeric_limits<double>::infinity();
-  FitSpace space(problem, options, [&caller](double l2) { return caller.penalties(l2); });
   if (is_over_all_rows(options.solver)) {
-    status = descend(space, validation_weight, control, x, bound, result);
+    status = descend(space, status, validation_weight, control, x, bound, result);
   } else {
     status = fit_by_mini_batches(problem, options, validation_weight, control, x, result);
     const bool has_end = status.ok() || status.code == StatusCode::diverged;

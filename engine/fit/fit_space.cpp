@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/fit_space.hpp"
 
+#include "engine/fit/preconditioner.hpp"
+
 namespace lanemax {
 
 FitSpace::FitSpace(FitProblem& whole, const FitOptions& options, Penalties penalties)
     : whole_(whole), options_(options), penalties_(std::move(penalties)) {}
 
 Status FitSpace::find(const Control& control) {
+  const Status status = find_rows(control);
+  const bool choose = status.ok() && options_.solver == Solver::newton;
+  if (choose && choose_preconditioner(problem(), options_) != Preconditioner::full) options_.solver = Solver::lbfgs;
+  return status;
+}
+
+Status FitSpace::find_rows(const Control& control) {
   if (options_.preconditioner != Preconditioner::automatic ||
       !RowSpace::pays(whole_.rows(), whole_.features(), whole_.classes())) {
     return {};

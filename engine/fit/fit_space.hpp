@@ -23,12 +23,13 @@ class FitSpace {
   FitSpace(const FitSpace&) = delete;  // the options point to the validation batch here
   FitSpace& operator=(const FitSpace&) = delete;
 
-  /// Finds the place. StatusCode::interrupted if the caller wants to stop, or a time limit has passed.
+  /// Finds the place and, where newton was asked for, what runs there: newton if the whole Hessian is small or asked
+  /// for, else lbfgs. StatusCode::interrupted if the caller wants to stop, or a time limit has passed.
   [[nodiscard]] Status find(const Control& control);
 
   [[nodiscard]] FitProblem& problem() noexcept { return inner_ ? *inner_ : whole_; }
   [[nodiscard]] const Batch& data() const noexcept { return rows_ == nullptr ? whole_.data() : rows_->data(); }
-  /// The validation batch is of this place.
+  /// The validation batch is of this place, the solver the one that runs.
   [[nodiscard]] const FitOptions& options() const noexcept { return options_; }
   [[nodiscard]] std::vector<double> penalties(double l2) const;
   void set_penalty(double l2);
@@ -43,6 +44,8 @@ class FitSpace {
   [[nodiscard]] double passes() const noexcept;
 
  private:
+  [[nodiscard]] Status find_rows(const Control& control);
+
   FitProblem& whole_;
   FitOptions options_;
   Penalties penalties_;

@@ -17,9 +17,9 @@ Lbfgs::Lbfgs(std::size_t parameters) : scratch_(parameters), applied_(parameters
 }
 
 // Nocedal's two loops (1980), the preconditioner in the middle.
-Status Lbfgs::find(const DescentState& state, const PreconditionerMatrix& preconditioner, const Vector& direction) {
+void Lbfgs::find(const Vector& gradient, const PreconditionerMatrix& preconditioner, const Vector& direction) {
   double factor[kMostPairs] = {};
-  copy(scratch_, state.gradient);
+  copy(scratch_, gradient);
   for (std::size_t i = count_; i-- > 0;) {
     const std::size_t at = slot(i);
     factor[i] = dot(steps_[at], scratch_) * inverse_products_[at];
@@ -33,14 +33,13 @@ Status Lbfgs::find(const DescentState& state, const PreconditionerMatrix& precon
     const double curvature = dot(changes_[at], applied_);
     if (curvature > 0) scale(direction, 1 / (inverse_products_[at] * curvature));
   } else if (preconditioner.empty()) {
-    scale(direction, 1 / std::sqrt(dot(state.gradient, state.gradient)));
+    scale(direction, 1 / std::sqrt(dot(gradient, gradient)));
   }
   for (std::size_t i = 0; i < count_; ++i) {
     const std::size_t at = slot(i);
     add_scaled(direction, factor[i] - inverse_products_[at] * dot(changes_[at], direction), steps_[at]);
   }
   scale(direction, -1);
-  return {};
 }
 
 void Lbfgs::accept(const Vector& step, const Vector& change) {

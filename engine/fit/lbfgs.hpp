@@ -15,7 +15,7 @@ class Lbfgs final : public DirectionRule {
 
   /// Keeps fewer pairs where 20 would take more than a gigabyte.
   explicit Lbfgs(std::size_t parameters);
-  Status find(const DescentState& state, const PreconditionerMatrix& preconditioner, const Vector& direction) override;
+  void find(const Vector& gradient, const PreconditionerMatrix& preconditioner, const Vector& direction) override;
   void accept(const Vector& step, const Vector& gradient_change) override;
   [[nodiscard]] bool remembers() const noexcept override { return count_ > 0; }
   void forget() override { count_ = first_ = 0; }

@@ -6,25 +6,18 @@
 
 namespace lanemax {
 
-/// Newton's direction: with the whole Hessian inverted, at once; else by conjugate gradients on products with the
-/// Hessian, preconditioned, until the residual is a fraction of the gradient that shrinks with it (Eisenstat and
-/// Walker 1996).
+/// Newton's direction: the preconditioner is the whole Hessian's inverse, made anew at every point.
 class Newton final : public DirectionRule {
  public:
-  Newton(FitProblem& problem, const Control& control, bool direct);
-  Status find(const DescentState& state, const PreconditionerMatrix& preconditioner, const Vector& direction) override;
+  void find(const Vector& gradient, const PreconditionerMatrix& preconditioner, const Vector& direction) override {
+    preconditioner.apply(gradient, direction);
+    scale(direction, -1);
+  }
   void accept(const Vector&, const Vector&) override {}
   [[nodiscard]] bool remembers() const noexcept override { return false; }
   void forget() override {}
-  [[nodiscard]] bool wants_fresh_curvature() const noexcept override { return direct_; }
-  void exchange(Archive& archive) override { archive.number("first_norm", first_norm_); }
-
- private:
-  FitProblem& problem_;
-  const Control& control_;
-  bool direct_;
-  double first_norm_ = 0;  ///< of the first gradient, in the preconditioner's norm
-  Vector residual_, applied_, search_, product_;
+  [[nodiscard]] bool wants_fresh_curvature() const noexcept override { return true; }
+  void exchange(Archive&) override {}
 };
 
 }  // namespace lanemax

@@ -33,7 +33,7 @@ class Path final : public Enclosing {
         l2_(options.l2, options.l2 + options.points),
         order_(options.points),
         sizes_(sizes),
-        control_(options_, {}),
+        control_(options_),
         whole_(caller.data(), options_.objective, caller.classes(), *sizes.table, options_.execution.threads,
                sizes.training, caller.penalties(l2_[0])),
         space_(whole_, caller.options(), [&caller](double l2) { return caller.penalties(l2); }),
@@ -104,17 +104,19 @@ class Path final : public Enclosing {
     const Vector x(whole_.parameters());
     Status status = caller_.initial_point(whole_, x);
     if (!status.ok()) return status;
-    const FitOptions& asked = caller_.options();
-    if (asked.checkpoint != nullptr) {
-      control_.identify(identity_of_path(caller_.data(), asked, l2_, folds_wanted_, caller_.classes(),
-                                         whole_.table().name, asked.warm_start ? &x : nullptr));
-    }
     status = space_.find(control_);
+    options_.solver = space_.options().solver;
+    caller_.set_solver(options_.solver);
     if (status.code == StatusCode::interrupted && !options_.resume) {
       stopped_ = early_end();
       status = {};
     }
     if (!status.ok()) return status;
+    const FitOptions& asked = caller_.options();
+    if (asked.checkpoint != nullptr) {
+      control_.identify(identity_of_path(caller_.data(), asked, l2_, folds_wanted_, caller_.classes(),
+                                         whole_.table().name, asked.warm_start ? &x : nullptr));
+    }
     state_.x = space_.enter(x);
     state_.best_x = space_.enter(x);
     state_.best_bound = -kInfinity;

@@ -261,8 +261,8 @@ void PreconditionerMatrix::apply(const Vector& v, const Vector& out) const {
 
 Preconditioner choose_preconditioner(const FitProblem& problem, const FitOptions& options) noexcept {
   if (options.preconditioner != Preconditioner::automatic) return options.preconditioner;
-  // The whole Hessian at every step, if that costs no more than conjugate gradients would. Limits of 64 and 16 passes,
-  // seconds: waveform 0.027 and 0.010, segment 0.025 and 0.010, glass 0.0014 and 0.0006.
+  // The whole Hessian at every step, if that costs little. Limits of 64 and 16 passes, seconds: waveform 0.027 and
+  // 0.010, segment 0.025 and 0.010, glass 0.0014 and 0.0006.
   constexpr std::size_t kMostDirect = 1024;
   constexpr double kMostDirectPasses = 16;
   if (options.solver == Solver::newton && order(problem) * problem.classes() <= kMostDirect &&

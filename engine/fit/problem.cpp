@@ -60,15 +60,11 @@ void FitProblem::centre(const Vector& v) const noexcept {
 
 template <class T>
 Status FitProblem::run(Runner<T>& runner, const PassNeeds& needs, const Batch& batch, double total_weight,
-                       const Vector& x, const Vector* direction, LossResult& result) {
+                       const Vector& x, LossResult& result) {
   if (runner.memory.empty()) {
     const auto lay_out = [&](Arena& arena) {
       runner.weights = arena.take<T>(weights());
       runner.bias = arena.take<T>(bias_count(classes_));
-      if (needs.curvature) {
-        runner.direction_weights = arena.take<T>(weights());
-        runner.direction_bias = arena.take<T>(bias_count(classes_));
-      }
       runner.pass.lay_out(arena, make_plan<T>(batch.rows(), features(), classes_), threads_, needs);
     };
     Arena measure;
@@ -78,11 +74,8 @@ Status FitProblem::run(Runner<T>& runner, const PassNeeds& needs, const Batch& b
     Arena arena(runner.memory.view());
     lay_out(arena);
   }
-  const auto narrow = [this](const Vector& from, T* to_weights, T* to_bias) {
-    convert(from.data(), weights(), to_weights);
-    convert(from.data() + weights(), bias_count(classes_), to_bias);
-  };
-  narrow(x, runner.weights, runner.bias);
+  convert(x.data(), weights(), runner.weights);
+  convert(x.data() + weights(), bias_count(classes_), runner.bias);
   PassInput<T> in;
   in.table = &table_;
   in.objective = &objective_;
@@ -90,22 +83,16 @@ Status FitProblem::run(Runner<T>& runner, const PassNeeds& needs, const Batch& b
   in.weights = runner.weights;
   in.bias = runner.bias;
   in.total_weight = total_weight;
-  if (direction != nullptr) {
-    narrow(*direction, runner.direction_weights, runner.direction_bias);
-    in.direction_weights = runner.direction_weights;
-    in.direction_bias = runner.direction_bias;
-  }
   return run_pass<T>(in, runner.pass, needs, {}, {}, result);
 }
 
 namespace {
 
-PassNeeds needs_of(const Batch& batch, bool gradient, bool curvature) {
+PassNeeds needs_of(const Batch& batch, bool gradient) {
   PassNeeds needs;
   needs.gradient = gradient;
   needs.targets = batch.labels == nullptr;
-  needs.probabilities = curvature;
-  needs.curvature = curvature;
+  needs.probabilities = false;
   needs.penalty = false;
   return needs;
 }
@@ -116,8 +103,7 @@ template <class T>
 Status FitProblem::evaluate_in(const Vector& x, Value& value, const Vector* gradient) {
   Runner<T>& runner = gradient != nullptr ? runners<T>().gradient : runners<T>().value;
   LossResult loss;
-  const Status status =
-      run(runner, needs_of(data_, gradient != nullptr, false), data_, size_.total_weight, x, nullptr, loss);
+  const Status status = run(runner, needs_of(data_, gradient != nullptr), data_, size_.total_weight, x, loss);
   passes_ += gradient != nullptr ? 1 : 0.5;
   if (!status.ok()) return status;
   value.data_loss = loss.data_loss;
@@ -136,29 +122,12 @@ Status FitProblem::evaluate(const Vector& x, Precision precision, Value& value, 
   return precision == Precision::f32 ? evaluate_in<float>(x, value, gradient) : evaluate_in<double>(x, value, gradient);
 }
 
-template <class T>
-Status FitProblem::hessian_product_in(const Vector& x, const Vector& direction, const Vector& out) {
-  Runner<T>& runner = runners<T>().curvature;
-  LossResult loss;
-  const Status status = run(runner, needs_of(data_, true, true), data_, size_.total_weight, x, &direction, loss);
-  passes_ += 1.5;
-  if (!status.ok()) return status;
-  convert(runner.pass.gradient, parameters(), out.data());
-  add_penalty(direction, out);
-  return {};
-}
-
-Status FitProblem::hessian_product(const Vector& x, const Vector& direction, Precision precision, const Vector& out) {
-  return precision == Precision::f32 ? hessian_product_in<float>(x, direction, out)
-                                     : hessian_product_in<double>(x, direction, out);
-}
-
 Status FitProblem::validation_loss(const Vector& x, const Batch& batch, double total_weight, double& loss) {
   LossResult result;
-  const PassNeeds needs = needs_of(batch, false, false);
-  Status status = run(f32_.validation, needs, batch, total_weight, x, nullptr, result);
+  const PassNeeds needs = needs_of(batch, false);
+  Status status = run(f32_.validation, needs, batch, total_weight, x, result);
   if (status.code == StatusCode::overflow) {
-    status = run(f64_.validation, needs, batch, total_weight, x, nullptr, result);
+    status = run(f64_.validation, needs, batch, total_weight, x, result);
   }
   passes_ += 0.5 * static_cast<double>(batch.rows()) / static_cast<double>(rows());
   loss = result.data_loss;

@@ -48,9 +48,6 @@ class FitProblem {
 
   /// A pass over all rows. StatusCode::overflow where the loss or its gradient is not finite. `gradient` may be null.
   [[nodiscard]] Status evaluate(const Vector& x, Precision precision, Value& value, const Vector* gradient);
-  /// out = (Hessian at x) direction.
-  [[nodiscard]] Status hessian_product(const Vector& x, const Vector& direction, Precision precision,
-                                       const Vector& out);
   /// The mean data loss over other rows, in f32 where that holds it.
   [[nodiscard]] Status validation_loss(const Vector& x, const Batch& batch, double total_weight, double& loss);
 
@@ -67,7 +64,7 @@ class FitProblem {
   [[nodiscard]] bool is_enough(const Vector& gradient, double objective) const noexcept;
   [[nodiscard]] bool has_few_rows() const noexcept { return length_unit_ > 0 || rows() <= features(); }
 
-  /// Full-data equivalents of the passes so far, products with the Hessian included.
+  /// Full-data equivalents of the passes so far.
   [[nodiscard]] double passes() const noexcept { return passes_; }
   void count_passes(double more) noexcept { passes_ += more; }
   /// Not less than the mean over the rows of (their targets' sum)^2 |x|^2, hardly more.
@@ -80,21 +77,17 @@ class FitProblem {
   struct Runner {
     OwnedWorkspace memory;
     PassMemory<T> pass;
-    T* weights = nullptr;  ///< the point, then the direction
+    T* weights = nullptr;
     T* bias = nullptr;
-    T* direction_weights = nullptr;
-    T* direction_bias = nullptr;
   };
   template <class T>
   Status run(Runner<T>& runner, const PassNeeds& needs, const Batch& batch, double total_weight, const Vector& x,
-             const Vector* direction, LossResult& result);
+             LossResult& result);
   template <class T>
   Status evaluate_in(const Vector& x, Value& value, const Vector* gradient);
   template <class T>
-  Status hessian_product_in(const Vector& x, const Vector& direction, const Vector& out);
-  template <class T>
   struct Runners {
-    Runner<T> value, gradient, curvature, validation;
+    Runner<T> value, gradient, validation;
   };
   template <class T>
   Runners<T>& runners() noexcept {

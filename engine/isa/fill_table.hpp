@@ -4,7 +4,6 @@
 
 #include "engine/simd/exp.hpp"
 #include "engine/simd/log.hpp"
-#include "engine/steps/curvature.hpp"
 #include "engine/steps/gradient.hpp"
 #include "engine/steps/hinge_loss.hpp"
 #include "engine/steps/load.hpp"
@@ -25,8 +24,6 @@ constexpr Kernels<T> make_kernels() {
       .softmax_loss = softmax_loss<Arch, T>,
       .hinge_loss = hinge_loss<Arch, T>,
       .logistic_loss = logistic_loss<Arch, T>,
-      .softmax_curvature = softmax_curvature<Arch, T>,
-      .logistic_curvature = logistic_curvature<Arch, T>,
       .gradient = gradient<Arch, T>,
       .bias_gradient = bias_gradient<Arch, T>,
       .feature_gradient = feature_gradient<Arch, T>,

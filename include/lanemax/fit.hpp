@@ -11,10 +11,13 @@ namespace lanemax {
 enum class Solver : std::uint8_t {
   automatic,  ///< picks from the loss and the shape; FitResult::solver says what
   lbfgs,      ///< preconditioned L-BFGS over all rows; softmax and logistic
-  newton,     ///< preconditioned truncated Newton, direct where the Hessian is small; softmax and logistic
-  sgd,        ///< mini-batch gradient descent
-  momentum,   ///< the same with Nesterov momentum
-  adam,       ///< the same with Adam's scaling of each weight's steps
+  /// Newton's method, the whole Hessian inverted for every step, where that is small ((D + 1) C at most 1024, and the
+  /// work of 16 passes) or Preconditioner::full asks for it; else lbfgs, as FitResult::solver then says; softmax and
+  /// logistic
+  newton,
+  sgd,       ///< mini-batch gradient descent
+  momentum,  ///< the same with Nesterov momentum
+  adam,      ///< the same with Adam's scaling of each weight's steps
 };
 /// What lbfgs and newton know of the curvature beside the gradients: (approximate) inverses of parts of the Hessian,
 /// summed over a sample of the rows and refreshed as the fit goes on.
@@ -27,7 +30,7 @@ enum class Preconditioner : std::uint8_t {
   diagonal,  ///< the Hessian's diagonal
   gram,      ///< one (D + 1) x (D + 1) matrix for all classes: the rows' Gram matrix, weighted by their mean curvature
   blocks,    ///< such a matrix per class
-  full,      ///< the whole Hessian
+  full,      ///< the whole Hessian; with it newton is Newton's method, whatever the size
 };
 enum class Schedule : std::uint8_t {
   constant,
@@ -73,8 +76,8 @@ struct FitProgress {
 /// Called from the fitting thread; returning false ends the fit with StopReason::interrupted. Must not throw.
 using ProgressCallback = bool (*)(const FitProgress& progress, void* user) noexcept;
 
-/// Asked before every step, pass or product with the Hessian; returning true ends the fit with StopReason::interrupted
-/// at the weights so far, or the search for `gap_bound` where the fit has come to its end. Must not throw.
+/// Asked before every step or pass; returning true ends the fit with StopReason::interrupted at the weights so far, or
+/// the search for `gap_bound` where the fit has come to its end. Must not throw.
 using CancelCallback = bool (*)(void* user) noexcept;
 
 struct FitOptions {
@@ -122,7 +125,7 @@ struct FitOptions {
 };
 
 struct FitResult {
-  Solver solver = Solver::automatic;
+  Solver solver = Solver::automatic;                     ///< that ran
   Preconditioner preconditioner = Preconditioner::none;  ///< that was used last
   StopReason reason = StopReason::none;
   /// The tolerance was met: at the returned weights or, where rounding them to the caller's type has moved the gradient

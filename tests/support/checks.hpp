@@ -93,13 +93,6 @@ Verdict check_logistic(const KernelTable& table);
 template <class T>
 Verdict check_logistic_not_finite(const KernelTable& table);
 
-// ---- curvature_checks.cpp ----
-/// Classes 1..36 and a few hundred, rows of weight 0, masked classes, rooms of any size, against the oracle.
-template <class T>
-Verdict check_softmax_curvature(const KernelTable& table);
-template <class T>
-Verdict check_logistic_curvature(const KernelTable& table);
-
 // ---- update_checks.cpp ----
 template <class T>
 Verdict check_add(const KernelTable& table);

@@ -169,40 +169,31 @@ struct DenseRow {
   return static_cast<Real>(rows) + 4 * terms * (row.magnitude + 1) + 2 * static_cast<Real>(problem.classes()) + 32;
 }
 
-/// The Hessian times v: C x (D + 1) numbers, with what `unit` roundoff may make of them.
-[[nodiscard]] inline std::vector<Estimate> dense_product(const FitProblem& problem, const std::vector<DenseRow>& rows,
-                                                         const Vector& v, Real unit) {
+/// The Hessian at a point, times v.
+[[nodiscard]] inline Vector dense_product(const FitProblem& problem, const Vector& point, const Vector& v) {
   const std::size_t columns = problem.features() + 1, classes = problem.classes();
-  std::vector<Estimate> out(classes * columns);
+  const std::vector<DenseRow> rows = dense_rows(problem, point);
+  std::vector<Real> sums(classes * columns);
   Real total = 0;
   for (const DenseRow& row : rows) total += row.own_weight;
   for (const DenseRow& row : rows) {
-    std::vector<Real> u(classes), size(classes);
-    Real mean = 0, mean_size = 0;
+    std::vector<Real> u(classes);
+    Real mean = 0;
     for (std::size_t c = 0; c < classes; ++c) {
-      for (std::size_t d = 0; d < columns; ++d) {
-        const Real term = row.x[d] * static_cast<Real>(v[parameter_index(problem, c, d)]);
-        u[c] += term;
-        size[c] += std::fabs(term);
-      }
+      for (std::size_t d = 0; d < columns; ++d) u[c] += row.x[d] * static_cast<Real>(v[parameter_index(problem, c, d)]);
       mean += row.p[c] * u[c];
-      mean_size += row.p[c] * size[c];
     }
-    const Real relative = unit * roundings(problem, row, rows.size());
     for (std::size_t c = 0; c < classes; ++c) {
-      const Real scale = row.weight / total * row.p[c];
-      for (std::size_t d = 0; d < columns; ++d) {
-        Estimate& e = out[c * columns + d];
-        e.value += scale * (u[c] - mean) * row.x[d];
-        e.bound += relative * scale * (size[c] + mean_size) * std::fabs(row.x[d]);
-      }
+      const Real factor = row.weight / total * row.p[c] * (u[c] - mean);
+      for (std::size_t d = 0; d < columns; ++d) sums[c * columns + d] += factor * row.x[d];
     }
   }
+  Vector out(v.size());
   for (std::size_t c = 0; c < classes; ++c) {
-    for (std::size_t d = 0; d + 1 < columns; ++d) {
-      const Real term = static_cast<Real>(problem.penalty_of(d)) * static_cast<Real>(v[parameter_index(problem, c, d)]);
-      out[c * columns + d].value += term;
-      out[c * columns + d].bound += 4 * std::numeric_limits<double>::epsilon() * std::fabs(term);
+    for (std::size_t d = 0; d < columns; ++d) {
+      const std::size_t at = parameter_index(problem, c, d);
+      const double penalty = d + 1 < columns ? problem.penalty_of(d) * v[at] : 0;
+      out[at] = static_cast<double>(sums[c * columns + d]) + penalty;
     }
   }
   return out;
