@@ -170,10 +170,10 @@ TEST_P(SumCurvatureTest, AScoreThatIsNotFiniteIsReported) {
   FitCase<float> c(table(), rng, {40, 5, 3}, {});
   for (const Preconditioner kind : kKinds) {
     Buffer<float> sums;
-    EXPECT_TRUE(sum(c.problem(2), c.point(), kind, 40, sums));
+    EXPECT_TRUE(sum_curvature(c.problem(2), c.point(), kind, 40, sums));
     const double kept = c.point()[0];
     c.point()[0] = kNaN<double>;
-    EXPECT_FALSE(sum(c.problem(2), c.point(), kind, 40, sums)) << lanemax::name_of(kind);
+    EXPECT_FALSE(sum_curvature(c.problem(2), c.point(), kind, 40, sums)) << lanemax::name_of(kind);
     c.point()[0] = kept;
   }
 }
