@@ -29,7 +29,7 @@ void expect_inverse(const KernelTable& table, const Shape& s, const FitCaseOptio
   FitProblem problem = c.problem();
   PreconditionerMatrix preconditioner(problem, kind);
   const Vector v = c.direction(rng), applied = c.vector();
-  preconditioner.apply(v, applied);
+  preconditioner.apply({{&v, &applied}});
   EXPECT_TRUE(preconditioner.empty());
   for (std::size_t i = 0; i < v.size(); ++i) ASSERT_EQ(applied[i], v[i]) << "before the first refresh";
   problem.centre(v);
@@ -38,7 +38,7 @@ void expect_inverse(const KernelTable& table, const Shape& s, const FitCaseOptio
   }
   preconditioner.refresh(c.point(), preconditioner.most_sample());
   ASSERT_FALSE(preconditioner.empty());
-  preconditioner.apply(v, applied);
+  preconditioner.apply({{&v, &applied}});
   const Vector product = dense_product(problem, c.point(), applied);
   const double size = 1 + largest_entry(applied);
   for (std::size_t i = 0; i < v.size(); ++i) ASSERT_NEAR(product[i], v[i], tolerance * size) << i;
@@ -78,8 +78,10 @@ TEST_P(PreconditionerTest, EveryKindIsAScalarProduct) {
         ASSERT_FALSE(preconditioner.empty());
         EXPECT_EQ(preconditioner.sample(), sample);
         const Vector u = c.direction(rng), v = c.direction(rng), pu = c.vector(), pv = c.vector();
-        preconditioner.apply(u, pu);
-        preconditioner.apply(v, pv);
+        preconditioner.apply({{&u, &pu}, {&v, &pv}});
+        const Vector alone = c.vector();
+        preconditioner.apply({{&v, &alone}});
+        for (std::size_t i = 0; i < v.size(); ++i) ASSERT_EQ(alone[i], pv[i]);
         const double scale = std::sqrt(dot(u, u) * dot(pv, pv));
         EXPECT_NEAR(dot(u, pv), dot(v, pu), 1e-5 * scale);
         EXPECT_GT(dot(u, pu), 0);
@@ -107,8 +109,8 @@ TEST_P(PreconditionerTest, AnotherPenaltyIsAnotherInverse) {
     kept.penalty_changed();
     fresh.refresh(c.point(), kept.most_sample());
     const Vector v = c.direction(rng), a = c.vector(), b = c.vector();
-    kept.apply(v, a);
-    fresh.apply(v, b);
+    kept.apply({{&v, &a}});
+    fresh.apply({{&v, &b}});
     for (std::size_t i = 0; i < v.size(); ++i) ASSERT_EQ(a[i], b[i]) << lanemax::name_of(kind);
   }
 }

@@ -6,6 +6,12 @@
 
 namespace lanemax {
 
+/// A vector, and where something times it goes.
+struct Product {
+  const Vector* of;
+  const Vector* to;
+};
+
 /// A vector of a problem as a line for each class, `stride` numbers apart: its weights, then its bias.
 template <class T>
 void gather_lines(const FitProblem& problem, const Vector& v, T* lines, std::size_t stride) noexcept {

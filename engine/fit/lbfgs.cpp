@@ -25,15 +25,15 @@ void Lbfgs::find(const Vector& gradient, const PreconditionerMatrix& preconditio
     factor[i] = dot(steps_[at], scratch_) * inverse_products_[at];
     add_scaled(scratch_, -factor[i], changes_[at]);
   }
-  preconditioner.apply(scratch_, direction);
   if (count_ > 0) {
     // How much the preconditioner is off along the last step.
     const std::size_t at = slot(count_ - 1);
-    preconditioner.apply(changes_[at], applied_);
+    preconditioner.apply({{&scratch_, &direction}, {&changes_[at], &applied_}});
     const double curvature = dot(changes_[at], applied_);
     if (curvature > 0) scale(direction, 1 / (inverse_products_[at] * curvature));
-  } else if (preconditioner.empty()) {
-    scale(direction, 1 / std::sqrt(dot(gradient, gradient)));
+  } else {
+    preconditioner.apply({{&scratch_, &direction}});
+    if (preconditioner.empty()) scale(direction, 1 / std::sqrt(dot(gradient, gradient)));
   }
   for (std::size_t i = 0; i < count_; ++i) {
     const std::size_t at = slot(i);

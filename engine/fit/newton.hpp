@@ -10,7 +10,7 @@ namespace lanemax {
 class Newton final : public DirectionRule {
  public:
   void find(const Vector& gradient, const PreconditionerMatrix& preconditioner, const Vector& direction) override {
-    preconditioner.apply(gradient, direction);
+    preconditioner.apply({{&gradient, &direction}});
     scale(direction, -1);
   }
   void accept(const Vector&, const Vector&) override {}

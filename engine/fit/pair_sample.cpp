@@ -142,7 +142,7 @@ bool sample_pairs(const FitProblem& problem, const Vector& x, double wanted, Pai
   if (!done) return false;
   sample = {};
   sample.total_weight = rows.total_weight();
-  sample.is_all = tau == 0;
+  sample.tau = tau;
   sample.begin.push_back(0);
   for (Kept& of_class : kept) {
     sample.rows.insert(sample.rows.end(), of_class.rows.begin(), of_class.rows.end());

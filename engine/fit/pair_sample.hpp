@@ -23,7 +23,7 @@ struct PairSample {
   std::vector<double> weights;      ///< max(w, tau)
   std::vector<std::size_t> begin;   ///< of each class, and the end
   double total_weight = 0;          ///< of all rows of the data
-  bool is_all = false;              ///< every pair that has curvature
+  double tau = 0;                   ///< 0: every pair that has curvature
 };
 
 /// About `wanted` pairs, or all that have curvature if they are not more. T: in what probabilities are computed. May

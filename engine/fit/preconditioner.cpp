@@ -217,46 +217,53 @@ bool PreconditionerMatrix::invert_all(const Buffer<T>& sums, Buffer<T>& inverses
 }
 
 template <class T>
-void PreconditionerMatrix::multiply(const Buffer<T>& inverses, const Vector& v, const Vector& out) const {
+void PreconditionerMatrix::multiply(const Buffer<T>& inverses, const std::span<const Product>& products) const {
   const SymmetricShape shape{inverse_order()};
   const bool per_class = kind_ == Preconditioner::blocks, is_full = kind_ == Preconditioner::full;
-  // Lines of numbers, one per class or one for all, times a symmetric matrix.
-  const std::size_t lines = is_full ? 1 : problem_.classes(), stride = shape.columns();
-  const std::size_t together = per_class ? 1 : kPanel;
+  // A class's lines of numbers, one for each product, or one for all classes, times a symmetric matrix.
+  const std::size_t count = products.size(), stride = shape.columns();
+  const std::size_t lines = count * (is_full ? 1 : problem_.classes()), together = per_class ? count : kPanel;
   const Buffer<T> in(lines * stride), zeros(stride), panels(lines * stride), result(lines * stride);
-  const std::size_t class_stride = is_full ? order(problem_) : stride;
-  gather_lines(problem_, v, in.data(), class_stride);
+  const std::size_t class_stride = is_full ? order(problem_) : count * stride;
+  for (std::size_t i = 0; i < count; ++i) gather_lines(problem_, *products[i].of, in.data() + i * stride, class_stride);
   const double flops = 2.0 * static_cast<double>(lines) * static_cast<double>(shape.n) * static_cast<double>(shape.n);
   parallel(usable_threads(problem_.threads(), flops, problem_.table().blocks.serial_flops), [&](const Team& team) {
     team.for_each((lines + together - 1) / together, [&](std::size_t item) {
-      const std::size_t first = item * together * stride, count = std::min(together, lines - item * together);
-      multiply_lines(kernels<T>(problem_.table()), shape, inverses.data() + (per_class ? item * shape.count() : 0),
-                     {in.data() + first, stride, count}, zeros.data(), panels.data() + first, result.data() + first);
+      const std::size_t first = item * together, from = first * stride;
+      multiply_lines(kernels<T>(problem_.table()), shape.n, stride,
+                     inverses.data() + (per_class ? item * shape.count() : 0),
+                     {in.data() + from, stride, std::min(together, lines - first)}, zeros.data(), panels.data() + from,
+                     result.data() + from);
     });
   });
-  scatter_lines(problem_, result.data(), class_stride, out);
+  for (std::size_t i = 0; i < count; ++i)
+    scatter_lines(problem_, result.data() + i * stride, class_stride, *products[i].to);
 }
 
-void PreconditionerMatrix::apply(const Vector& v, const Vector& out) const {
-  if (!ready_) return copy(out, v);
-  const Vector* in = &v;
-  Vector projected;
-  if (problem_.has_gauge()) {
-    projected = Vector(v.size());
-    copy(projected, v);
-    problem_.centre(projected);
-    in = &projected;
+void PreconditionerMatrix::apply(std::initializer_list<Product> products) const {
+  std::vector<Vector> projected;
+  std::vector<Product> to_make;
+  for (const Product& product : products) {
+    copy(projected.emplace_back(product.of->size()), *product.of);
+    if (ready_ && problem_.has_gauge()) problem_.centre(projected.back());
   }
-  if (kind_ == Preconditioner::diagonal) {
-    for (std::size_t i = 0; i < v.size(); ++i) out[i] = diagonal_[i] * (*in)[i];
+  std::size_t i = 0;
+  for (const Product& product : products) to_make.push_back({&projected[i++], product.to});
+  if (!ready_ || kind_ == Preconditioner::diagonal) {
+    for (const Product& product : to_make) {
+      copy(*product.to, *product.of);
+      for (std::size_t k = 0; ready_ && k < product.to->size(); ++k) (*product.to)[k] *= diagonal_[k];
+    }
   } else if (draws_pairs()) {
-    blocks_.apply(*in, out);
+    blocks_.apply(to_make);
   } else if (is_wide()) {
-    multiply(wide_.inverses, *in, out);
+    multiply<double>(wide_.inverses, to_make);
   } else {
-    multiply(narrow_.inverses, *in, out);
+    multiply<float>(narrow_.inverses, to_make);
   }
-  if (problem_.has_gauge()) problem_.centre(out);
+  for (const Product& product : to_make) {
+    if (ready_ && problem_.has_gauge()) problem_.centre(*product.to);
+  }
 }
 
 Preconditioner choose_preconditioner(const FitProblem& problem, const FitOptions& options) noexcept {

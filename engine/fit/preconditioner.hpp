@@ -7,6 +7,8 @@
 #include "engine/fit/class_blocks.hpp"
 #include "engine/fit/curvature.hpp"
 
+#include <initializer_list>
+
 namespace lanemax {
 
 /// An approximate inverse of the Hessian: what the classes share or each class has of it, from a sample of the rows,
@@ -34,8 +36,9 @@ class PreconditionerMatrix {
   bool refresh(const Vector& x, std::size_t sample, const Control* control = nullptr);
   /// The problem has another penalty now: the curvature stays, the inverse is made anew.
   void penalty_changed();
-  /// out = (approximate inverse of the Hessian) v; v itself before the first refresh or without a preconditioner.
-  void apply(const Vector& v, const Vector& out) const;
+  /// The approximate inverse of the Hessian times vectors; these themselves before the first refresh or without a
+  /// preconditioner. Two at once are hardly more than one: what limits it is to read the inverse from memory.
+  void apply(std::initializer_list<Product> products) const;
 
   /// Cost of a refresh over such a sample, in passes over the data.
   [[nodiscard]] double cost(std::size_t sample) const noexcept;
@@ -58,7 +61,7 @@ class PreconditionerMatrix {
   template <class T>
   void assemble(const Buffer<T>& sums, std::size_t matrix, double ridge, T* to) const;
   template <class T>
-  void multiply(const Buffer<T>& inverses, const Vector& v, const Vector& out) const;
+  void multiply(const Buffer<T>& inverses, const std::span<const Product>& products) const;
   [[nodiscard]] std::size_t inverse_order() const noexcept;  // rows of a matrix that is inverted
   [[nodiscard]] std::size_t inverse_count() const noexcept;
 

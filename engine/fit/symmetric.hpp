@@ -114,15 +114,16 @@ void add_weighted_group(const Kernels<T>& kernels, const SymmetricShape& shape, 
   kernels.gradient(args);
 }
 
-/// A matrix times each of some lines of shape.columns() numbers. `lines` and `out`: `count` lines, stride apart;
-/// `panels`: scratch of as many numbers; `zeros`: shape.columns() of them.
+/// Some lines of numbers times a matrix, in panels of 16 columns (a multiple of 16): lines of so many columns, one
+/// after the other. `panels`: scratch for as many numbers, which has the products too, in panels; `zeros`: columns of
+/// them.
 template <class T>
-void multiply_lines(const Kernels<T>& kernels, const SymmetricShape& shape, const T* matrix, const RowBlock<T>& lines,
-                    const T* zeros, T* panels, T* out) noexcept {
+void multiply_lines(const Kernels<T>& kernels, std::size_t rows, std::size_t columns, const T* matrix,
+                    const RowBlock<T>& lines, const T* zeros, T* panels, T* out) noexcept {
   LogitsArgs<T> product;
   product.x = lines;
-  product.features = shape.n;
-  product.classes = shape.columns();
+  product.features = rows;
+  product.classes = columns;
   product.weights = matrix;
   product.bias = zeros;
   product.logits = panels;
@@ -130,8 +131,8 @@ void multiply_lines(const Kernels<T>& kernels, const SymmetricShape& shape, cons
   product.form = LogitsForm::panel;
   kernels.logits(product);
   for (std::size_t i = 0; i < lines.count; ++i) {
-    for (std::size_t d = 0; d < shape.n; ++d) {
-      out[i * lines.stride + d] = panels[(d / kPanel * lines.count + i) * kPanel + d % kPanel];
+    for (std::size_t d = 0; d < columns; ++d) {
+      out[i * columns + d] = panels[(d / kPanel * lines.count + i) * kPanel + d % kPanel];
     }
   }
 }
