@@ -33,35 +33,53 @@ class ClassBlocksTest : public IsaTest {
 };
 INSTANTIATE_PER_ISA(ClassBlocksTest);
 
-/// A class's block by the header's formula.
-std::vector<Real> dense_block(const FitProblem& problem, const std::vector<std::vector<Real>>& rows,
-                              const PairSample& sample, const Buffer<float>& gram, std::size_t c) {
+struct DenseBlock {
+  bool is_rich = false, is_dual = false;
+  Real drawn = 1, shared = 0;
+  std::vector<Real> entries;
+};
+
+/// The classes' blocks by the header's formula.
+std::vector<DenseBlock> dense_blocks(const FitProblem& problem, const std::vector<std::vector<Real>>& rows,
+                                     const PairSample& sample, const Buffer<float>& gram) {
   const SymmetricShape shape{kOrder};
-  std::vector<Real> block(kOrder * kOrder);
-  Real mean = 0, certain = 0, rest = 0, pairs = 0;
+  std::vector<DenseBlock> blocks(kClasses);
+  Real mean = 0, dual_shared = 0, duals = 0;
   for (const double w : sample.weights) mean += static_cast<Real>(w) / static_cast<Real>(kClasses);
-  for (std::size_t i = sample.begin[c]; i < sample.begin[c + 1]; ++i) {
-    const bool is_certain = sample.weights[i] > sample.tau;
-    (is_certain ? certain : rest) += static_cast<Real>(sample.weights[i]);
-    pairs += is_certain ? 0 : 1;
+  for (std::size_t c = 0; c < kClasses; ++c) {
+    DenseBlock& block = blocks[c];
+    const std::size_t pairs = sample.begin[c + 1] - sample.begin[c];
+    block.is_rich = pairs >= 2 * kOrder;
+    block.is_dual = pairs <= kOrder;
+    Real rest = 0, drawn = 0;
+    for (std::size_t i = sample.begin[c]; i < sample.begin[c + 1]; ++i) {
+      if (sample.weights[i] > sample.tau) continue;
+      rest += static_cast<Real>(sample.weights[i]);
+      drawn += 1;
+    }
+    if (!block.is_rich) block.drawn = drawn / (drawn + static_cast<Real>(kOrder) / 2);
+    block.shared = pairs > 0 ? (1 - block.drawn) * rest / mean : 1;
+    dual_shared += block.is_dual ? block.shared : 0;
+    duals += block.is_dual ? 1 : 0;
   }
-  const bool is_rich = sample.begin[c + 1] - sample.begin[c] >= 2 * kOrder;
-  const Real drawn = is_rich ? 1 : pairs / (pairs + static_cast<Real>(kOrder) / 2);
-  const Real part = certain + rest > 0 ? (1 - drawn) * rest / mean : 1;
-  const Real shared = is_rich ? 0 : std::exp2(std::round(std::log2(std::max(part, Real(0x1p-10)))));
-  for (std::size_t i = 0; i < kOrder; ++i) {
-    for (std::size_t j = 0; j < kOrder; ++j) {
-      Real& entry = block[i * kOrder + j];
-      for (std::size_t k = sample.begin[c]; k < sample.begin[c + 1]; ++k) {
-        const std::vector<Real>& x = rows[sample.rows[k]];
-        const Real weight = (sample.weights[k] > sample.tau ? 1 : drawn) * static_cast<Real>(sample.weights[k]);
-        entry += weight / static_cast<Real>(sample.total_weight) * x[i] * x[j];
+  for (std::size_t c = 0; c < kClasses; ++c) {
+    DenseBlock& block = blocks[c];
+    if (block.is_dual) block.shared = dual_shared / duals;
+    block.entries.resize(kOrder * kOrder);
+    for (std::size_t i = 0; i < kOrder; ++i) {
+      for (std::size_t j = 0; j < kOrder; ++j) {
+        Real& entry = block.entries[i * kOrder + j];
+        for (std::size_t k = sample.begin[c]; k < sample.begin[c + 1]; ++k) {
+          const std::vector<Real>& x = rows[sample.rows[k]];
+          const Real weight = (sample.weights[k] > sample.tau ? 1 : block.drawn) * static_cast<Real>(sample.weights[k]);
+          entry += weight / static_cast<Real>(sample.total_weight) * x[i] * x[j];
+        }
+        entry += block.shared * static_cast<Real>(gram[shape.kept(i, j)]);
+        if (i == j && i < kFeatures) entry += static_cast<Real>(problem.penalty_of(i));
       }
-      entry += shared * static_cast<Real>(gram[shape.kept(i, j)]);
-      if (i == j && i < kFeatures) entry += static_cast<Real>(problem.penalty_of(i));
     }
   }
-  return block;
+  return blocks;
 }
 
 /// Of all kinds: of many pairs, few, very few, none, and some of each.
@@ -71,7 +89,7 @@ TEST_P(ClassBlocksTest, AreInverses) {
   for (const DenseRow& row : dense_rows(problem, case_->point())) rows[row.index] = row.x;
   Buffer<float> gram;
   ASSERT_TRUE(sum_curvature(problem, case_->point(), Preconditioner::gram, 4 * kOrder, gram));
-  std::size_t primal = 0, dual = 0, empty = 0;
+  std::size_t rich = 0, poor = 0, dual = 0, empty = 0;
   for (const std::size_t wanted : {20U, 100U, 250U, 700U, 5000U, 100000U}) {
     SCOPED_TRACE(wanted);
     PairSample sample;
@@ -79,24 +97,25 @@ TEST_P(ClassBlocksTest, AreInverses) {
     ClassBlocks blocks(problem, false);
     ASSERT_TRUE(blocks.refresh(case_->point(), wanted, nullptr));
     blocks.apply(std::vector<Product>{{&v_, &out_}});
+    const std::vector<DenseBlock> want = dense_blocks(problem, rows, sample, gram);
     for (std::size_t c = 0; c < kClasses; ++c) {
       const std::size_t pairs = sample.begin[c + 1] - sample.begin[c];
-      ++(pairs > kOrder * 3 / 4 ? primal : pairs > 0 ? dual : empty);
-      const std::vector<Real> block = dense_block(problem, rows, sample, gram, c);
+      ++(want[c].is_rich ? rich : !want[c].is_dual ? poor : pairs > 0 ? dual : empty);
       for (std::size_t i = 0; i < kOrder; ++i) {
         Real sum = 0, size = 0;
         for (std::size_t j = 0; j < kOrder; ++j) {
-          const Real term = block[i * kOrder + j] * static_cast<Real>(out_[parameter_index(problem, c, j)]);
+          const Real term = want[c].entries[i * kOrder + j] * static_cast<Real>(out_[parameter_index(problem, c, j)]);
           sum += term;
           size += std::fabs(term);
         }
-        const Real want = static_cast<Real>(v_[parameter_index(problem, c, i)]);
-        ASSERT_NEAR(static_cast<double>(sum), static_cast<double>(want), static_cast<double>(2e-5L * (size + 1)))
+        const Real v = static_cast<Real>(v_[parameter_index(problem, c, i)]);
+        ASSERT_NEAR(static_cast<double>(sum), static_cast<double>(v), static_cast<double>(2e-5L * (size + 1)))
             << "class " << c << " of " << pairs << " pairs, entry " << i;
       }
     }
   }
-  EXPECT_GT(primal, 0U);
+  EXPECT_GT(rich, 0U);
+  EXPECT_GT(poor, 0U);
   EXPECT_GT(dual, 0U);
   EXPECT_GT(empty, 0U);
 }

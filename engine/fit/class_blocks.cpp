@@ -31,30 +31,16 @@ constexpr double kEnough = 0.5;
 constexpr std::size_t kSlabRows = 128;
 
 // Never all of the shared inverse is taken out: rounding could leave less than nothing.
-constexpr float kMostTaken = 1 - 0x1p-16f;
+constexpr float kMostTaken = 1 - 0x1p-17f;  // on either side
 
-constexpr double kInverseCost = 2;  // the inversion's products are small
+constexpr double kInverseCost = 2, kInnerInverseCost = 3;  // the inversion's products are small
 
 double block_order(const FitProblem& problem) {
   return static_cast<double>(problem.features() + 1);
 }
 
-// The operations of one class's inverse, from n pairs.
-double primal_flops(double n, double order) {
-  return n * order * order + kInverseCost * order * order * order;
-}
-double dual_flops(double n, double order) {
-  return 2 * n * order * order + 2 * n * n * order + kInverseCost * n * n * n;
-}
-
 bool is_dual(std::size_t pairs, std::size_t order) {
-  const auto n = static_cast<double>(pairs), d = static_cast<double>(order);
-  return dual_flops(n, d) < primal_flops(n, d);
-}
-
-double near_power_of_2(double part) {
-  constexpr double kLeast = 0x1p-10;
-  return part > kLeast ? std::exp2(std::round(std::log2(part))) : kLeast;
+  return pairs <= order;
 }
 
 /// What all inverses may take: half as much as the rows in f32, or as much as the pairs of L-BFGS.
@@ -63,26 +49,38 @@ double most_bytes(const FitProblem& problem) {
   return std::max(kMostBytes, 2 * static_cast<double>(problem.rows()) * block_order(problem));
 }
 
+double bytes(const FitProblem& problem, double pairs) {
+  const double order = block_order(problem), classes = static_cast<double>(problem.classes());
+  const double n = pairs / classes;
+  if (n > order) return sizeof(float) * classes * order * order;
+  return sizeof(float) * (std::min(pairs, static_cast<double>(problem.rows())) * order + classes * n * n);
+}
+
 }  // namespace
 
 double ClassBlocks::flops(const FitProblem& problem, std::size_t pairs) noexcept {
   const double order = block_order(problem), classes = static_cast<double>(problem.classes());
-  const double n = static_cast<double>(pairs) / classes;
-  double sum = static_cast<double>(problem.rows()) * 2 * classes * order;
-  sum += classes * std::min(primal_flops(n, order), dual_flops(n, order));
-  sum += curvature_flops(Preconditioner::gram, kGramRows * (problem.features() + 1), problem.features(),
-                         problem.classes()) +
-         kInverseCost * order * order * order;
-  return sum;
+  const double rows = static_cast<double>(problem.rows());
+  const double all = static_cast<double>(pairs), n = all / classes, order3 = order * order * order;
+  const double draw = 2 * rows * classes * order;
+  const double gram = curvature_flops(Preconditioner::gram, kGramRows * (problem.features() + 1), problem.features(),
+                                      problem.classes());
+  const double primal = all * order * order + kInverseCost * classes * order3;
+  const double dual = kInverseCost * order3 + 2 * std::min(all, rows) * order * order +
+                      classes * n * n * (order + kInnerInverseCost * n);
+  return draw + gram + std::min(primal, dual);
 }
 
 std::size_t ClassBlocks::most_pairs(const FitProblem& problem) noexcept {
-  const double order = block_order(problem), classes = static_cast<double>(problem.classes());
-  const double of_class = most_bytes(problem) / (sizeof(float) * classes);
-  if (of_class >= order * order) return problem.rows() * problem.classes();
-  // n (D + n)
-  const double n = (std::sqrt(order * order + 4 * of_class) - order) / 2;
-  return static_cast<std::size_t>(n * classes);
+  const std::size_t all = problem.rows() * problem.classes();
+  const double most = most_bytes(problem);
+  if (bytes(problem, static_cast<double>(all)) <= most) return all;
+  std::size_t good = 0, bad = all;
+  while (bad - good > 1) {
+    const std::size_t middle = good + (bad - good) / 2;
+    (bytes(problem, static_cast<double>(middle)) <= most ? good : bad) = middle;
+  }
+  return good;
 }
 
 std::size_t ClassBlocks::fewest_pairs(const FitProblem& problem) noexcept {
@@ -90,6 +88,22 @@ std::size_t ClassBlocks::fewest_pairs(const FitProblem& problem) noexcept {
   const std::size_t few = problem.classes() * (problem.features() + 1) / kPart;
   return std::min(std::max(problem.rows() / 2, few), most_pairs(problem));
 }
+
+namespace {
+
+/// Rows of a matrix, one after the other.
+void gather_rows(const Kernels<float>& kernel, const float* from, std::size_t stride,
+                 const std::vector<std::uint32_t>& rows, float* to) {
+  LoadArgs<float> load;
+  load.data = from;
+  load.stride = load.features = load.out_stride = stride;
+  load.rows = rows.data();
+  load.count = rows.size();
+  load.out = to;
+  kernel.load(load);
+}
+
+}  // namespace
 
 /// Makes the inverses of a sample.
 class ClassBlocks::Maker {
@@ -106,13 +120,15 @@ class ClassBlocks::Maker {
   struct Scratch {
     Scratch(const SymmetricShape& shape, std::size_t most_dual_rows)
         : rows(std::max(kSlabRows, most_dual_rows), shape.columns()),
+          lines(std::max(kSlabRows, most_dual_rows) * shape.columns()),
           tile((kSlabRows + 1) * SymmetricShape::kGroup),
           work(std::max(shape.count(), most_dual_rows * most_dual_rows)),
-          product(most_dual_rows * shape.columns()),
+          panels(lines.size()),
           zeros(std::max(shape.columns(), most_dual_rows)),
+          roots(most_dual_rows),
           inverse(std::max(shape.n, most_dual_rows)) {}
     OwnedRowBuffers<float> rows;
-    Buffer<float> tile, work, product, zeros;
+    Buffer<float> lines, tile, work, panels, zeros, roots;
     InverseScratch<float> inverse;
   };
 
@@ -124,17 +140,17 @@ class ClassBlocks::Maker {
   }
   /// Where a block's sums are: what will be its inverse, if they are not kept.
   [[nodiscard]] const Buffer<float>& sums_of(const Block& block) const {
-    return keep_ ? block.curvature : block.matrix;
+    return keep_ ? block.curvature : block.inverse;
   }
 
   void make_room(Inverses& made);
-  bool invert_bases(Inverses& made);
-  void load(std::size_t first, std::size_t end, const Scratch& scratch) const;
+  bool invert_base(Inverses& made);
+  RowBlock<float> load(const Batch& rows, std::size_t first, std::size_t end, const Scratch& scratch) const;
   void sum_block(std::size_t c, std::size_t part, std::size_t parts, const Block& block, const Scratch& scratch) const;
   bool invert_block(std::size_t c, const Inverses& made, Scratch& scratch) const;
   bool invert_sums(const Buffer<float>& sums, double factor, Scratch& scratch, const Team& team,
                    const Buffer<float>& inverse) const;
-  bool invert_dual(std::size_t c, const Buffer<float>& base, const Block& block, Scratch& scratch) const;
+  bool invert_dual(std::size_t c, const Inverses& made, Scratch& scratch) const;
 
   const FitProblem& problem_;
   const Kernels<float>& kernel_;
@@ -181,33 +197,43 @@ void ClassBlocks::Maker::make_room(Inverses& made) {
     made.blocks[c].drawn = is_rich ? 1 : pairs / (pairs + kEnough * static_cast<double>(shape_.n));
     mean += all[c] / static_cast<double>(classes());
   }
+  std::vector<std::uint32_t> line_of;  // 1 + the line of Y, of each row
+  std::size_t duals = 0;
   for (std::size_t c = 0; c < classes(); ++c) {
     Block& block = made.blocks[c];
-    const double replaced = all[c] > 0 ? (1 - block.drawn) * drawn[c] : mean;
-    block.shared = block.drawn == 1 ? 0 : near_power_of_2(replaced / mean);
-    block.is_dual = is_dual(pairs_of(c), shape_.n);
-    if (block.is_dual) {
-      const auto is_its = [&block](const Base& base) { return base.shared == block.shared; };
-      auto base = std::find_if(made.bases.begin(), made.bases.end(), is_its);
-      if (base == made.bases.end()) base = made.bases.insert(base, {block.shared, {}, Buffer<float>(shape_.count())});
-      base->classes.push_back(c);
-      block.inner_shape.n = round_up(pairs_of(c), kPanel);
-      block.inner = Buffer<float>(block.inner_shape.count());
-    } else if (keep_) {
-      block.curvature = Buffer<float>(shape_.count());
+    block.shared = all[c] > 0 ? (1 - block.drawn) * drawn[c] / mean : 1;
+    if (!is_dual(pairs_of(c), shape_.n)) {
+      block.inverse = Buffer<float>(shape_.count());
+      if (keep_) block.curvature = Buffer<float>(shape_.count());
+      continue;
     }
-    block.matrix = Buffer<float>(block.is_dual ? block.inner_shape.n * shape_.n : shape_.count());
+    ++duals;
+    made.shared += block.shared;
+    block.inner_shape.n = round_up(pairs_of(c), kPanel);
+    block.inner = Buffer<float>(block.inner_shape.count());
+    for (std::size_t i = sample_.begin[c]; i < sample_.begin[c + 1]; ++i) {
+      const std::uint32_t row = sample_.rows[i];
+      if (row >= line_of.size()) line_of.resize(std::size_t{row} + 1);
+      if (line_of[row] == 0) {
+        made.y_rows.push_back(row);
+        line_of[row] = static_cast<std::uint32_t>(made.y_rows.size());
+      }
+      block.rows.push_back(line_of[row] - 1);
+    }
   }
+  if (duals == 0) return;
+  made.shared /= static_cast<double>(duals);
+  made.base = Buffer<float>(shape_.count());
+  made.y = Buffer<float>(made.y_rows.size() * shape_.columns());
 }
 
 // Classes some at a time: enough for all threads, little enough to ask the caller now and then.
 bool ClassBlocks::Maker::sum_and_invert(Inverses& made, const Control* control) {
   constexpr double kFlops = 2e10;  // some tenths of a second
   make_room(made);
-  if (!invert_bases(made)) return false;
+  if (!invert_base(made)) return false;
   const std::size_t team_size = scratch_.size();
-  const double each = primal_flops(static_cast<double>(sample_.rows.size()) / static_cast<double>(classes()),
-                                   static_cast<double>(shape_.n));
+  const double each = flops(problem_, sample_.rows.size()) / static_cast<double>(classes());
   const std::size_t together = std::max(4 * team_size, static_cast<std::size_t>(kFlops / each));
   std::atomic<bool> good{true};
   for (std::size_t begin = 0; begin < classes() && good.load(); begin += together) {
@@ -219,7 +245,7 @@ bool ClassBlocks::Maker::sum_and_invert(Inverses& made, const Control* control) 
       Scratch& scratch = scratch_[team.rank()];
       team.for_each(count * parts, [&](std::size_t item) {
         const std::size_t c = begin + item / parts;
-        if (!made.blocks[c].is_dual) sum_block(c, item % parts, parts, made.blocks[c], scratch);
+        if (!made.blocks[c].is_dual()) sum_block(c, item % parts, parts, made.blocks[c], scratch);
       });
       team.for_each(count, [&](std::size_t item) {
         if (!invert_block(begin + item, made, scratch)) good.store(false);
@@ -230,7 +256,7 @@ bool ClassBlocks::Maker::sum_and_invert(Inverses& made, const Control* control) 
 }
 
 bool ClassBlocks::Maker::invert(Inverses& made) {
-  if (!invert_bases(made)) return false;
+  if (!invert_base(made)) return false;
   std::atomic<bool> good{true};
   parallel(static_cast<int>(scratch_.size()), [&](const Team& team) {
     team.for_each(classes(), [&](std::size_t c) {
@@ -242,19 +268,25 @@ bool ClassBlocks::Maker::invert(Inverses& made) {
 
 bool ClassBlocks::Maker::invert_block(std::size_t c, const Inverses& made, Scratch& scratch) const {
   const Block& block = made.blocks[c];
-  if (!block.is_dual) return invert_sums(sums_of(block), 1, scratch, Team(0, 1), block.matrix);
-  for (const Base& base : made.bases) {
-    if (base.shared == block.shared) return invert_dual(c, base.inverse, block, scratch);
-  }
-  return false;
+  if (block.is_dual()) return invert_dual(c, made, scratch);
+  return invert_sums(sums_of(block), 1, scratch, Team(0, 1), block.inverse);
 }
 
-bool ClassBlocks::Maker::invert_bases(Inverses& made) {
+// G^-1, and Y.
+bool ClassBlocks::Maker::invert_base(Inverses& made) {
+  if (made.base.empty()) return true;
+  Batch rows = data_;
+  rows.selection = made.y_rows.data();
+  rows.selected = made.y_rows.size();
   std::atomic<bool> good{true};
   parallel(static_cast<int>(scratch_.size()), [&](const Team& team) {
-    for (const Base& base : made.bases) {
-      if (!invert_sums(gram_, base.shared, scratch_[0], team, base.inverse)) good.store(false);
-    }
+    if (!invert_sums(gram_, made.shared, scratch_[0], team, made.base)) return good.store(false);
+    const Scratch& scratch = scratch_[team.rank()];
+    team.for_each((made.y_rows.size() + kSlabRows - 1) / kSlabRows, [&](std::size_t slab) {
+      const std::size_t first = slab * kSlabRows, end = std::min(first + kSlabRows, made.y_rows.size());
+      multiply_lines(kernel_, shape_.n, shape_.columns(), made.base.data(), load(rows, first, end, scratch),
+                     scratch.zeros.data(), scratch.panels.data(), made.y.data() + first * shape_.columns());
+    });
   });
   return good.load();
 }
@@ -269,12 +301,14 @@ bool ClassBlocks::Maker::invert_sums(const Buffer<float>& sums, double factor, S
   return true;
 }
 
-// The rows of pairs [first, end), at the beginning of the buffer.
-void ClassBlocks::Maker::load(std::size_t first, std::size_t end, const Scratch& scratch) const {
+// Rows [first, end) of those, at the beginning of the buffer.
+RowBlock<float> ClassBlocks::Maker::load(const Batch& rows, std::size_t first, std::size_t end,
+                                         const Scratch& scratch) const {
   const RowBuffers<float> buffers = scratch.rows.at(0);
-  const RowSource<float> source(data_, problem_.objective(), kernel_);
+  const RowSource<float> source(rows, problem_.objective(), kernel_);
   static_cast<void>(source.load(first, end, buffers));
   for (std::size_t n = 0; n < end - first; ++n) buffers.values[n * buffers.stride + shape_.n - 1] = 1;
+  return {buffers.values, buffers.stride, end - first};
 }
 
 // Every parts-th group of columns: the first have more rows than the last.
@@ -283,8 +317,7 @@ void ClassBlocks::Maker::sum_block(std::size_t c, std::size_t part, std::size_t 
   float* const sums = sums_of(block).data();
   const std::size_t begin = sample_.begin[c], end = sample_.begin[c + 1];
   for (std::size_t first = begin; first < end; first += kSlabRows) {
-    const RowBlock<float> rows{scratch.rows.values.data(), shape_.columns(), std::min(kSlabRows, end - first)};
-    load(first, first + rows.count, scratch);
+    const RowBlock<float> rows = load(data_, first, std::min(first + kSlabRows, end), scratch);
     const auto weight = [&](std::size_t n) { return static_cast<float>(weight_of(block, first + n)); };
     for (std::size_t group = part; group < shape_.groups(); group += parts) {
       add_weighted_group(kernel_, shape_, group, rows, weight, {scratch.tile.data(), kSlabRows + 1}, sums,
@@ -299,43 +332,51 @@ void ClassBlocks::Maker::sum_block(std::size_t c, std::size_t part, std::size_t 
   }
 }
 
-bool ClassBlocks::Maker::invert_dual(std::size_t c, const Buffer<float>& base, const Block& block,
-                                     Scratch& scratch) const {
-  const std::size_t n = block.inner_shape.n, order = shape_.n, begin = sample_.begin[c], pairs = pairs_of(c);
-  if (n == 0) return true;
-  float* const rows = scratch.rows.values.data();
-  load(begin, begin + pairs, scratch);
-  for (std::size_t i = 0; i < n; ++i) {
-    const float root = i < pairs ? static_cast<float>(std::sqrt(weight_of(block, begin + i))) : 0;
-    float* const row = rows + i * shape_.columns();
-    for (std::size_t d = 0; d < order; ++d) row[d] = i < pairs ? root * row[d] : 0;
-  }
-  LogitsArgs<float> product;
-  product.x = {rows, shape_.columns(), n};
-  product.features = order;
-  product.bias = scratch.zeros.data();
-  product.capacity = n;
-  product.form = LogitsForm::panel;
-  product.classes = shape_.columns();
-  product.weights = base.data();
-  product.logits = scratch.product.data();
-  kernel_.logits(product);  // U, in panels of 16 of its columns
-  float* const u = block.matrix.data();
-  for (std::size_t d = 0; d < order; ++d) {
-    const float* from = scratch.product.data() + d / kPanel * n * kPanel + d % kPanel;
-    for (std::size_t i = 0; i < n; ++i) u[(i / kPanel * order + d) * kPanel + i % kPanel] = from[i * kPanel];
-  }
-  product.classes = n;
-  product.weights = u;
-  product.logits = scratch.work.data();
+bool ClassBlocks::Maker::invert_dual(std::size_t c, const Inverses& made, Scratch& scratch) const {
+  const Block& block = made.blocks[c];
   const SymmetricShape& inner = block.inner_shape;
-  const auto assemble = [&](double ridge) {
-    kernel_.logits(product);  // A U'
-    for (std::size_t i = 0; i < n; ++i) scratch.work[inner.index(i, i)] += static_cast<float>(1 + ridge);
+  const std::size_t begin = sample_.begin[c], pairs = pairs_of(c), stride = shape_.columns();
+  if (pairs == 0) return true;
+  const RowBlock<float> rows = load(data_, begin, begin + pairs, scratch);
+  gather_rows(kernel_, made.y.data(), stride, block.rows, scratch.lines.data());
+  fill_panels<float>({scratch.lines.data(), stride, pairs}, 0, pairs, shape_.n, scratch.panels.data());
+  float* const roots = scratch.roots.data();
+  for (std::size_t i = 0; i < inner.n; ++i)
+    roots[i] = i < pairs ? static_cast<float>(std::sqrt(weight_of(block, begin + i))) : 0;
+  // The panels' entries times the roots of their row and column; 0 where there is no pair.
+  const auto weigh = [&](const Buffer<float>& matrix) {
+    for (std::size_t panel = 0; panel < inner.n / kPanel; ++panel) {
+      for (std::size_t i = 0; i < inner.n; ++i) {
+        float* const entry = matrix.data() + inner.index(i, panel * kPanel);
+        for (std::size_t lane = 0; lane < kPanel; ++lane) {
+          const float root = roots[i] * roots[panel * kPanel + lane];
+          entry[lane] = root == 0 ? 0 : root * entry[lane];
+        }
+      }
+    }
+  };
+  const auto assemble = [&](double ridge) {  // I + A U'; of the columns of a group all rows from the first on
+    for (std::size_t group = 0; group < inner.groups(); ++group) {
+      const std::size_t first = inner.group_begin(group), width = inner.group_end(group) - first;
+      if (first >= pairs) break;
+      LogitsArgs<float> product;
+      product.x = {rows.data + first * stride, stride, pairs - first};
+      product.features = shape_.n;
+      product.classes = width;
+      product.weights = scratch.panels.data() + first * shape_.n;
+      product.bias = scratch.zeros.data();
+      product.logits = scratch.work.data() + (first * inner.n + first * kPanel);
+      product.capacity = inner.n;
+      product.form = LogitsForm::panel;
+      kernel_.logits(product);
+    }
+    weigh(scratch.work);
+    for (std::size_t i = 0; i < inner.n; ++i) scratch.work[inner.index(i, i)] += static_cast<float>(1 + ridge);
   };
   if (!invert_with_ridge(kernel_, inner, scratch.work.data(), scratch.inverse, Team(0, 1), assemble)) return false;
   spread(inner, scratch.work.data(), block.inner.data());
-  for (std::size_t i = 0; i < inner.count(); ++i) block.inner[i] *= kMostTaken;
+  for (std::size_t i = 0; i < inner.n; ++i) roots[i] *= kMostTaken;
+  weigh(block.inner);
   return true;
 }
 
@@ -364,65 +405,62 @@ void ClassBlocks::apply(const std::span<const Product>& products) const {
   const SymmetricShape shape{problem_.features() + 1};
   const std::size_t classes = problem_.classes(), stride = shape.columns(), count = products.size();
   const Kernels<float>& kernel = problem_.table().f32;
-  std::size_t most_dual_rows = 0;
-  for (const Block& block : inverses_.blocks) most_dual_rows = std::max(most_dual_rows, block.inner_shape.n);
+  std::size_t most_rows = 0;  // of a dual block
+  for (const Block& block : inverses_.blocks) most_rows = std::max(most_rows, block.inner_shape.n);
   const double flops = 2.0 * static_cast<double>(count * classes * shape.count());
   const int threads = usable_threads(problem_.threads(), flops, problem_.table().blocks.serial_flops);
   // A class's lines of numbers, one for each product, and what becomes of them; for each thread what is between.
-  const std::size_t lines_size = count * stride, longest = std::max(stride, most_dual_rows);
-  const Buffer<float> in(classes * lines_size), result(classes * lines_size), zeros(longest);
-  const std::size_t scratch_size = std::max(3 * kPanel * lines_size, 3 * count * longest);
+  const std::size_t lines_size = count * stride;
+  const Buffer<float> in(classes * lines_size), result(classes * lines_size), zeros(std::max(stride, most_rows));
+  const std::size_t panels_size = std::max(kPanel * lines_size, count * most_rows);
+  const std::size_t scratch_size = panels_size + 2 * count * most_rows + most_rows * stride + lines_size;
   const Buffer<float> scratch(static_cast<std::size_t>(threads) * scratch_size);
-  struct Together {  // some classes of one base
-    const Base* base;
-    std::size_t first, count;
-  };
-  std::vector<Together> together;
-  for (const Base& base : inverses_.bases) {
-    for (std::size_t i = 0; i < base.classes.size(); i += kPanel)
-      together.push_back({&base, i, std::min(kPanel, base.classes.size() - i)});
-  }
   for (std::size_t i = 0; i < count; ++i) gather_lines(problem_, *products[i].of, in.data() + i * stride, lines_size);
   parallel(threads, [&](const Team& team) {
-    float* const mine = scratch.data() + team.rank() * scratch_size;
-    team.for_each(together.size(), [&](std::size_t item) {
-      const Together& some = together[item];
-      const std::size_t* const c = some.base->classes.data() + some.first;
-      float* const lines = mine;
-      float* const multiplied = lines + kPanel * lines_size;
-      for (std::size_t i = 0; i < some.count; ++i)
-        std::copy_n(in.data() + c[i] * lines_size, lines_size, lines + i * lines_size);
-      multiply_lines(kernel, shape.n, stride, some.base->inverse.data(), {lines, stride, some.count * count},
-                     zeros.data(), multiplied + kPanel * lines_size, multiplied);
-      for (std::size_t i = 0; i < some.count; ++i)
-        std::copy_n(multiplied + i * lines_size, lines_size, result.data() + c[i] * lines_size);
-    });
+    float* const panels = scratch.data() + team.rank() * scratch_size;
+    if (!inverses_.base.empty()) {
+      team.for_each(panel_count(classes), [&](std::size_t item) {
+        const std::size_t first = item * kPanel * lines_size, some = std::min(kPanel, classes - item * kPanel);
+        multiply_lines(kernel, shape.n, stride, inverses_.base.data(), {in.data() + first, stride, some * count},
+                       zeros.data(), panels, result.data() + first);
+      });
+    }
     team.for_each(classes, [&](std::size_t c) {
       const Block& block = inverses_.blocks[c];
       const std::size_t n = block.inner_shape.n;
       const RowBlock<float> lines{in.data() + c * lines_size, stride, count};
       float* const to = result.data() + c * lines_size;
-      float* const panels = mine;
-      float* const between = panels + count * longest;
-      float* const taken = between + count * longest;
-      if (!block.is_dual) {
-        return multiply_lines(kernel, shape.n, stride, block.matrix.data(), lines, zeros.data(), panels, to);
+      if (!block.is_dual()) {
+        return multiply_lines(kernel, shape.n, stride, block.inverse.data(), lines, zeros.data(), panels, to);
       }
       if (n == 0) return;
-      multiply_lines(kernel, shape.n, n, block.matrix.data(), lines, zeros.data(), panels, between);
-      multiply_lines(kernel, n, n, block.inner.data(), {between, n, count}, zeros.data(), panels, taken);
-      FeatureGradientArgs<float> back;
-      back.dlogits = panels;
-      back.capacity = back.rows = count;
-      back.features = shape.n;
-      back.classes = n;
-      back.weights = block.matrix.data();
-      back.dfeatures = taken;
-      back.stride = stride;
-      kernel.feature_gradient(back);
-      for (std::size_t i = 0; i < count; ++i) {
-        for (std::size_t d = 0; d < shape.n; ++d) to[i * stride + d] -= taken[i * stride + d];
-      }
+      // to -= (Y's rows)' inner (Y's rows) line: a pass over these rows, the lines for weights of so many classes.
+      float* const before = panels + panels_size;
+      float* const after = before + count * n;
+      float* const rows = after + count * n;
+      float* const taken = rows + n * stride;
+      gather_rows(kernel, inverses_.y.data(), stride, block.rows, rows);
+      LogitsArgs<float> scores;
+      scores.x = {rows, stride, block.rows.size()};
+      scores.features = shape.n;
+      scores.classes = count;
+      scores.weights = lines.data;
+      scores.bias = zeros.data();
+      scores.logits = before;
+      scores.capacity = n;
+      scores.form = LogitsForm::dot;
+      kernel.logits(scores);
+      for (std::size_t i = 0; i < count; ++i) std::fill(before + i * n + scores.x.count, before + (i + 1) * n, 0.0f);
+      multiply_lines(kernel, n, n, block.inner.data(), {before, n, count}, zeros.data(), panels, after);
+      GradientArgs<float> sum;
+      sum.x = scores.x;
+      sum.dlogits = after;
+      sum.capacity = n;
+      sum.features = sum.feature_end = shape.n;
+      sum.classes = count;
+      sum.dweights = taken;
+      kernel.gradient(sum);
+      for (std::size_t i = 0; i < lines_size; ++i) to[i] -= taken[i];
     });
   });
   for (std::size_t i = 0; i < count; ++i)

@@ -55,16 +55,6 @@ std::size_t product_scratch(std::size_t count) {
   return bias_count(count) * (kRows + 1);
 }
 
-/// Rows [begin, end) of a row-major matrix, into their panels.
-void fill_panels(const RowBlock<double>& rows, std::size_t begin, std::size_t end, std::size_t columns,
-                 double* panels) {
-  for (std::size_t n = begin; n < end; ++n) {
-    const double* row = rows.data + n * rows.stride;
-    double* to = panels + n / kPanel * columns * kPanel + n % kPanel;
-    for (std::size_t d = 0; d < columns; ++d) to[d * kPanel] = row[d];
-  }
-}
-
 // Selected rows are always loaded into the buffers that are given.
 Batch select(const Batch& data, const std::vector<std::uint32_t>& rows) {
   Batch selected = data;

@@ -114,6 +114,16 @@ void add_weighted_group(const Kernels<T>& kernels, const SymmetricShape& shape, 
   kernels.gradient(args);
 }
 
+/// Rows [begin, end) of a row-major matrix, into their panels.
+template <class T>
+void fill_panels(const RowBlock<T>& rows, std::size_t begin, std::size_t end, std::size_t columns, T* panels) noexcept {
+  for (std::size_t n = begin; n < end; ++n) {
+    const T* row = rows.data + n * rows.stride;
+    T* to = panels + n / kPanel * columns * kPanel + n % kPanel;
+    for (std::size_t d = 0; d < columns; ++d) to[d * kPanel] = row[d];
+  }
+}
+
 /// Some lines of numbers times a matrix, in panels of 16 columns (a multiple of 16): lines of so many columns, one
 /// after the other. `panels`: scratch for as many numbers, which has the products too, in panels; `zeros`: columns of
 /// them.
