@@ -4,7 +4,6 @@
 #include "engine/pass.hpp"
 
 #include <cmath>
-#include <cstdio>
 
 namespace lanemax {
 namespace {
@@ -12,7 +11,7 @@ namespace {
 Status fail_at(StatusCode code, const char* what, const char* expected, std::size_t row, double found) {
   Status status = fail(code, what, expected);
   status.row = static_cast<std::int64_t>(row);
-  std::snprintf(status.found, sizeof(status.found), "%g", found);
+  set_found(status, found);
   return status;
 }
 
@@ -62,7 +61,8 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
     if (batch.sample_weights != nullptr) {
       weight = static_cast<double>(batch.sample_weights[row]);
       if (!(weight >= 0) || !std::isfinite(weight)) {
-        return fail_at(StatusCode::not_finite, "sample_weights", "finite numbers >= 0", row, weight);
+        const StatusCode code = std::isfinite(weight) ? StatusCode::invalid_argument : StatusCode::not_finite;
+        return fail_at(code, "sample_weights", "finite numbers >= 0", row, weight);
       }
     }
     bool ignored = false;
@@ -103,7 +103,7 @@ Status check_scaling(const FeatureScaling& scaling, std::size_t features) noexce
   const auto refuse = [](const char* what, const char* expected, std::size_t d, double found) {
     Status status = fail(std::isfinite(found) ? StatusCode::invalid_argument : StatusCode::not_finite, what, expected);
     status.column = static_cast<std::int64_t>(d);
-    std::snprintf(status.found, sizeof(status.found), "%g", found);
+    set_found(status, found);
     return status;
   };
   for (std::size_t d = 0; scaling.centre != nullptr && d < features; ++d) {

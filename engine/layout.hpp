@@ -4,6 +4,10 @@
 
 #include <cstddef>
 
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "lanemax looks for NaN and infinity: compile it without -ffast-math and -ffinite-math-only"
+#endif
+
 namespace lanemax {
 
 // How W, its gradient, the logits and their gradient lie in memory. One choice, made by the number of classes C alone,

@@ -3,6 +3,7 @@
 
 #include "engine/dispatch/select_isa.hpp"
 #include "engine/fail.hpp"
+#include "engine/float_environment.hpp"
 #include "engine/pass.hpp"
 
 namespace lanemax {
@@ -52,6 +53,7 @@ template <class T>
 Status evaluate(const Objective& objective, const WeightsView<T>& weights, const Batch& batch,
                 const Execution& execution, const Workspace& workspace, LossResult& result,
                 const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs, bool with_gradient) {
+  const FloatEnvironment environment;
   const std::size_t features = weights.weights.cols, classes = weights.weights.rows;
   ProblemSize size;
   Status status = check_problem(objective, batch, features, classes, size);

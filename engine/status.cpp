@@ -65,6 +65,7 @@ std::string message(const Status& status) {
     }
     text += '\'';
   }
+  if (status.line >= 0) text.append(", line ").append(std::to_string(status.line));
   if (status.row >= 0) text.append(", row ").append(std::to_string(status.row));
   if (status.column >= 0) text.append(", column ").append(std::to_string(status.column));
   if (status.byte >= 0) text.append(", byte ").append(std::to_string(status.byte));

@@ -3,6 +3,7 @@
 
 #include "engine/dispatch/select_isa.hpp"
 #include "engine/fail.hpp"
+#include "engine/float_environment.hpp"
 #include "engine/pass.hpp"
 
 #include <algorithm>
@@ -129,6 +130,7 @@ void TrainState<T>::settle(const FeatureScaling& scaling) noexcept {
 // W x + b is (W / factor) x' + (b + W centre).
 template <class T>
 Status TrainState<T>::set_weights(const WeightsView<T>& weights, const FeatureScaling& scaling) noexcept {
+  const FloatEnvironment environment;
   const MatrixView<const T>& w = weights.weights;
   if (w.rows != classes_ || w.cols != features_ || w.empty()) {
     return fail(StatusCode::shape_mismatch, "weights", "the shape of the state");
@@ -162,6 +164,7 @@ Status TrainState<T>::set_weights(const WeightsView<T>& weights, const FeatureSc
 
 template <class T>
 Status TrainState<T>::get_weights(MatrixView<T> weights, T* bias, double* centre) const noexcept {
+  const FloatEnvironment environment;
   if (weights.rows != classes_ || weights.cols != features_ || weights.empty()) {
     return fail(StatusCode::shape_mismatch, "weights", "the shape of the state");
   }
@@ -202,6 +205,7 @@ std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, s
 template <class T>
 Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch, const StepOptions& options,
                   const Execution& execution, const Workspace& workspace, LossResult& result) noexcept {
+  const FloatEnvironment environment;
   ProblemSize size;
   Status status = check_options<T>(options, state.optimiser());
   if (status.ok()) status = check_problem(objective, batch, state.features(), state.classes(), size);

@@ -489,7 +489,11 @@ Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const Pa
   if (!std::isfinite(penalty)) {
     return fail(StatusCode::overflow, "penalty", "weights whose squares are within the range of double");
   }
-  parallel(threads, [&](const Team& team) { pass.run(team); });
+  int at_work = 1;
+  parallel(threads, [&](const Team& team) {
+    if (team.rank() == 0) at_work = static_cast<int>(team.size());
+    pass.run(team);
+  });
   if (!pass.good()) {
     Status status;
     status.code = StatusCode::overflow;
@@ -499,6 +503,7 @@ Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const Pa
   }
   if (update.state != nullptr && update.state->steps_data != nullptr) ++*update.state->steps_data;
   result.total_weight = input.total_weight;
+  result.threads = at_work;
   result.rows = pass.kept_rows();
   result.data_loss = mean ? pass.loss_sum() / input.total_weight : pass.loss_sum();
   result.objective = result.data_loss + penalty;

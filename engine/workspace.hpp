@@ -52,7 +52,11 @@ class Arena {
     return fail(StatusCode::shape_mismatch, "workspace", "sizes whose product fits the address space");
   }
   if (workspace.data == nullptr || workspace.bytes < needed) {
-    return fail(StatusCode::workspace_too_small, "workspace", "at least the bytes that the size query returns");
+    Status status = fail(StatusCode::workspace_too_small, "workspace", "as many bytes as the size query returns");
+    char* end = std::to_chars(status.found, status.found + 20, workspace.data == nullptr ? 0 : workspace.bytes).ptr;
+    end = std::copy_n(" of ", 4, end);
+    *std::to_chars(end, end + 20, needed).ptr = '\0';
+    return status;
   }
   if (reinterpret_cast<std::uintptr_t>(workspace.data) % kWorkspaceAlignment != 0) {
     return fail(StatusCode::misaligned, "workspace", "memory aligned to 64 bytes");

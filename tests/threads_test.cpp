@@ -55,10 +55,12 @@ class Work {
   /// Losses, gradients and three steps on each problem, with up to `threads` threads; empty if anything failed.
   [[nodiscard]] std::vector<unsigned char> run(int threads) const {
     std::vector<unsigned char> bits;
+    most_at_work_ = 0;
     for (const auto& arrays : arrays_) {
       CallOptions options;
       options.threads = threads;
       const CallOutputs<float> out = call(*arrays, options, true);
+      most_at_work_ = std::max(most_at_work_.load(), out.result.threads);
       const std::size_t classes = arrays->weights.weights.rows, features = arrays->weights.weights.cols;
       OwnedState<float> owned(features, classes, Optimiser::momentum);
       LossResult result;
@@ -80,8 +82,11 @@ class Work {
     }
     return bits;
   }
+  /// By the results of the last run.
+  [[nodiscard]] int most_at_work() const { return most_at_work_; }
 
  private:
+  mutable std::atomic<int> most_at_work_{0};
   std::vector<reference::Problem> problems_;
   std::vector<std::unique_ptr<ProblemArrays<float>>> arrays_;
 };
@@ -105,6 +110,100 @@ int wait_for(pid_t child) {
   return -1;
 }
 
+constexpr int kNotTestable = 77;
+
+/// This program again, with an argument that main() knows.
+int run_alone(const char* what) {
+  const pid_t child = fork();
+  if (child < 0) return -1;
+  if (child > 0) return wait_for(child);
+  execl("/proc/self/exe", "threads_test", what, static_cast<char*>(nullptr));
+  _exit(2);
+}
+
+/// In a process that may make so many more threads at first, and that makes some of them itself: calls that ask for
+/// four, sixteen or a hundred run with what is left, from any thread, and while others take and give back theirs.
+int run_with_few_threads(rlim_t more) {
+  constexpr uid_t kNobody = 65534;
+  if (geteuid() == 0 && setuid(kNobody) != 0) return kNotTestable;  // root may always make more
+  const rlimit few{more + 1, more + 1};
+  if (setrlimit(RLIMIT_NPROC, &few) != 0) return kNotTestable;
+  if (more == 0) {
+    pthread_t thread;
+    if (pthread_create(&thread, nullptr, [](void* p) { return p; }, nullptr) == 0) {
+      pthread_join(thread, nullptr);
+      return kNotTestable;
+    }
+  }
+  const Work work;
+  const std::vector<unsigned char> one = work.run(1);
+  if (one.empty()) return 1;
+  std::atomic<bool> right{true};
+  const auto call_often = [&] {
+    for (const int threads : {4, 16, 100, 4}) {
+      if (work.run(threads) != one || work.most_at_work() > static_cast<int>(more) + 1) right.store(false);
+    }
+  };
+  for (int round = 0; round < 3; ++round) {
+    call_often();
+    try {
+      std::thread other(call_often);
+      call_often();
+      other.join();
+    } catch (const std::system_error&) {  // the host has none left either
+    }
+  }
+  return right.load() ? 0 : 1;
+}
+
+/// The same where memory is what is missing: a thread's stack is 8 MB of it.
+int run_with_small_data_segment() {
+  const rlimit small{rlim_t{100} << 20, rlim_t{100} << 20};
+  if (setrlimit(RLIMIT_DATA, &small) != 0) return kNotTestable;
+  const Work work;
+  const std::vector<unsigned char> one = work.run(1);
+  return !one.empty() && work.run(16) == one && work.run(64) == one ? 0 : 1;
+}
+
+int run_fork_first() {
+  const Work work;
+  const std::vector<unsigned char> want = work.run(1);
+  const pid_t child = fork();
+  if (child > 0) return wait_for(child);
+  if (child < 0 || work.run(2) != want) _exit(1);
+#ifdef LANEMAX_THREADS_NONE
+  _exit(kNotTestable);
+#endif
+  _exit(thread_count() == 2 ? 0 : 3);
+}
+
+/// A call that leaves the variant to the process, at the moment when another thread chooses one.
+int run_racing_choice() {
+  std::size_t count = 0;
+  const IsaInfo* infos = known_isas(count);
+  Isa last = Isa::process_default;
+  for (std::size_t i = 0; i < count; ++i) last = infos[i].supported ? infos[i].isa : last;
+  std::atomic<int> ready{0};
+  const auto meet = [&ready] {
+    ready.fetch_add(1);
+    while (ready.load() < 2) {
+    }
+  };
+  bool chosen = false;
+  std::thread other([&] {
+    meet();
+    chosen = initialize(last).ok();
+  });
+  meet();
+  const bool left = initialize().ok();
+  other.join();
+  return left && (chosen || active_isa() != last) ? 0 : 1;
+}
+
+TEST(Threads, AChoiceLeftToTheProcessIsNeverRefused) {
+  for (int i = 0; i < 400; ++i) ASSERT_EQ(run_alone("--race"), 0) << "process " << i;
+}
+
 TEST(Threads, ForkAfterParallelCalls) {
   if (kUnderTsan) GTEST_SKIP() << "ThreadSanitizer does not follow a fork of a program with threads";
   const Work work;
@@ -113,9 +212,8 @@ TEST(Threads, ForkAfterParallelCalls) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const std::size_t before = thread_count();
+    if (thread_count() != 1) _exit(2);
     if (work.run(2) != want) _exit(1);
-    if (thread_count() != before) _exit(2);  // a child runs serially
     const pid_t grandchild = fork();
     if (grandchild == 0) _exit(work.run(2) == want ? 0 : 1);
     if (grandchild < 0 || wait_for(grandchild) != 0) _exit(3);
@@ -123,6 +221,26 @@ TEST(Threads, ForkAfterParallelCalls) {
   }
   EXPECT_EQ(wait_for(child), 0);
   EXPECT_EQ(work.run(2), want) << "the parent goes on";
+}
+
+/// As every server that forks its workers does it. A child that has threads of its own afterwards used them.
+TEST(Threads, ForkBeforeParallelCalls) {
+  if (kUnderTsan) GTEST_SKIP() << "ThreadSanitizer makes a thread of its own";
+  const int code = run_alone("--fork-first");
+  if (code == kNotTestable) GTEST_SKIP() << "this build has no threads";
+  EXPECT_EQ(code, 0);
+}
+
+TEST(Threads, ResultsSayHowManyWereAtWork) {
+  const Work work;
+  for (const int threads : {1, 2, 5}) {
+    ASSERT_FALSE(work.run(threads).empty());
+#ifdef LANEMAX_THREADS_NONE
+    EXPECT_EQ(work.most_at_work(), 1);
+#else
+    EXPECT_EQ(work.most_at_work(), threads);
+#endif
+  }
 }
 
 TEST(Threads, InsideTheCallersParallelRegion) {
@@ -235,42 +353,25 @@ TEST(Threads, StartedAndEndedManyTimes) {
   }
 }
 
-constexpr int kNotTestable = 77;
-
-/// In a process of its own, which may not make another thread: calls that ask for four run with one.
-int run_without_threads() {
-  constexpr uid_t kNobody = 65534;
-  if (geteuid() == 0 && setuid(kNobody) != 0) return kNotTestable;  // root may always make more
-  const rlimit none{1, 1};
-  if (setrlimit(RLIMIT_NPROC, &none) != 0) return kNotTestable;
-  pthread_t thread;
-  if (pthread_create(&thread, nullptr, [](void* p) { return p; }, nullptr) == 0) {
-    pthread_join(thread, nullptr);
-    return kNotTestable;
-  }
-  const Work work;
-  const std::vector<unsigned char> one = work.run(1);
-  return !one.empty() && work.run(4) == one ? 0 : 1;
-}
-
 TEST(Threads, ThreadsThatCannotBeMade) {
   if (kUnderTsan) GTEST_SKIP() << "ThreadSanitizer makes a thread of its own";
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    execl("/proc/self/exe", "threads_test", "--without-threads", static_cast<char*>(nullptr));
-    _exit(2);
+  for (const char* limit : {"--threads-0", "--threads-1", "--threads-5", "--data-segment"}) {
+    const int code = run_alone(limit);
+    if (code == kNotTestable) GTEST_SKIP() << "this system lets the process make threads in spite of its limits";
+    EXPECT_EQ(code, 0) << limit;
   }
-  const int code = wait_for(child);
-  if (code == kNotTestable) GTEST_SKIP() << "this system lets the process make threads in spite of RLIMIT_NPROC";
-  EXPECT_EQ(code, 0);
 }
 
 }  // namespace
 }  // namespace lanemax::checks
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string(argv[1]) == "--without-threads") _exit(lanemax::checks::run_without_threads());
+  using namespace lanemax::checks;
+  const std::string what = argc == 2 ? argv[1] : "";
+  if (what.rfind("--threads-", 0) == 0) _exit(run_with_few_threads(static_cast<rlim_t>(std::stoi(what.substr(10)))));
+  if (what == "--data-segment") _exit(run_with_small_data_segment());
+  if (what == "--race") _exit(run_racing_choice());
+  if (what == "--fork-first") _exit(run_fork_first());
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

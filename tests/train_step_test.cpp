@@ -496,7 +496,7 @@ class TrainStepRefusalTest : public TrainStepTest {
       ASSERT_TRUE(owned.state.set_weights(arrays.weights).ok());
       StepOptions options = step_options(rule, kRate, kMomentum);
       Execution how = execution();
-      LossResult result{kUntouched, kUntouched, kUntouched, 54321};
+      LossResult result{kUntouched, kUntouched, kUntouched, 54321, 54321};
       ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, options, how, result).ok());
       const std::vector<unsigned char> before = owned.memory();
       std::vector<T> x(40 * 6);
@@ -505,7 +505,7 @@ class TrainStepRefusalTest : public TrainStepTest {
       batch.features.data = x.data();
       Objective objective = arrays.objective;
       change(batch, objective, options, how, x);
-      result = {kUntouched, kUntouched, kUntouched, 54321};
+      result = {kUntouched, kUntouched, kUntouched, 54321, 54321};
       const Status status = owned.step(objective, batch, options, how, result);
       EXPECT_EQ(name_of(status.code), std::string(name_of(code))) << name << ": " << message(status);
       EXPECT_EQ(owned.memory(), before) << name;
@@ -598,7 +598,7 @@ TEST_P(TrainStepRefusalTest, GradientThatOverflows) {
             const std::vector<unsigned char> before = owned.memory();
             Execution how = execution();
             how.threads = threads;
-            LossResult result{kUntouched, kUntouched, kUntouched, 54321};
+            LossResult result{kUntouched, kUntouched, kUntouched, 54321, 54321};
             const Status status = owned.step(objective, batch, step_options(rule, kRate, kMomentum), how, result);
             EXPECT_EQ(name_of(status.code), std::string(name_of(StatusCode::overflow))) << classes;
             EXPECT_EQ(owned.memory(), before)

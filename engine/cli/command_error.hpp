@@ -17,31 +17,30 @@ struct CommandError {
   std::string text;
 };
 
-[[noreturn]] inline void fail(int exit_code, std::string text) {
+[[noreturn]] inline void give_up(int exit_code, std::string text) {
   throw CommandError{exit_code, std::move(text)};
 }
-[[noreturn]] inline void fail_usage(std::string text) {
-  fail(kUsage, std::move(text));
+[[noreturn]] inline void give_up_usage(std::string text) {
+  give_up(kUsage, std::move(text));
 }
 
 /// `file:line: what; expected ...`, without the parts that are not known.
 [[nodiscard]] inline std::string located_message(const std::string& file, const Status& status) {
-  std::string text;
-  if (!file.empty()) {
-    text = file;
-    if (status.line >= 0) text += ':' + std::to_string(status.line);
-    text += ": ";
-  }
-  return text + message(status);
+  if (file.empty()) return message(status);
+  std::string text = file;
+  if (status.line >= 0) text += ':' + std::to_string(status.line);
+  Status rest = status;
+  rest.line = -1;
+  return text + ": " + message(rest);
 }
 
 inline void check(const Status& status, const std::string& file = {}) {
-  if (!status.ok()) fail(exit_code_of(status.code), located_message(file, status));
+  if (!status.ok()) give_up(exit_code_of(status.code), located_message(file, status));
 }
 inline void check(const FileStatus& result) {
   if (result.ok()) return;
   const std::string note = result.note.empty() ? "" : " (" + result.note + ")";
-  fail(exit_code_of(result.status.code), located_message(result.file, result.status) + note);
+  give_up(exit_code_of(result.status.code), located_message(result.file, result.status) + note);
 }
 
 }  // namespace lanemax::cli

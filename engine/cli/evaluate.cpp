@@ -109,8 +109,8 @@ int run(const EvaluateOptions& options) {
   const LoadedModel loaded = load_predictor(options.model, isa);
   const Dataset data = read_for_model(options.input, loaded.model);
   if (data.labels.empty()) {
-    fail(kBadData,
-         options.input.data.front() + ": no labels; expected --labels FILE for IDX, or a label column in CSV");
+    give_up(kBadData,
+            options.input.data.front() + ": no labels; expected --labels FILE for IDX, or a label column in CSV");
   }
   say_remarks(data.remarks, options.run.quiet);
   const Evaluation evaluation = evaluate(loaded, data, options.run.threads);

@@ -121,7 +121,7 @@ LoadedModel load_predictor(const std::string& file, Isa isa) {
 
 void check_features(const std::string& file, const Dataset& data, std::size_t features) {
   if (data.features == features) return;
-  fail(kBadData, file + ": " + std::to_string(data.features) + " features; expected " + std::to_string(features));
+  give_up(kBadData, file + ": " + std::to_string(data.features) + " features; expected " + std::to_string(features));
 }
 
 Dataset read_for_model(const InputOptions& input, const Model& model) {

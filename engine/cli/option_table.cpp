@@ -14,7 +14,7 @@ namespace lanemax::cli {
 namespace {
 
 [[noreturn]] void refuse(const std::string& name, const std::string& text, const std::string& expected) {
-  fail_usage(name + ": '" + one_line(text) + "'; expected " + expected);
+  give_up_usage(name + ": '" + one_line(text) + "'; expected " + expected);
 }
 
 // The whole text as a number; from_chars reads no sign +, no blanks and knows no locale.

@@ -118,7 +118,7 @@ void set_separator(char& separator, const std::string& text) {
   } else if (text.size() == 1 && text[0] != '"' && text[0] != '\n' && text[0] != '\r' && text[0] != '\0') {
     separator = text[0];
   } else {
-    fail_usage("--separator: '" + one_line(text) + "'; expected one character (no quote or line break) or tab");
+    give_up_usage("--separator: '" + one_line(text) + "'; expected one character (no quote or line break) or tab");
   }
 }
 
@@ -126,11 +126,11 @@ void set_separator(char& separator, const std::string& text) {
 void set_columns(std::vector<std::string>& columns, const std::string& text) {
   FieldScanner scanner(text.c_str(), ',');
   bool last = !scanner.next_row(false);
-  if (last) fail_usage("--drop: ''; expected names or indices of columns");
+  if (last) give_up_usage("--drop: ''; expected names or indices of columns");
   while (!last) {
     Field field;
     if (!scanner.read_field(field, last).ok() || field.text.empty()) {
-      fail_usage("--drop: '" + one_line(text) + "'; expected names or indices with commas between them");
+      give_up_usage("--drop: '" + one_line(text) + "'; expected names or indices with commas between them");
     }
     columns.emplace_back(field.text);
   }
@@ -311,7 +311,7 @@ void add_model_and_input(CLI::App& app, OptionTable& table, std::string& model, 
 void check_words(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1) {
-      fail_usage(word.substr(0, word.size() - 1) + ": no value; expected one after '='");
+      give_up_usage(word.substr(0, word.size() - 1) + ": no value; expected one after '='");
     }
   }
 }
@@ -342,13 +342,13 @@ bool parse(CLI::App& app, std::vector<std::string> words) {
   } catch (const CLI::CallForHelp&) {
     return true;
   } catch (const CLI::ParseError& error) {
-    fail_usage(text_of(error, app));
+    give_up_usage(text_of(error, app));
   }
   return false;
 }
 
 void check_no_stdin(const char* option, const std::string& path) {
-  if (path == "-") fail_usage(std::string(option) + ": '-'; expected a file, standard input is not read");
+  if (path == "-") give_up_usage(std::string(option) + ": '-'; expected a file, standard input is not read");
 }
 
 void check_input(const InputOptions& input) {
@@ -364,14 +364,14 @@ void check_solver(TrainOptions& train) {
   FitOptions& fit = train.fit;
   const std::string solver = name_of(fit.solver);
   if (!train.mini_batch_option.empty() && over_all_rows(fit.solver)) {
-    fail_usage(train.mini_batch_option + ": given with --solver " + solver + "; expected sgd, momentum or adam");
+    give_up_usage(train.mini_batch_option + ": given with --solver " + solver + "; expected sgd, momentum or adam");
   }
   if (fit.objective.loss == Loss::hinge && over_all_rows(fit.solver)) {
-    fail_usage("--solver: '" + solver + "' given with --loss hinge; expected sgd, momentum or adam");
+    give_up_usage("--solver: '" + solver + "' given with --loss hinge; expected sgd, momentum or adam");
   }
   if (fit.preconditioner != Preconditioner::automatic && fit.solver != Solver::automatic &&
       !over_all_rows(fit.solver)) {
-    fail_usage("--preconditioner: given with --solver " + solver + "; expected lbfgs or newton");
+    give_up_usage("--preconditioner: given with --solver " + solver + "; expected lbfgs or newton");
   }
   if (!train.mini_batch_option.empty() && fit.solver == Solver::automatic) fit.solver = Solver::momentum;
 }
@@ -379,40 +379,41 @@ void check_solver(TrainOptions& train) {
 void check_path(const TrainOptions& train) {
   const FitOptions& fit = train.fit;
   if (train.l2_path.empty()) {
-    if (train.folds > 0) fail_usage("--folds: given without --l2-path; expected both");
+    if (train.folds > 0) give_up_usage("--folds: given without --l2-path; expected both");
     return;
   }
-  if (train.l2) fail_usage("--l2: given with --l2-path; expected one of them");
+  if (train.l2) give_up_usage("--l2: given with --l2-path; expected one of them");
   if ((train.folds > 0) == (train.validation_fraction > 0)) {
-    fail_usage("--l2-path: expected either --folds or --validation-fraction, to choose a penalty by");
+    give_up_usage("--l2-path: expected either --folds or --validation-fraction, to choose a penalty by");
   }
   for (std::size_t i = 0; i < train.l2_path.size(); ++i) {
     if (std::count(train.l2_path.begin(), train.l2_path.end(), train.l2_path[i]) > 1) {
-      fail_usage("--l2-path: '" + number_text(train.l2_path[i]) + "' is there twice; expected each penalty once");
+      give_up_usage("--l2-path: '" + number_text(train.l2_path[i]) + "' is there twice; expected each penalty once");
     }
   }
   if (fit.objective.loss == Loss::hinge || (fit.solver != Solver::automatic && !over_all_rows(fit.solver))) {
-    fail_usage("--l2-path: expected --solver lbfgs or newton, and --loss softmax or logistic");
+    give_up_usage("--l2-path: expected --solver lbfgs or newton, and --loss softmax or logistic");
   }
-  if (fit.early_stopping > 0) fail_usage("--early-stopping: given with --l2-path; expected one of them");
+  if (fit.early_stopping > 0) give_up_usage("--early-stopping: given with --l2-path; expected one of them");
 }
 
 void check_together(TrainOptions& train) {
   check_solver(train);
   check_path(train);
-  if (train.fit.resume && train.checkpoint.empty()) fail_usage("--resume: given without --checkpoint; expected both");
+  if (train.fit.resume && train.checkpoint.empty())
+    give_up_usage("--resume: given without --checkpoint; expected both");
   check_input(train.input);
   check_no_stdin("--model", train.model);
   check_no_stdin("--test-data", train.test_data);
   if (!train.test_labels.empty() && train.test_data.empty()) {
-    fail_usage("--test-labels: given without --test-data; expected both");
+    give_up_usage("--test-labels: given without --test-data; expected both");
   }
   if (train.fit.early_stopping > 0 && train.validation_fraction == 0) {
-    fail_usage("--early-stopping: given without --validation-fraction; expected both");
+    give_up_usage("--early-stopping: given without --validation-fraction; expected both");
   }
   if (train.fit.objective.label_smoothing > 0 && train.fit.objective.loss != Loss::softmax) {
-    fail_usage(std::string("--label-smoothing: given with --loss ") + name_of(train.fit.objective.loss) +
-               "; expected --loss softmax");
+    give_up_usage(std::string("--label-smoothing: given with --loss ") + name_of(train.fit.objective.loss) +
+                  "; expected --loss softmax");
   }
 }
 
@@ -424,9 +425,9 @@ void check_together(EvaluateOptions& evaluate) {
 void check_together(PredictOptions& predict) {
   check_no_stdin("--model", predict.model);
   check_input(predict.input);
-  if (predict.probabilities && predict.logits) fail_usage("--proba: given with --logits; expected one of them");
-  if (predict.top_k > 0 && predict.probabilities) fail_usage("--top-k: given with --proba; expected one of them");
-  if (predict.top_k > 0 && predict.logits) fail_usage("--top-k: given with --logits; expected one of them");
+  if (predict.probabilities && predict.logits) give_up_usage("--proba: given with --logits; expected one of them");
+  if (predict.top_k > 0 && predict.probabilities) give_up_usage("--top-k: given with --proba; expected one of them");
+  if (predict.top_k > 0 && predict.logits) give_up_usage("--top-k: given with --logits; expected one of them");
 }
 
 void check_together(InfoOptions&) {}
@@ -434,7 +435,7 @@ void check_together(InfoOptions&) {}
 void check_together(SelfcheckOptions& selfcheck) {
   std::error_code error;
   if (!selfcheck.data.empty() && !std::filesystem::is_directory(selfcheck.data, error)) {
-    fail(kInputOutput, selfcheck.data + ": cannot be read; expected a directory");
+    give_up(kInputOutput, selfcheck.data + ": cannot be read; expected a directory");
   }
 }
 
@@ -487,7 +488,7 @@ void add_selfcheck_options(CLI::App& app, OptionTable& table, SelfcheckOptions& 
 }  // namespace
 
 Command parse_command_line(int argc, char** argv) {
-  if (argc < 2) fail_usage("no command; expected train, evaluate, predict, info or selfcheck (see lanemax --help)");
+  if (argc < 2) give_up_usage("no command; expected train, evaluate, predict, info or selfcheck (see lanemax --help)");
   const std::string name = argv[1];
   const std::vector<std::string> words(argv + 2, argv + argc);
   if (name == "--help" || name == "-h" || name == "help") return PrintText{kOverview};
@@ -511,7 +512,7 @@ Command parse_command_line(int argc, char** argv) {
   if (name == "selfcheck") {
     return parse_command<SelfcheckOptions>("selfcheck", "Reproduces published results.", words, add_selfcheck_options);
   }
-  fail_usage("'" + one_line(name) + "': unknown command; expected train, evaluate, predict, info or selfcheck");
+  give_up_usage("'" + one_line(name) + "': unknown command; expected train, evaluate, predict, info or selfcheck");
 }
 
 }  // namespace lanemax::cli

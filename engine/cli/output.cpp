@@ -49,8 +49,8 @@ std::string shortest(T value) {
 
 void write_stdout(std::string_view text) {
   if (write_all(STDOUT_FILENO, text)) return;
-  if (errno == EPIPE) fail(kInputOutput, {});
-  fail(kInputOutput, std::string("stdout: cannot write: ") + std::strerror(errno) + "; expected all results to fit");
+  if (errno == EPIPE) give_up(kInputOutput, {});
+  give_up(kInputOutput, std::string("stdout: cannot write: ") + std::strerror(errno) + "; expected all results to fit");
 }
 
 void say(std::string_view line) {
@@ -127,22 +127,22 @@ bool same_file(const std::string& first, const std::string& second) {
 void check_output_path(const char* option, const std::string& path, const std::vector<std::string>& inputs) {
   for (const std::string& input : inputs) {
     if (!input.empty() && same_file(path, input)) {
-      fail_usage(std::string(option) + " '" + path + "': is also an input; expected a file of its own");
+      give_up_usage(std::string(option) + " '" + path + "': is also an input; expected a file of its own");
     }
   }
   struct stat status;
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    fail(kInputOutput, path + ": not a regular file; expected a new or a regular file for " + option);
+    give_up(kInputOutput, path + ": not a regular file; expected a new or a regular file for " + option);
   }
   if (::stat(path.c_str(), &status) != 0 && ::lstat(path.c_str(), &status) == 0) {
-    fail(kInputOutput, path + ": a link that leads nowhere; expected a new or a regular file for " + option);
+    give_up(kInputOutput, path + ": a link that leads nowhere; expected a new or a regular file for " + option);
   }
   const std::string directory = directory_of(path);
   if (::stat(directory.c_str(), &status) != 0) {
-    fail(kInputOutput, path + ": " + std::strerror(errno) + "; expected an existing directory for " + option);
+    give_up(kInputOutput, path + ": " + std::strerror(errno) + "; expected an existing directory for " + option);
   }
   if (!S_ISDIR(status.st_mode) || ::access(directory.c_str(), W_OK | X_OK) != 0) {
-    fail(kInputOutput, path + ": its directory cannot be written to; expected one that can for " + option);
+    give_up(kInputOutput, path + ": its directory cannot be written to; expected one that can for " + option);
   }
 }
 

@@ -10,12 +10,12 @@ namespace {
 
 void check_wanted(const PredictOptions& options, const Model& model) {
   if (model.loss == Loss::hinge && (options.probabilities || options.top_k > 0)) {
-    fail_usage(std::string(options.probabilities ? "--proba" : "--top-k") +
-               ": given for a hinge model, which has no probabilities; expected --logits");
+    give_up_usage(std::string(options.probabilities ? "--proba" : "--top-k") +
+                  ": given for a hinge model, which has no probabilities; expected --logits");
   }
   if (options.top_k > model.classes()) {
-    fail_usage("--top-k: '" + std::to_string(options.top_k) + "'; expected at most " + std::to_string(model.classes()) +
-               ", the model's classes");
+    give_up_usage("--top-k: '" + std::to_string(options.top_k) + "'; expected at most " +
+                  std::to_string(model.classes()) + ", the model's classes");
   }
 }
 
@@ -147,7 +147,8 @@ int run(const PredictOptions& options) {
   predict_in_chunks(loaded, data.view(), options.run.threads, wanted,
                     [&](std::size_t first, std::size_t rows, const Predictions& out) {
                       if (const int signal = noted_interrupt(); signal != 0) {
-                        fail(128 + signal, options.output + ": not written: interrupted; expected to come to the end");
+                        give_up(128 + signal,
+                                options.output + ": not written: interrupted; expected to come to the end");
                       }
                       writer.write(first, rows, out);
                     });

@@ -203,7 +203,7 @@ class Fits {
     std::vector<std::vector<std::string>> rows = read_text_table(path);
     const auto column = [&](const char* name) {
       const auto at = std::find(rows[0].begin(), rows[0].end(), name);
-      if (at == rows[0].end()) fail(kBadData, path + ": no column " + name + "; expected UCLA's hsbdemo");
+      if (at == rows[0].end()) give_up(kBadData, path + ": no column " + name + "; expected UCLA's hsbdemo");
       return static_cast<std::size_t>(at - rows[0].begin());
     };
     const std::size_t prog = column("prog"), ses = column("ses"), write = column("write");
@@ -234,11 +234,11 @@ class Fits {
     std::vector<std::vector<std::string>> rows;
     const auto keep = [&](const std::vector<std::string>& row) {
       rows.push_back(row);
-      if (row.size() != rows[0].size()) fail(kBadData, path + ": rows of different lengths; expected a table");
+      if (row.size() != rows[0].size()) give_up(kBadData, path + ": rows of different lengths; expected a table");
       return Status();
     };
     check(lanemax::read_text_table(path, 0, keep), path);
-    if (rows.size() < 2) fail(kBadData, path + ": no rows; expected a table");
+    if (rows.size() < 2) give_up(kBadData, path + ": no rows; expected a table");
     return rows;
   }
 

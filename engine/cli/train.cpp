@@ -63,13 +63,13 @@ void check_outputs(const TrainOptions& options) {
 void check_trainable(const TrainOptions& options, const Dataset& data) {
   const std::string& file = options.input.data.front();
   const std::size_t classes = data.class_labels.size();
-  if (data.samples == 0) fail(kBadData, file + ": no samples; expected at least one");
+  if (data.samples == 0) give_up(kBadData, file + ": no samples; expected at least one");
   if (data.labels.empty()) {
-    fail(kBadData, file + ": no labels; expected --labels FILE for IDX, or a label column in CSV");
+    give_up(kBadData, file + ": no labels; expected --labels FILE for IDX, or a label column in CSV");
   }
-  if (classes < 2) fail(kBadData, file + ": all labels are equal; expected at least two classes");
+  if (classes < 2) give_up(kBadData, file + ": all labels are equal; expected at least two classes");
   if (options.fit.objective.loss == Loss::logistic && classes != 2) {
-    fail(kBadData, file + ": " + std::to_string(classes) + " classes; expected exactly 2 for --loss logistic");
+    give_up(kBadData, file + ": " + std::to_string(classes) + " classes; expected exactly 2 for --loss logistic");
   }
 }
 
@@ -85,7 +85,7 @@ Dataset read_test_data(const TrainOptions& options, const ReadOptions& training_
   Dataset test;
   check(read_dataset({options.test_data}, options.test_labels, read, test));
   if (test.labels.empty()) {
-    fail(kBadData, options.test_data + ": no labels; expected --test-labels FILE for IDX, or a label column in CSV");
+    give_up(kBadData, options.test_data + ": no labels; expected --test-labels FILE for IDX, or a label column in CSV");
   }
   check_features(options.test_data, test, training.features);
   return test;
@@ -102,7 +102,8 @@ TrainingData read_training_data(const TrainOptions& options) {
   if (weight_file) {
     data.training.sample_weights = read_sample_weights(options.sample_weight, data.training.samples);
   } else if (!options.sample_weight.empty() && data.training.sample_weights.empty()) {
-    fail_usage("--sample-weight: '" + one_line(options.sample_weight) + "'; expected a file or a column of CSV data");
+    give_up_usage("--sample-weight: '" + one_line(options.sample_weight) +
+                  "'; expected a file or a column of CSV data");
   }
   if (!options.test_data.empty()) data.test = read_test_data(options, read, data.training);
   return data;
@@ -133,7 +134,7 @@ double resolve_penalty(const TrainOptions& options, const RowSplit& split, Datas
     apply_class_weights(class_weights(options.class_weight, data, split.training), data);
   }
   const double total = total_weight(data, split.training);
-  if (!(total > 0)) fail(kBadData, "weights of the training rows: sum to 0; expected a positive sum");
+  if (!(total > 0)) give_up(kBadData, "weights of the training rows: sum to 0; expected a positive sum");
   return options.l2.value_or(1 / total);
 }
 
@@ -162,7 +163,7 @@ Model new_model(const Dataset& data, Loss loss) {
 
 void scale_to_unit(const Dataset& data, Model& model) {
   if (data.type != FeatureType::u8) {
-    fail_usage("--scale: 'unit' on features that are not bytes; expected IDX files of bytes, or standard");
+    give_up_usage("--scale: 'unit' on features that are not bytes; expected IDX files of bytes, or standard");
   }
   model.scaling_centre.assign(data.features, 0.0F);
   model.scaling_factor.assign(data.features, 1.0F / 255.0F);
@@ -205,8 +206,8 @@ std::string column_name(const Dataset& data, std::size_t feature) {
 // The library knows columns by number only.
 [[noreturn]] void refuse_column(const TrainOptions& options, const Dataset& data, const Status& status) {
   const auto feature = static_cast<std::size_t>(status.column);
-  fail(exit_code_of(status.code), options.input.data.front() + ": " + column_name(data, feature) + ": " +
-                                      one_line(status.found) + "; expected " + status.expected);
+  give_up(exit_code_of(status.code), options.input.data.front() + ": " + column_name(data, feature) + ": " +
+                                         one_line(status.found) + "; expected " + status.expected);
 }
 
 // Fits into a new model, whose weights are for raw features when it returns.

@@ -3,8 +3,8 @@
 
 #include "engine/cli/command_error.hpp"
 #include "engine/data/number.hpp"
-#include "engine/data/refuse.hpp"
 #include "engine/data/text_table.hpp"
+#include "engine/fail.hpp"
 #include "engine/fit/shuffle.hpp"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ std::vector<double> read_class_weights(const std::string& file, const std::vecto
   std::vector<bool> seen(labels.size(), false);
   const auto keep = [&](const std::vector<std::string>& fields) {
     const auto bad = [&](const char* expected) {
-      return refuse(StatusCode::bad_data, "class weight", expected, fields[0]);
+      return fail(StatusCode::bad_data, "class weight", expected, fields[0]);
     };
     if (fields.size() != 2) return bad("label,weight, and a label with a comma in quotes");
     const auto label = std::find(labels.begin(), labels.end(), fields[0]);
@@ -71,7 +71,7 @@ RowSplit split_rows(std::size_t rows, double fraction, std::uint64_t seed) {
   RowSplit split;
   if (fraction == 0) return split;
   if (rows < 2 || rows > std::numeric_limits<std::uint32_t>::max()) {
-    fail(kBadData, "--validation-fraction: " + std::to_string(rows) + " rows; expected 2 to 4294967295 to split");
+    give_up(kBadData, "--validation-fraction: " + std::to_string(rows) + " rows; expected 2 to 4294967295 to split");
   }
   std::vector<std::uint32_t>& order = split.training;
   order.resize(rows);
@@ -92,7 +92,7 @@ std::vector<float> read_sample_weights(const std::string& file, std::size_t rows
   std::vector<float> weights;
   const auto keep = [&](const std::vector<std::string>& fields) {
     const auto bad = [&](const char* expected) {
-      return refuse(StatusCode::bad_data, "sample weight", expected, fields[0]);
+      return fail(StatusCode::bad_data, "sample weight", expected, fields[0]);
     };
     double weight = 0;
     if (fields.size() != 1 || !read_weight(fields[0], weight)) return bad("one finite number of at least 0 per line");
@@ -102,8 +102,8 @@ std::vector<float> read_sample_weights(const std::string& file, std::size_t rows
   };
   check(read_text_table(file, ';', keep), file);  // a comma can only be a decimal one
   if (weights.size() != rows) {
-    fail(kBadData, file + ": " + std::to_string(weights.size()) + " weights; expected " + std::to_string(rows) +
-                       ", one per row of the data");
+    give_up(kBadData, file + ": " + std::to_string(weights.size()) + " weights; expected " + std::to_string(rows) +
+                          ", one per row of the data");
   }
   return weights;
 }
@@ -121,8 +121,8 @@ void apply_class_weights(const std::vector<double>& factors, Dataset& data) {
     float& weight = data.sample_weights[row];
     weight = static_cast<float>(static_cast<double>(weight) * factors[static_cast<std::size_t>(data.labels[row])]);
     if (!std::isfinite(weight)) {
-      fail(kBadData, "--class-weight: row " + std::to_string(row) +
-                         ": sample weight times class weight is too large; expected a product below 3.4e38");
+      give_up(kBadData, "--class-weight: row " + std::to_string(row) +
+                            ": sample weight times class weight is too large; expected a product below 3.4e38");
     }
   }
 }

@@ -9,7 +9,7 @@
 #include "engine/data/csv_known_columns.hpp"
 #include "engine/data/csv_separator.hpp"
 #include "engine/data/number.hpp"
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -21,7 +21,7 @@ Status at_line(Status status, std::int64_t line) {
 }
 
 Status refuse_no_rows(bool header) {
-  return refuse(StatusCode::bad_data, "no data rows", header ? "a row of values after the header" : "a row of values");
+  return fail(StatusCode::bad_data, "no data rows", header ? "a row of values after the header" : "a row of values");
 }
 
 // Where rows have one field more than the first, which may be a header: the first row with an empty name for it. Else
@@ -81,7 +81,7 @@ Status CsvReader::read_first_row(FieldScanner& scanner, std::vector<std::string>
     Field field;
     if (Status status = scanner.read_field(field, last); !status.ok()) return status;
     if (row.size() == CsvColumns::kMaxColumns) {
-      return at_line(refuse(StatusCode::bad_data, "number of columns", "at most 1048576"), scanner.row_line());
+      return at_line(fail(StatusCode::bad_data, "number of columns", "at most 1048576"), scanner.row_line());
     }
     row.emplace_back(field.text);
   } while (!last);
@@ -139,7 +139,7 @@ Status CsvReader::begin_known_file(const std::vector<std::string>& first_row, co
   }
   for (const ColumnRole role : {ColumnRole::label, ColumnRole::weight, ColumnRole::id}) {
     if (columns_.has(role) == before.has(role)) continue;
-    return refuse(StatusCode::shape_mismatch, "columns", "a label, weights and an id in every data file, or in none");
+    return fail(StatusCode::shape_mismatch, "columns", "a label, weights and an id in every data file, or in none");
   }
   return {};
 }
@@ -155,8 +155,8 @@ Status CsvReader::leave_out_row_numbers(const FieldScanner& rows, std::size_t na
   }
   if (names == columns_.roles.size()) return {};
   note_ = "--drop 0 leaves out the column without a name";
-  return refuse(StatusCode::bad_data, "number of columns in the header", "a name for every column but row numbers",
-                std::to_string(names) + ", not " + std::to_string(columns_.roles.size()));
+  return fail(StatusCode::bad_data, "number of columns in the header", "a name for every column but row numbers",
+              std::to_string(names) + ", not " + std::to_string(columns_.roles.size()));
 }
 
 // Row numbers that go by a name, or by none in a file without names, may be meant as a feature, but seldom are.
@@ -258,8 +258,8 @@ Status CsvReader::begin_decimal_commas(FieldScanner& scanner, const Field& field
         continue;
       }
       note_ = "line " + line + " has '" + shown(field.text) + "'";
-      Status status = refuse(StatusCode::bad_data, "decimal point and decimal commas",
-                             "one mark in all numbers (--decimal says which)", cell.text);
+      Status status = fail(StatusCode::bad_data, "decimal point and decimal commas",
+                           "one mark in all numbers (--decimal says which)", cell.text);
       status.column = static_cast<std::int64_t>(c);
       return at_line(status, before.row_line());
     }
@@ -281,7 +281,7 @@ Status CsvReader::begin_decimal_commas(FieldScanner& scanner, const Field& field
 // - if all of its eight or more columns count up from 0 or 1.
 Status CsvReader::refuse_numbered_names() const {
   const Status refusal = at_line(
-      refuse(StatusCode::bad_data, "first row may be a header of numbers", "to be told: --header yes or --header no"),
+      fail(StatusCode::bad_data, "first row may be a header of numbers", "to be told: --header yes or --header no"),
       first_line_);
   if (numbered_.all) return refusal;
   if (labels_.empty() || labels_.front() == Dataset::kUnknownLabel) return {};

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "engine/data/number.hpp"
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -56,8 +56,8 @@ CellFault read_label(const Field& field) noexcept {
 
 Status refuse_cell(CellFault fault, const Field& field, const CellRules& rules, bool weight) noexcept {
   const auto bad = [&](const char* what, const char* expected) {
-    return refuse(fault == CellFault::not_finite ? StatusCode::not_finite : StatusCode::bad_data, what, expected,
-                  field.text);
+    return fail(fault == CellFault::not_finite ? StatusCode::not_finite : StatusCode::bad_data, what, expected,
+                field.text);
   };
   if (fault == CellFault::missing_label) return bad("missing label", "a label in every row (in quotes if it is one)");
   if (fault == CellFault::not_utf8) return bad("label", kExpectedUtf8);

@@ -8,7 +8,7 @@
 
 #include "engine/data/csv_cells.hpp"
 #include "engine/data/number.hpp"
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -34,7 +34,7 @@ std::string without_single_quotes(const std::string& name) {
 }
 
 Status usage(const char* what, const char* expected, std::string_view found) {
-  return refuse(StatusCode::invalid_argument, what, expected, found);
+  return fail(StatusCode::invalid_argument, what, expected, found);
 }
 
 Status find_by_name(const std::string& name, const std::vector<std::string>& row, const char* what, std::size_t& at) {
@@ -100,7 +100,7 @@ std::vector<std::string> header_names(const std::vector<std::string>& row) {
 Status check_header_names(const std::vector<std::string>& names) {
   const auto bad = std::find_if_not(names.begin(), names.end(), is_utf8);
   if (bad == names.end()) return {};
-  Status status = refuse(StatusCode::bad_data, "header name", kExpectedUtf8, *bad);
+  Status status = fail(StatusCode::bad_data, "header name", kExpectedUtf8, *bad);
   status.column = bad - names.begin();
   return status;
 }
@@ -129,8 +129,8 @@ Status decide_header(const std::vector<std::string>& row, const std::vector<Colu
   }
   is_header = names > 0;
   if (names == 0 || names >= numbers) return {};
-  Status status = refuse(StatusCode::bad_data, "first row has names and numbers",
-                         "only numbers (beside the label), or --header yes or no", row[first_name]);
+  Status status = fail(StatusCode::bad_data, "first row has names and numbers",
+                       "only numbers (beside the label), or --header yes or no", row[first_name]);
   status.column = static_cast<std::int64_t>(first_name);
   return status;
 }
@@ -187,9 +187,9 @@ Status CsvColumns::number_features() {
     if (roles[c] == ColumnRole::feature) feature_of[c] = features++;
   }
   if (features > 0) return {};
-  return refuse(StatusCode::bad_data, "no feature columns",
-                "features beside the label (--separator says what is between them)",
-                std::to_string(roles.size()) + (roles.size() == 1 ? " column" : " columns"));
+  return fail(StatusCode::bad_data, "no feature columns",
+              "features beside the label (--separator says what is between them)",
+              std::to_string(roles.size()) + (roles.size() == 1 ? " column" : " columns"));
 }
 
 std::string CsvColumns::title(std::size_t column) const {
@@ -270,8 +270,8 @@ Status match_columns(const std::vector<std::string>& first_row, HeaderMode mode,
                      bool& is_header) {
   is_header = false;
   if (first_row.size() != columns.roles.size()) {
-    return refuse(StatusCode::shape_mismatch, "number of columns", "the same columns in every data file",
-                  std::to_string(first_row.size()) + ", not " + std::to_string(columns.roles.size()));
+    return fail(StatusCode::shape_mismatch, "number of columns", "the same columns in every data file",
+                std::to_string(first_row.size()) + ", not " + std::to_string(columns.roles.size()));
   }
   if (mode == HeaderMode::no) return {};
   const std::vector<std::string> names = header_names(first_row);
@@ -283,10 +283,10 @@ Status match_columns(const std::vector<std::string>& first_row, HeaderMode mode,
     if (Status status = decide_header(first_row, columns.roles, is_header); !status.ok() || !is_header) return status;
   }
   if (!columns.has_header) {
-    return refuse(StatusCode::shape_mismatch, "header", "none, as in the first data file", names.front());
+    return fail(StatusCode::shape_mismatch, "header", "none, as in the first data file", names.front());
   }
   const auto differs = std::mismatch(names.begin(), names.end(), columns.names.begin()).first;
-  Status status = refuse(StatusCode::shape_mismatch, "header", "the same names as in the first data file", *differs);
+  Status status = fail(StatusCode::shape_mismatch, "header", "the same names as in the first data file", *differs);
   status.column = differs - names.begin();
   return status;
 }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/data/csv_separator.hpp"
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 #include "engine/utf8.hpp"
 
 namespace lanemax {
@@ -92,8 +92,8 @@ Status Diagnosis::read_row(FieldScanner& scanner, std::vector<BadCell>& bad, std
 }
 
 Status Diagnosis::refuse_length(std::size_t fields, std::int64_t line) const {
-  Status status = refuse(StatusCode::bad_data, "number of columns", "as many in every row as in the first",
-                         std::to_string(fields) + ", not " + std::to_string(faults_.size()));
+  Status status = fail(StatusCode::bad_data, "number of columns", "as many in every row as in the first",
+                       std::to_string(fields) + ", not " + std::to_string(faults_.size()));
   status.line = line;
   return status;
 }

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -55,8 +55,8 @@ Status FieldScanner::read_quoted(const char* begin, Field& field, bool& last) {
   for (;;) {
     p += std::strcspn(p, "\"\n\r");
     if (*p == '\0') {
-      Status status = refuse(StatusCode::bad_data, "quoted field without end", "a closing double quote",
-                             {begin, static_cast<std::size_t>(p - begin)});
+      Status status = fail(StatusCode::bad_data, "quoted field without end", "a closing double quote",
+                           {begin, static_cast<std::size_t>(p - begin)});
       status.line = first_line;
       return status;
     }
@@ -73,8 +73,8 @@ Status FieldScanner::read_quoted(const char* begin, Field& field, bool& last) {
   field.text = {begin, static_cast<std::size_t>(p - begin)};
   if (part != begin) field.text = unescaped_.append(part, p);
   if (finish_field(p + 1, last)) return {};
-  Status status = refuse(StatusCode::bad_data, "text after a closing quote",
-                         "a separator or the end of the line (write a quote inside quotes twice)", field.text);
+  Status status = fail(StatusCode::bad_data, "text after a closing quote",
+                       "a separator or the end of the line (write a quote inside quotes twice)", field.text);
   status.line = line_;
   return status;
 }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -132,8 +132,8 @@ Status Matching::guess_header(bool last_is_empty, bool& is_header) {
       is_header = column_of_[k] != kNone && is_name(known()[k].name);
     }
     if (is_header) return {};
-    return refuse(StatusCode::bad_data, "first row may be a header of numbers",
-                  "to be told: --header yes or --header no");
+    return fail(StatusCode::bad_data, "first row may be a header of numbers",
+                "to be told: --header yes or --header no");
   }
   if (!find_by_position(last_is_empty)) {
     is_header = 2 * std::count_if(row_.begin(), row_.end(), is_name) > static_cast<std::ptrdiff_t>(row_.size());
@@ -160,20 +160,20 @@ Status Matching::find_all(bool last_is_empty) {
   missing_.clear();
   missing_label_.clear();
   if (find_by_position(last_is_empty)) return {};
-  return refuse(StatusCode::shape_mismatch, "number of columns",
-                "the model's columns in their order (to predict, the label may be missing, or all but features)",
-                std::to_string(row_.size()) + ", not " + std::to_string(known().size()));
+  return fail(StatusCode::shape_mismatch, "number of columns",
+              "the model's columns in their order (to predict, the label may be missing, or all but features)",
+              std::to_string(row_.size()) + ", not " + std::to_string(known().size()));
 }
 
 Status Matching::refuse_missing(std::string& note) const {
   if (missing_.empty() && missing_label_.empty()) return {};
   note = list_of_columns(row_, true);
   if (missing_.empty()) {
-    return refuse(StatusCode::bad_data, "missing label column", "the model's (--label-column names another)",
-                  missing_label_);
+    return fail(StatusCode::bad_data, "missing label column", "the model's (--label-column names another)",
+                missing_label_);
   }
   if (missing_.size() > 1) note = "missing: " + list_of_names(missing_) + "; " + note;
-  return refuse(StatusCode::bad_data, "missing column", "every feature of the model", missing_.front());
+  return fail(StatusCode::bad_data, "missing column", "every feature of the model", missing_.front());
 }
 
 // Of a model that knows no name for it.

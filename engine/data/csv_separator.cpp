@@ -8,7 +8,7 @@
 
 #include "engine/data/csv_fields.hpp"
 #include "engine/data/number.hpp"
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -107,10 +107,10 @@ Status check_encoding(const FileText& file, std::size_t& skipped) {
   skipped = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
   Status status;
   if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
-    status = refuse(StatusCode::bad_data, "text encoding", "UTF-8 text", "UTF-16");
+    status = fail(StatusCode::bad_data, "text encoding", "UTF-8 text", "UTF-16");
     status.byte = 0;
   } else if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    status = refuse(StatusCode::bad_data, "NUL byte in text", "UTF-8 text (neither binary data nor UTF-16)");
+    status = fail(StatusCode::bad_data, "NUL byte in text", "UTF-8 text (neither binary data nor UTF-16)");
     status.byte = static_cast<std::int64_t>(nul);
   }
   return status;
@@ -166,16 +166,16 @@ Status find_separator(const char* text, char decimal, char& separator) {
     separator = kBlankRuns;
   } else if (separator == ',' && blanks.consistent && blanks.sum.comma_numbers > 0 &&
              blanks.sum.numbers >= best.sum.numbers) {
-    return refuse(StatusCode::bad_data, "separator not clear", "to be told: --separator ',' or --separator ' '",
-                  "commas, or blanks and decimal commas");
+    return fail(StatusCode::bad_data, "separator not clear", "to be told: --separator ',' or --separator ' '",
+                "commas, or blanks and decimal commas");
   }
   return {};
 }
 
 Status begin_csv(const FileText& file, char separator, char decimal, CsvText& text) {
   if (separator != 0 && !is_separator(separator)) {
-    return refuse(StatusCode::invalid_argument, "separator", "a comma, semicolon, tab, blank or other punctuation",
-                  {&separator, 1});
+    return fail(StatusCode::invalid_argument, "separator", "a comma, semicolon, tab, blank or other punctuation",
+                {&separator, 1});
   }
   std::size_t skipped = 0;
   if (Status status = check_encoding(file, skipped); !status.ok()) return status;
@@ -183,7 +183,7 @@ Status begin_csv(const FileText& file, char separator, char decimal, CsvText& te
   text.begin = skip_separator_line(file.data.get() + skipped, named);
   text.separator = separator != 0 ? separator : named;
   FieldScanner scanner(text.begin, ',');
-  if (!scanner.next_row(false)) return refuse(StatusCode::bad_data, "no data rows", "a row of values");
+  if (!scanner.next_row(false)) return fail(StatusCode::bad_data, "no data rows", "a row of values");
   if (text.separator != 0) return {};
   Status status = find_separator(text.begin, decimal, text.separator);
   if (!status.ok()) {

@@ -11,7 +11,7 @@
 #include "engine/data/file_bytes.hpp"
 #include "engine/data/idx.hpp"
 #include "engine/data/labels.hpp"
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -50,23 +50,22 @@ Status open_data(const std::string& path, ByteSource& source, std::span<const st
 
 Status DatasetReader::check_format(FileFormat format, bool with_labels_file) {
   if (format_.has_value() && *format_ != format) {
-    return refuse(StatusCode::bad_data, "file format", "the same format for every data file",
-                  format == FileFormat::idx ? "IDX after CSV" : "CSV after IDX");
+    return fail(StatusCode::bad_data, "file format", "the same format for every data file",
+                format == FileFormat::idx ? "IDX after CSV" : "CSV after IDX");
   }
   if (format == FileFormat::csv && with_labels_file) {
-    return refuse(StatusCode::invalid_argument, "labels file", "none: a CSV file carries its labels in a column");
+    return fail(StatusCode::invalid_argument, "labels file", "none: a CSV file carries its labels in a column");
   }
   if (format == FileFormat::idx && !options_.weight_column.empty()) {
-    return refuse(StatusCode::invalid_argument, "weight column", "CSV data: an IDX file has no columns",
-                  options_.weight_column);
+    return fail(StatusCode::invalid_argument, "weight column", "CSV data: an IDX file has no columns",
+                options_.weight_column);
   }
   if (format == FileFormat::idx && !options_.id_column.empty()) {
-    return refuse(StatusCode::invalid_argument, "id column", "CSV data: an IDX file has no columns",
-                  options_.id_column);
+    return fail(StatusCode::invalid_argument, "id column", "CSV data: an IDX file has no columns", options_.id_column);
   }
   if (format == FileFormat::idx && !options_.drop.empty()) {
-    return refuse(StatusCode::invalid_argument, "column to drop", "CSV data: an IDX file has no columns",
-                  options_.drop.front());
+    return fail(StatusCode::invalid_argument, "column to drop", "CSV data: an IDX file has no columns",
+                options_.drop.front());
   }
   format_ = format;
   return {};
@@ -99,8 +98,8 @@ Status DatasetReader::read_labels(const std::string& labels_file) {
   std::vector<std::uint8_t> bytes;
   if (Status status = read_idx_labels(source, bytes); !status.ok()) return status;
   if (bytes.size() != data_.samples) {
-    return refuse(StatusCode::shape_mismatch, "number of labels", "one label for each sample",
-                  std::to_string(bytes.size()) + " labels, " + std::to_string(data_.samples) + " samples");
+    return fail(StatusCode::shape_mismatch, "number of labels", "one label for each sample",
+                std::to_string(bytes.size()) + " labels, " + std::to_string(data_.samples) + " samples");
   }
   LabelTable table;
   std::array<std::int32_t, 256> number_of{};
@@ -117,7 +116,7 @@ Status DatasetReader::read_labels(const std::string& labels_file) {
 
 Status DatasetReader::read(const std::vector<std::string>& data_files, const std::string& labels_file, Dataset& dataset,
                            bool& too_coarse) {
-  if (data_files.empty()) return refuse(StatusCode::invalid_argument, "data files", "at least one");
+  if (data_files.empty()) return fail(StatusCode::invalid_argument, "data files", "at least one");
   for (const std::string& path : data_files) {
     file = &path;
     if (Status status = append_file(!labels_file.empty()); !status.ok()) return status;
@@ -145,7 +144,7 @@ Status DatasetReader::judge_labels() {
 }
 
 Status no_memory() {
-  return refuse(StatusCode::out_of_memory, "data set", "more memory or less data");
+  return fail(StatusCode::out_of_memory, "data set", "more memory or less data");
 }
 
 // Naming the file may itself run out of memory; the failure is then reported without it.

@@ -13,7 +13,7 @@
 #include <new>
 #include <string_view>
 
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -24,7 +24,7 @@ constexpr std::size_t kLargestCall = std::size_t{1} << 30;  // what read(2) and 
 
 Status system_failure(const char* what, int error) {
   const bool missing = error == ENOENT || error == ENOTDIR;
-  Status status = refuse(missing ? StatusCode::missing_file : StatusCode::io_error, what, "");
+  Status status = fail(missing ? StatusCode::missing_file : StatusCode::io_error, what, "");
   status.system_error = error;
   return status;
 }
@@ -52,7 +52,7 @@ Status ByteSource::open(const std::string& path) {
   struct stat about{};
   if (::fstat(descriptor_, &about) != 0) return system_failure("cannot read", errno);
   if (S_ISDIR(about.st_mode)) return system_failure("cannot read", EISDIR);
-  if (!S_ISREG(about.st_mode)) return refuse(StatusCode::io_error, "not a regular file", "a file on disk");
+  if (!S_ISREG(about.st_mode)) return fail(StatusCode::io_error, "not a regular file", "a file on disk");
   file_size_ = static_cast<std::size_t>(about.st_size);
   if (Status status = fill_input(); !status.ok()) return status;
   return is_gzip(input_.get(), input_end_) ? start_inflating() : Status{};
@@ -82,7 +82,7 @@ Status ByteSource::read_file(std::uint8_t* to, std::size_t wanted, std::size_t& 
     const ssize_t count = ::read(descriptor_, to + got, std::min(wanted - got, kLargestCall));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return system_failure("cannot read", errno);
-    if (count == 0) return refuse(StatusCode::io_error, "file became shorter while it was read", "a file at rest");
+    if (count == 0) return fail(StatusCode::io_error, "file became shorter while it was read", "a file at rest");
     got += static_cast<std::size_t>(count);
     file_at_ += static_cast<std::size_t>(count);
   }
@@ -131,9 +131,9 @@ Status ByteSource::read_gzip(std::uint8_t* to, std::size_t wanted, std::size_t& 
     got += made;
     inflated_ += made;
     if (inflated_ > size_limit()) {
-      return refuse(StatusCode::bad_data, "inflated size of the gzip file",
-                    "at most 48 MiB or 40 times the compressed size (decompress it first if it is genuine)",
-                    "more than " + std::to_string(size_limit()) + " bytes");
+      return fail(StatusCode::bad_data, "inflated size of the gzip file",
+                  "at most 48 MiB or 40 times the compressed size (decompress it first if it is genuine)",
+                  "more than " + std::to_string(size_limit()) + " bytes");
     }
   }
   return {};
@@ -183,7 +183,7 @@ Status ByteSource::end_of_member() {
 }
 
 Status ByteSource::damaged(const char* cause) const {
-  Status status = refuse(StatusCode::bad_data, "gzip data", "an undamaged gzip file", cause);
+  Status status = fail(StatusCode::bad_data, "gzip data", "an undamaged gzip file", cause);
   const bool at_member_header = stream_->total_out == 0 && std::strcmp(cause, "incorrect header check") == 0;
   if (at_member_header && member_start_ > 0) set_found(status, "something else after its end");
   const std::size_t position = at_member_header ? member_start_ : file_at_ - (input_end_ - input_at_);
@@ -248,7 +248,7 @@ Status refuse_foreign_content(std::span<const std::uint8_t> head) noexcept {
                                    const bool upper = byte >= 'A' && byte <= 'Z';
                                    return static_cast<std::uint8_t>(wanted) == (upper ? byte + 32 : byte);
                                  });
-    if (same) return refuse(StatusCode::bad_data, "file content", kind.expected, kind.name);
+    if (same) return fail(StatusCode::bad_data, "file content", kind.expected, kind.name);
   }
   return {};
 }

@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -57,44 +57,44 @@ Status at_byte(Status status, std::size_t byte) {
 }
 
 Status refuse_short_header(std::size_t have) {
-  return at_byte(refuse(StatusCode::bad_data, "file too short for an IDX header",
-                        "4 bytes and 4 more for each dimension", std::to_string(have) + " bytes"),
+  return at_byte(fail(StatusCode::bad_data, "file too short for an IDX header", "4 bytes and 4 more for each dimension",
+                      std::to_string(have) + " bytes"),
                  have);
 }
 
 Status check_magic(std::span<const std::uint8_t> magic, Role role) {
   if (is_little_endian_magic(magic)) {
-    return at_byte(refuse(StatusCode::bad_data, "IDX header in the wrong byte order", "big-endian numbers",
-                          hex(magic[0]) + ' ' + hex(magic[1]) + " 0x00 0x00"),
+    return at_byte(fail(StatusCode::bad_data, "IDX header in the wrong byte order", "big-endian numbers",
+                        hex(magic[0]) + ' ' + hex(magic[1]) + " 0x00 0x00"),
                    0);
   }
   for (std::size_t i = 0; i < 2; ++i) {
     if (magic[i] != 0) {
-      return at_byte(refuse(StatusCode::bad_data, "not an IDX file", "two zero bytes at its beginning", hex(magic[i])),
+      return at_byte(fail(StatusCode::bad_data, "not an IDX file", "two zero bytes at its beginning", hex(magic[i])),
                      i);
     }
   }
   if (magic[2] != kUnsignedByte) {
     const char* const name = name_of_type(magic[2]);
-    return at_byte(refuse(StatusCode::bad_data, name != nullptr ? "IDX type not supported" : "unknown IDX type",
-                          "type 0x08 (unsigned byte)", name != nullptr ? hex(magic[2]) + ", " + name : hex(magic[2])),
+    return at_byte(fail(StatusCode::bad_data, name != nullptr ? "IDX type not supported" : "unknown IDX type",
+                        "type 0x08 (unsigned byte)", name != nullptr ? hex(magic[2]) + ", " + name : hex(magic[2])),
                    2);
   }
   const std::size_t dimensions = magic[3];
   if (role == Role::samples && dimensions == 1) {
-    return at_byte(refuse(StatusCode::bad_data, "labels file where samples belong",
-                          "2 to 4 dimensions; are the data and labels files swapped?", "1 dimension"),
+    return at_byte(fail(StatusCode::bad_data, "labels file where samples belong",
+                        "2 to 4 dimensions; are the data and labels files swapped?", "1 dimension"),
                    3);
   }
   if (role == Role::labels && dimensions >= 2 && dimensions <= kMaxDimensions) {
     return at_byte(
-        refuse(StatusCode::bad_data, "samples file where labels belong",
-               "1 dimension; are the data and labels files swapped?", std::to_string(dimensions) + " dimensions"),
+        fail(StatusCode::bad_data, "samples file where labels belong",
+             "1 dimension; are the data and labels files swapped?", std::to_string(dimensions) + " dimensions"),
         3);
   }
   if (dimensions == 0 || dimensions > kMaxDimensions) {
-    return at_byte(refuse(StatusCode::bad_data, "number of IDX dimensions",
-                          role == Role::samples ? "2 to 4" : "1 for labels", std::to_string(dimensions)),
+    return at_byte(fail(StatusCode::bad_data, "number of IDX dimensions",
+                        role == Role::samples ? "2 to 4" : "1 for labels", std::to_string(dimensions)),
                    3);
   }
   return {};
@@ -115,12 +115,12 @@ Status check_dimensions(IdxHeader& header) {
   header.payload_bytes = 1;
   for (std::size_t i = 0; i < header.dimensions; ++i) {
     if (header.size[i] == 0) {
-      return at_byte(refuse(StatusCode::bad_data, i == 0 ? "no samples in the IDX file" : "no features in the IDX file",
-                            "dimensions of at least 1", product_text(header)),
+      return at_byte(fail(StatusCode::bad_data, i == 0 ? "no samples in the IDX file" : "no features in the IDX file",
+                          "dimensions of at least 1", product_text(header)),
                      4 + 4 * i);
     }
     if (header.payload_bytes > kLargest / header.size[i]) {
-      return at_byte(refuse(StatusCode::bad_data, "IDX dimensions", "a product below 2^63", product_text(header)), 4);
+      return at_byte(fail(StatusCode::bad_data, "IDX dimensions", "a product below 2^63", product_text(header)), 4);
     }
     header.payload_bytes *= header.size[i];
   }
@@ -128,8 +128,8 @@ Status check_dimensions(IdxHeader& header) {
 }
 
 Status refuse_size(const std::string& actual, const IdxHeader& header) {
-  return refuse(StatusCode::bad_data, "size of the IDX data", "as many bytes as the dimensions in its header say",
-                actual + " bytes, not " + std::to_string(header.header_bytes + header.payload_bytes));
+  return fail(StatusCode::bad_data, "size of the IDX data", "as many bytes as the dimensions in its header say",
+              actual + " bytes, not " + std::to_string(header.header_bytes + header.payload_bytes));
 }
 
 // Before anything is allocated: can the file hold what its header claims?
@@ -143,9 +143,9 @@ Status check_payload(const ByteSource& source, const IdxHeader& header) {
     return refuse_size(std::to_string(source.file_size()) + " compressed", header);
   }
   if (claimed > source.size_limit()) {
-    return refuse(StatusCode::bad_data, "inflated size of the gzip file",
-                  "at most 48 MiB or 40 times the compressed size (decompress it first if it is genuine)",
-                  std::to_string(claimed) + " bytes");
+    return fail(StatusCode::bad_data, "inflated size of the gzip file",
+                "at most 48 MiB or 40 times the compressed size (decompress it first if it is genuine)",
+                std::to_string(claimed) + " bytes");
   }
   return {};
 }
@@ -203,8 +203,8 @@ Status append_idx_samples(ByteSource& source, Dataset& dataset) {
   const std::size_t samples = header.size[0];
   const std::size_t features = header.payload_bytes / samples;
   if (dataset.samples > 0 && features != dataset.features) {
-    return refuse(StatusCode::shape_mismatch, "features per sample", "the same number in every data file",
-                  std::to_string(features) + ", not " + std::to_string(dataset.features));
+    return fail(StatusCode::shape_mismatch, "features per sample", "the same number in every data file",
+                std::to_string(features) + ", not " + std::to_string(dataset.features));
   }
   if (Status status = append_payload(source, header, dataset.bytes); !status.ok()) return status;
   dataset.type = FeatureType::u8;

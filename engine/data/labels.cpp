@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "engine/data/number.hpp"
-#include "engine/data/refuse.hpp"
+#include "engine/fail.hpp"
 
 namespace lanemax {
 
@@ -75,9 +75,9 @@ Status judge_classes(const std::string& file, const std::string& place, Dataset&
   }
   const auto single = static_cast<std::size_t>(std::count(rows.begin(), rows.end(), std::size_t{1}));
   if (single == classes.size() && single > kManyClasses) {
-    return refuse(StatusCode::bad_data, "labels that are no classes",
-                  "classes of several rows (--label-column says which column holds them)",
-                  std::to_string(single) + " classes of one row each");
+    return fail(StatusCode::bad_data, "labels that are no classes",
+                "classes of several rows (--label-column says which column holds them)",
+                std::to_string(single) + " classes of one row each");
   }
   if (2 * single > classes.size()) {
     dataset.remarks.push_back({true, file + ": " + std::to_string(single) + " of " + std::to_string(classes.size()) +

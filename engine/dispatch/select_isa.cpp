@@ -145,11 +145,12 @@ Status initialize(Isa isa) noexcept {
   const KernelTable* chosen = process_table.load(std::memory_order_acquire);
   if (chosen == nullptr) {
     const KernelTable* table = nullptr;
+    Isa wanted = isa;
     Status status;
-    if (isa == Isa::process_default) status = preferred_isa(isa);
-    if (status.ok()) status = find_table(isa, table);
+    if (wanted == Isa::process_default) status = preferred_isa(wanted);
+    if (status.ok()) status = find_table(wanted, table);
     if (!status.ok()) return status;
-    // Two threads may race here; the first to store wins and both see its choice.
+    // Two threads may race here; the first to store wins. Whoever left the choice to the process has it made.
     if (process_table.compare_exchange_strong(chosen, table, std::memory_order_acq_rel)) return {};
   }
   if (isa != Isa::process_default && isa != chosen->isa) {

@@ -164,6 +164,7 @@ Status measure(FitProblem& problem, const Vector& x, double bound, double tolera
     result.objective = result.data_loss = result.gradient_norm = result.gap_bound = kNaN;
     return find_bad_feature(problem.data(), problem.objective().ignored_label);
   }
+  result.threads = problem.threads_at_work();
   result.objective = value.objective;
   result.data_loss = value.data_loss;
   result.gradient_norm = problem.gradient_norm(gradient);

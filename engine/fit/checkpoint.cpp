@@ -4,9 +4,9 @@
 // of the exchange. An empty array leaves nothing.
 #include "engine/fit/checkpoint.hpp"
 
+#include "engine/fail.hpp"
 #include "engine/fit/identity.hpp"
 #include "engine/model/atomic_file.hpp"
-#include "engine/model/refuse.hpp"
 #include "engine/model/sealed_file.hpp"
 
 #include <bit>
@@ -90,7 +90,7 @@ class Checker final : public TensorArchive {
 
   [[nodiscard]] Status status() const {
     if (!status_.ok() || next_ == header_.tensors.size()) return status_;
-    return refuse(StatusCode::bad_checkpoint, "tensor", "only what this fit keeps", header_.tensors[next_].name);
+    return fail(StatusCode::bad_checkpoint, "tensor", "only what this fit keeps", header_.tensors[next_].name);
   }
 
  private:
@@ -109,7 +109,7 @@ class Checker final : public TensorArchive {
     if (value > most_) bad("count", "one that this fit can reach", name);
   }
   void bad(const char* what, const char* expected, std::string_view name) {
-    status_ = refuse(StatusCode::bad_checkpoint, what, expected, name);
+    status_ = fail(StatusCode::bad_checkpoint, what, expected, name);
   }
 
   const safetensors::Header& header_;
@@ -137,12 +137,12 @@ Status check_version(const safetensors::Metadata& metadata) {
   if (version != nullptr && *version == kVersion) return {};
   if (version != nullptr) {
     const bool newer = safetensors::is_version(*version);
-    return refuse(StatusCode::bad_checkpoint, "lanemax_checkpoint",
-                  newer ? "1: this file was written by a newer lanemax" : "1", *version);
+    return fail(StatusCode::bad_checkpoint, "lanemax_checkpoint",
+                newer ? "1: this file was written by a newer lanemax" : "1", *version);
   }
   const bool model = find_entry(metadata, safetensors::kModelKey) != nullptr;
-  return refuse(StatusCode::bad_checkpoint, "file",
-                model ? "the checkpoint of a fit; this looks like a model" : "the checkpoint of a lanemax fit");
+  return fail(StatusCode::bad_checkpoint, "file",
+              model ? "the checkpoint of a fit; this looks like a model" : "the checkpoint of a lanemax fit");
 }
 
 Status check_identity(const safetensors::Metadata& metadata, const FitIdentity& identity) {
@@ -151,12 +151,12 @@ Status check_identity(const safetensors::Metadata& metadata, const FitIdentity& 
     if (kept != nullptr && *kept == value) continue;
     // Checksums and long texts tell nobody anything.
     const std::string both = kept == nullptr || is_checksum(*kept) ? "" : "kept " + *kept + ", now " + value;
-    return refuse(StatusCode::bad_checkpoint, static_name_of(name), "the same as when the checkpoint was written",
-                  both.size() < sizeof(Status::found) ? both : "");
+    return fail(StatusCode::bad_checkpoint, static_name_of(name), "the same as when the checkpoint was written",
+                both.size() < sizeof(Status::found) ? both : "");
   }
   constexpr std::size_t kOthers = 2;  // version, checksum
   if (metadata.size() == identity.size() + kOthers) return {};
-  return refuse(StatusCode::bad_checkpoint, "metadata", "the version, the checksum and what describes the fit");
+  return fail(StatusCode::bad_checkpoint, "metadata", "the version, the checksum and what describes the fit");
 }
 
 Status load(const char* path, const FitIdentity& identity, Resumable& state) {

@@ -54,7 +54,7 @@ std::vector<Column> look_at_columns(const Batch& data, const Objective& objectiv
 Status column_out_of_range(std::size_t d, double found, const char* expected) noexcept {
   Status status = fail(StatusCode::out_of_range, "features", expected);
   status.column = static_cast<std::int64_t>(d);
-  std::snprintf(status.found, sizeof(status.found), "%g", found);
+  set_found(status, found);
   return status;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/fit/descent.hpp"
 #include "engine/fit/fit_space.hpp"
 #include "engine/fit/mini_batch.hpp"
+#include "engine/float_environment.hpp"
 
 #include <limits>
 #include <new>
@@ -86,18 +87,17 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
 
 template <class T>
 Status checked_fit(const Batch& data, const FitOptions& options, MatrixView<T> weights, T* bias, FitResult& result) {
+  const FloatEnvironment environment;
   if (weights.empty() || bias == nullptr) {
     return fail(StatusCode::invalid_argument, "weights", "room for the weights and the bias");
   }
   FitSizes sizes;
   const Status status = check_fit(data, options, weights.cols, weights.rows, sizes);
   if (!status.ok()) return status;
-  try {
+  return without_exceptions("fit", "memory for the parameters and a few row blocks", [&] {
     CallerSide<T> caller(data, options, weights, bias);
     return solve(caller, sizes, result);
-  } catch (const std::bad_alloc&) {
-    return fail(StatusCode::out_of_memory, "fit", "memory for the parameters and a few row blocks");
-  }
+  });
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ class Histogram {
   }
 
  private:
-  static constexpr int kDropped = 20;  // bits of a float's mantissa
+  static constexpr int kDropped = 20;                                        // bits of a float's mantissa
   static constexpr std::size_t kBins = std::size_t{0x7F800000} >> kDropped;  // up to infinity, without it
   static std::size_t bin_of(float w) { return std::bit_cast<std::uint32_t>(w) >> kDropped; }
   static double value_of(std::size_t bin) {

@@ -10,6 +10,7 @@
 #include "engine/fit/fit_space.hpp"
 #include "engine/fit/folds.hpp"
 #include "engine/fit/path_state.hpp"
+#include "engine/float_environment.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -371,6 +372,7 @@ Status check_path(const PathOptions& o, const PathPoint* points) {
 
 Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points, MatrixView<float> weights,
                 float* bias, PathResult& result) noexcept {
+  const FloatEnvironment environment;
   Status status = check_path(options, points);
   if (status.ok() && (weights.empty() || bias == nullptr)) {
     status = fail(StatusCode::invalid_argument, "weights", "room for the weights and the bias");
@@ -381,14 +383,11 @@ Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points
   if (status.ok()) fit.objective.l2 = *std::max_element(options.l2, options.l2 + options.points);
   if (status.ok()) status = check_fit(data, fit, weights.cols, weights.rows, sizes);
   if (!status.ok()) return status;
-  try {
+  return without_exceptions("fit_path", "memory for the parameters and a few row blocks", [&] {
     CallerSide<float> caller(data, fit, weights, bias);
-    status = caller.map_features(*sizes.table, sizes.training.rows);
-    if (!status.ok()) return status;
-    return Path(caller, options, sizes).run(points, result);
-  } catch (const std::bad_alloc&) {
-    return fail(StatusCode::out_of_memory, "fit_path", "memory for the parameters and a few row blocks");
-  }
+    const Status mapped = caller.map_features(*sizes.table, sizes.training.rows);
+    return mapped.ok() ? Path(caller, options, sizes).run(points, result) : mapped;
+  });
 }
 
 }  // namespace lanemax

@@ -106,6 +106,7 @@ Status FitProblem::evaluate_in(const Vector& x, Value& value, const Vector* grad
   const Status status = run(runner, needs_of(data_, gradient != nullptr), data_, size_.total_weight, x, loss);
   passes_ += gradient != nullptr ? 1 : 0.5;
   if (!status.ok()) return status;
+  threads_at_work_ = loss.threads;
   value.data_loss = loss.data_loss;
   value.objective = loss.data_loss + penalty_at(x);
   if (!std::isfinite(value.objective)) {

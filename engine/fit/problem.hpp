@@ -31,6 +31,8 @@ class FitProblem {
   [[nodiscard]] const Objective& objective() const noexcept { return objective_; }
   [[nodiscard]] const KernelTable& table() const noexcept { return table_; }
   [[nodiscard]] int threads() const noexcept { return threads_; }
+  /// In the last pass over all rows.
+  [[nodiscard]] int threads_at_work() const noexcept { return threads_at_work_; }
   [[nodiscard]] std::size_t features() const noexcept { return data_.features.features; }
   [[nodiscard]] std::size_t classes() const noexcept { return classes_; }
   [[nodiscard]] std::size_t rows() const noexcept { return size_.rows; }
@@ -105,6 +107,7 @@ class FitProblem {
   std::size_t classes_;
   const KernelTable& table_;
   int threads_;
+  int threads_at_work_ = 1;
   ProblemSize size_;
   std::vector<double> penalty_;
   std::vector<std::uint8_t> masked_;  // classes whose bias is -infinity; empty: none

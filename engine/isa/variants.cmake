@@ -9,7 +9,7 @@ function(lanemax_variant name)
   # Optimised in every build type: at -O0 xsimd's inline functions become symbols that the linker may share between
   # variants (kernel code of a wider set would then run on a narrower processor).
   target_compile_options(${target} PRIVATE ${ARGN} -O3 -fno-exceptions -fno-rtti -fno-threadsafe-statics
-    -fno-asynchronous-unwind-tables -ffp-contract=off -DNDEBUG)
+    -fno-asynchronous-unwind-tables -fno-fast-math -ffp-contract=off -DNDEBUG)
   if(LANEMAX_TINY_BLOCKS)
     target_compile_definitions(${target} PRIVATE LANEMAX_TINY_BLOCKS)
   endif()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/model/atomic_file.hpp"
 
-#include "engine/model/refuse.hpp"
+#include "engine/fail.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -20,7 +20,7 @@ namespace {
 // The status of the system call that has just failed.
 Status system_failure(const char* what, StatusCode code = StatusCode::io_error) {
   const int error = errno;
-  Status status = refuse(code, what, "");
+  Status status = fail(code, what, "");
   status.system_error = error;
   return status;
 }
@@ -131,7 +131,7 @@ Status find_target(const char* path, Target& target) {
     resolved = real.get();
   }
   if (exists && !S_ISREG(info.st_mode)) {
-    Status status = refuse(StatusCode::io_error, "cannot write", "a regular file or a new name");
+    Status status = fail(StatusCode::io_error, "cannot write", "a regular file or a new name");
     if (S_ISDIR(info.st_mode)) status.system_error = EISDIR;
     return status;
   }
@@ -141,7 +141,7 @@ Status find_target(const char* path, Target& target) {
   target.exists = exists;
   target.permissions = info.st_mode & 0777u;
   // "" and "directory/" name no file.
-  if (target.name.empty()) return refuse(StatusCode::io_error, "cannot write", "a file name");
+  if (target.name.empty()) return fail(StatusCode::io_error, "cannot write", "a file name");
   return {};
 }
 
@@ -204,7 +204,7 @@ Status read_regular_file(const char* path, BeginningCheck check, std::vector<std
   struct stat info{};
   if (::fstat(file.number(), &info) != 0) return system_failure("cannot read");
   if (!S_ISREG(info.st_mode)) {
-    Status status = refuse(StatusCode::io_error, "cannot read", "a regular file");
+    Status status = fail(StatusCode::io_error, "cannot read", "a regular file");
     if (S_ISDIR(info.st_mode)) status.system_error = EISDIR;
     return status;
   }
@@ -225,7 +225,7 @@ Status read_regular_file(const char* path, BeginningCheck check, std::vector<std
     const auto count = uninterrupted(
         [&] { return ::read(file.number(), content.data() + have, std::min(content.size() - have, kMost)); });
     if (count < 0) return system_failure("cannot read");
-    if (count == 0) return refuse(StatusCode::io_error, "file", "the size it had when it was opened");
+    if (count == 0) return fail(StatusCode::io_error, "file", "the size it had when it was opened");
     have += static_cast<std::size_t>(count);
   }
   bytes.swap(content);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <lanemax/model.hpp>
 
+#include "engine/fail.hpp"
 #include "engine/model/json_text.hpp"
-#include "engine/model/refuse.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMaxTraining = 1000;  // with the other entries below safetensors::kMaxMetadata
 
 Status bad_name(const char* what, const char* expected, std::size_t index, std::string_view name) {
-  Status status = refuse(StatusCode::invalid_argument, what, expected, name);
+  Status status = fail(StatusCode::invalid_argument, what, expected, name);
   status.row = static_cast<std::int64_t>(index);
   return status;
 }
@@ -47,10 +47,10 @@ const char* spell(double value) {
 
 Status check_sizes(const Model& model) {
   const auto mismatch = [](const char* what, const char* expected) {
-    return refuse(StatusCode::shape_mismatch, what, expected);
+    return fail(StatusCode::shape_mismatch, what, expected);
   };
   const bool logistic = model.loss == Loss::logistic;
-  if (model.loss > Loss::logistic) return refuse(StatusCode::invalid_argument, "loss", "a loss by its name");
+  if (model.loss > Loss::logistic) return fail(StatusCode::invalid_argument, "loss", "a loss by its name");
   if (model.features == 0) return mismatch("features", "at least one");
   if (model.rows() == 0) return mismatch("bias", "at least one number");
   if (logistic && model.rows() != 1) return mismatch("bias", "one number: logistic models have one row");
@@ -91,13 +91,13 @@ Status check_columns(const Model& model) {
     if (column.name != name) return bad("features by their names, in their order", i, column.name);
   }
   if (count[0] == model.features) return {};
-  return refuse(StatusCode::shape_mismatch, "columns", "as many features as the weights have columns",
-                std::to_string(count[0]));
+  return fail(StatusCode::shape_mismatch, "columns", "as many features as the weights have columns",
+              std::to_string(count[0]));
 }
 
 Status check_numbers(const Model& model) {
   const auto illegal = [](const char* what, std::size_t row, std::size_t column, double value) {
-    Status status = refuse(StatusCode::not_finite, what, "a finite number", spell(value));
+    Status status = fail(StatusCode::not_finite, what, "a finite number", spell(value));
     status.row = static_cast<std::int64_t>(row);
     status.column = static_cast<std::int64_t>(column);
     return status;
@@ -117,7 +117,7 @@ Status check_numbers(const Model& model) {
     }
   }
   if (std::ranges::count(model.bias, kMasked) == static_cast<std::ptrdiff_t>(model.rows())) {
-    return refuse(StatusCode::not_finite, "bias", "a class that is not masked", "-inf");
+    return fail(StatusCode::not_finite, "bias", "a class that is not masked", "-inf");
   }
   const auto check_features = [&](const char* what, const auto& numbers) -> Status {
     const auto bad = std::ranges::find_if_not(numbers, finite);
@@ -165,7 +165,7 @@ Status check(const Model& model) {
 }  // namespace
 
 Status check_model(const Model& model) noexcept {
-  return without_exceptions([&] { return check(model); });
+  return without_exceptions("model", "", [&] { return check(model); });
 }
 
 }  // namespace lanemax

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <lanemax/model.hpp>
 
+#include "engine/fail.hpp"
 #include "engine/model/atomic_file.hpp"
 #include "engine/model/json_text.hpp"
-#include "engine/model/refuse.hpp"
 #include "engine/model/sealed_file.hpp"
 
 #include <algorithm>
@@ -55,8 +55,7 @@ std::string write_numbers(std::span<const float> numbers) {
 
 // Refuses anything but a list of exactly `count` numbers, written without blanks.
 Status read_numbers(std::string_view json, const char* field, std::size_t count, std::vector<float>& numbers) {
-  const Status bad =
-      refuse(StatusCode::bad_model, field, "a JSON list with one number per feature", json.substr(0, 40));
+  const Status bad = fail(StatusCode::bad_model, field, "a JSON list with one number per feature", json.substr(0, 40));
   if (json.size() < 2 || json.front() != '[' || json.back() != ']') return bad;
   const char* at = json.data() + 1;
   const char* const last = json.data() + json.size() - 1;
@@ -90,8 +89,8 @@ Status read_columns(std::string_view json, std::vector<Column>& columns) {
     const std::size_t end = std::min(text.find(':'), text.size());
     const auto* const role = std::ranges::find(kRoles, std::string_view(text).substr(0, end));
     if (end == text.size() || role == std::end(kRoles)) {
-      return refuse(StatusCode::bad_model, "columns", "feature:, label:, weight:, id: or dropped: before each name",
-                    text);
+      return fail(StatusCode::bad_model, "columns", "feature:, label:, weight:, id: or dropped: before each name",
+                  text);
     }
     columns.push_back({text.substr(end + 1), static_cast<ColumnRole>(role - std::begin(kRoles))});
   }
@@ -158,7 +157,7 @@ bool is_own_key(std::string_view key, int format) {
 // The format by its number in the metadata.
 Status read_version(const safetensors::Metadata& metadata, int& format) {
   if (find_entry(metadata, safetensors::kCheckpointKey) != nullptr) {
-    return refuse(StatusCode::bad_model, "file", "a model; this looks like the checkpoint of a fit");
+    return fail(StatusCode::bad_model, "file", "a model; this looks like the checkpoint of a fit");
   }
   format = kForeign;
   const std::string* version = find_entry(metadata, kFormatKey);
@@ -168,13 +167,13 @@ Status read_version(const safetensors::Metadata& metadata, int& format) {
     }
     if (format != kForeign) return {};
     const bool newer = safetensors::is_version(*version);
-    return refuse(StatusCode::bad_model, "lanemax_format",
-                  newer ? "1 or 2: this file was written by a newer lanemax" : "1 or 2", *version);
+    return fail(StatusCode::bad_model, "lanemax_format",
+                newer ? "1 or 2: this file was written by a newer lanemax" : "1 or 2", *version);
   }
   const auto ours =
       std::ranges::find_if(metadata, [](const auto& entry) { return is_own_key(entry.first, kNewestFormat); });
   if (ours == metadata.end()) return {};
-  return refuse(StatusCode::bad_model, "lanemax_format", "present where other metadata of lanemax is", ours->first);
+  return fail(StatusCode::bad_model, "lanemax_format", "present where other metadata of lanemax is", ours->first);
 }
 
 safetensors::Dtype dtype_of(std::string_view tensor) {
@@ -194,17 +193,17 @@ Status take_tensors(std::span<const std::uint8_t> file, const safetensors::Heade
     } else if (tensor.name == "centre" && format >= kCentreFormat) {
       centre = &tensor;
     } else {
-      return refuse(StatusCode::bad_model, "tensor",
-                    format < kCentreFormat ? "no tensor but weight and bias" : "no tensor but weight, bias and centre",
-                    tensor.name);
+      return fail(StatusCode::bad_model, "tensor",
+                  format < kCentreFormat ? "no tensor but weight and bias" : "no tensor but weight, bias and centre",
+                  tensor.name);
     }
   }
-  if (weight == nullptr) return refuse(StatusCode::bad_model, "tensor weight", "present, shape [classes, features]");
-  if (bias == nullptr) return refuse(StatusCode::bad_model, "tensor bias", "present, shape [classes]");
+  if (weight == nullptr) return fail(StatusCode::bad_model, "tensor weight", "present, shape [classes, features]");
+  if (bias == nullptr) return fail(StatusCode::bad_model, "tensor bias", "present, shape [classes]");
   const auto bad_shape = [](const safetensors::Tensor& tensor, const char* what, const char* expected) {
     std::string shape = "[";
     for (const std::uint64_t n : tensor.shape) shape += (shape.size() > 1 ? ", " : "") + std::to_string(n);
-    return refuse(StatusCode::bad_model, what, expected, shape + "]");
+    return fail(StatusCode::bad_model, what, expected, shape + "]");
   };
   if (bias->shape.size() != 1) return bad_shape(*bias, "shape of bias", "[classes]");
   if (weight->shape.size() != 2) return bad_shape(*weight, "shape of weight", "[classes, features]");
@@ -232,8 +231,8 @@ Status take_tensors(std::span<const std::uint8_t> file, const safetensors::Heade
 Status take_metadata(const safetensors::Metadata& metadata, int format, Model& model) {
   const std::string* loss = find_entry(metadata, kLossKey);
   const std::string* labels = find_entry(metadata, kClassLabelsKey);
-  if (loss == nullptr) return refuse(StatusCode::bad_model, "loss", "present in the metadata");
-  if (labels == nullptr) return refuse(StatusCode::bad_model, "class_labels", "present in the metadata");
+  if (loss == nullptr) return fail(StatusCode::bad_model, "loss", "present in the metadata");
+  if (labels == nullptr) return fail(StatusCode::bad_model, "class_labels", "present in the metadata");
   if (*loss == "softmax")
     model.loss = Loss::softmax;
   else if (*loss == "hinge")
@@ -241,7 +240,7 @@ Status take_metadata(const safetensors::Metadata& metadata, int format, Model& m
   else if (*loss == "logistic")
     model.loss = Loss::logistic;
   else
-    return refuse(StatusCode::bad_model, "loss", "softmax, hinge or logistic", *loss);
+    return fail(StatusCode::bad_model, "loss", "softmax, hinge or logistic", *loss);
 
   const std::size_t classes = model.loss == Loss::logistic ? 2 : model.rows();
   Status status = safetensors::read_string_list(*labels, "class_labels", classes, model.class_labels);
@@ -250,8 +249,8 @@ Status take_metadata(const safetensors::Metadata& metadata, int format, Model& m
     if (const OptionalEntry* entry = find_optional(key, format); entry != nullptr) {
       status = entry->read(value, model);
     } else if (!is_own_key(key, format)) {
-      return refuse(StatusCode::bad_model, "metadata key",
-                    format == 1 ? "one that format 1 knows" : "one that format 2 knows", key);
+      return fail(StatusCode::bad_model, "metadata key",
+                  format == 1 ? "one that format 1 knows" : "one that format 2 knows", key);
     } else if (key.starts_with(kTrainingPrefix)) {
       model.training.emplace_back(key.substr(kTrainingPrefix.size()), value);
     }
@@ -303,8 +302,8 @@ Status from_bytes(std::span<const std::uint8_t> file, Model& model) {
     if (const Status status = take_metadata(header.metadata, format, result); !status.ok()) return status;
     // Weights around a centre that got lost would be taken for those of raw features.
     if (format > format_of(result)) {
-      return refuse(StatusCode::bad_model, "lanemax_format", "1: nothing in the file needs a newer format",
-                    std::to_string(format));
+      return fail(StatusCode::bad_model, "lanemax_format", "1: nothing in the file needs a newer format",
+                  std::to_string(format));
     }
   }
   if (const Status status = check_model(result); !status.ok()) return as_bad_model(status, header, result.features);
@@ -356,17 +355,17 @@ Status to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) {
 }  // namespace
 
 Status model_to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) noexcept {
-  return without_exceptions([&] { return to_bytes(model, bytes); });
+  return without_exceptions("model", "", [&] { return to_bytes(model, bytes); });
 }
 
 Status model_from_bytes(const std::uint8_t* bytes, std::size_t size, Model& model) noexcept {
-  if (bytes == nullptr && size > 0) return refuse(StatusCode::invalid_argument, "bytes", "not null");
-  return without_exceptions([&] { return from_bytes({bytes, size}, model); });
+  if (bytes == nullptr && size > 0) return fail(StatusCode::invalid_argument, "bytes", "not null");
+  return without_exceptions("model", "", [&] { return from_bytes({bytes, size}, model); });
 }
 
 Status save_model(const Model& model, const char* path) noexcept {
-  if (path == nullptr) return refuse(StatusCode::invalid_argument, "path", "not null");
-  return without_exceptions([&] {
+  if (path == nullptr) return fail(StatusCode::invalid_argument, "path", "not null");
+  return without_exceptions("model", "", [&] {
     std::vector<std::uint8_t> bytes;
     if (const Status status = to_bytes(model, bytes); !status.ok()) return status;
     return write_file_atomically(path, bytes);
@@ -374,8 +373,8 @@ Status save_model(const Model& model, const char* path) noexcept {
 }
 
 Status load_model(const char* path, Model& model) noexcept {
-  if (path == nullptr) return refuse(StatusCode::invalid_argument, "path", "not null");
-  return without_exceptions([&] {
+  if (path == nullptr) return fail(StatusCode::invalid_argument, "path", "not null");
+  return without_exceptions("model", "", [&] {
     std::vector<std::uint8_t> bytes;
     if (const Status status = read_regular_file(path, safetensors::check_beginning, bytes); !status.ok()) return status;
     return from_bytes(bytes, model);

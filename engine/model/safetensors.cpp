@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/model/safetensors.hpp"
 
+#include "engine/fail.hpp"
 #include "engine/model/json_text.hpp"
-#include "engine/model/refuse.hpp"
 
 // The parser's only assertion that input can reach compares its reading of a fraction with strtod's, which depends on
 // the locale. Fractions are refused here anyway; nothing may abort. (All that this changes is instantiated for
@@ -53,7 +53,7 @@ class Reader : public nlohmann::json_sax<Json> {
     const TextInput first{text.data(), &reached};
     const TextInput last{text.data() + text.size(), &reached};
     const bool accepted = Json::sax_parse(first, last, this);
-    if (!accepted && status_.ok()) status_ = refuse(StatusCode::bad_model, what_is_next().what, "valid JSON");
+    if (!accepted && status_.ok()) status_ = fail(StatusCode::bad_model, what_is_next().what, "valid JSON");
     if (!status_.ok()) status_.byte = std::max<std::ptrdiff_t>(reached - text.data() - 1, 0);
     return status_;
   }
@@ -88,7 +88,7 @@ class Reader : public nlohmann::json_sax<Json> {
     return fail(next.what, next.expected, owned(next.owner, found));
   }
   bool fail(const char* what, const char* expected, std::string_view found) {
-    status_ = refuse(StatusCode::bad_model, what, expected, found);
+    status_ = fail(StatusCode::bad_model, what, expected, found);
     return false;
   }
 
@@ -335,14 +335,12 @@ Status check_layout(std::vector<Tensor>& tensors, std::uint64_t data_bytes) {
   std::uint64_t at = 0;
   for (const Tensor& tensor : tensors) {
     if (tensor.begin != at) {
-      return refuse(StatusCode::bad_model, "tensor data_offsets", "no overlap and no hole between tensors",
-                    tensor.name);
+      return fail(StatusCode::bad_model, "tensor data_offsets", "no overlap and no hole between tensors", tensor.name);
     }
     at = tensor.end;
   }
-  if (at > data_bytes)
-    return refuse(StatusCode::bad_model, "file size", "all the tensors' bytes; the file is cut short");
-  if (at < data_bytes) return refuse(StatusCode::bad_model, "file size", "nothing behind the last tensor");
+  if (at > data_bytes) return fail(StatusCode::bad_model, "file size", "all the tensors' bytes; the file is cut short");
+  if (at < data_bytes) return fail(StatusCode::bad_model, "file size", "nothing behind the last tensor");
   return {};
 }
 
@@ -350,7 +348,7 @@ Status check_layout(std::vector<Tensor>& tensors, std::uint64_t data_bytes) {
 
 Status check_beginning(std::span<const std::uint8_t> beginning, std::uint64_t file_size) noexcept {
   const auto bad = [&](const char* what, std::int64_t byte) {
-    Status status = refuse(StatusCode::bad_model, what, expected_instead_of(beginning));
+    Status status = fail(StatusCode::bad_model, what, expected_instead_of(beginning));
     status.byte = byte;
     return status;
   };
@@ -372,12 +370,12 @@ Status read_header(std::span<const std::uint8_t> file, DtypeOf dtype_of, Header&
   // The parser takes a NUL for the end of its input and skips blanks of all kinds at the end.
   Status status;
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    status = refuse(StatusCode::bad_model, "header", "no NUL byte");
+    status = fail(StatusCode::bad_model, "header", "no NUL byte");
     status.byte = static_cast<std::int64_t>(nul);
   } else {
     text = text.substr(0, text.find_last_not_of(' ') + 1);
     status = text.ends_with('}') ? HeaderReader{dtype_of, header}.read(text)
-                                 : refuse(StatusCode::bad_model, "header", "a JSON object padded with spaces only");
+                                 : fail(StatusCode::bad_model, "header", "a JSON object padded with spaces only");
     if (!text.ends_with('}')) status.byte = static_cast<std::int64_t>(text.size() - 1);
   }
   if (!status.ok()) {
@@ -391,7 +389,7 @@ Status read_header(std::span<const std::uint8_t> file, DtypeOf dtype_of, Header&
 
 Status write_header(const Metadata& metadata, const std::vector<Tensor>& tensors, std::string& text) {
   if (tensors.size() > kMaxTensors || metadata.size() > kMaxMetadata) {
-    return refuse(StatusCode::invalid_argument, "tensors and metadata", "at most 128 and 1024 in a safetensors header");
+    return fail(StatusCode::invalid_argument, "tensors and metadata", "at most 128 and 1024 in a safetensors header");
   }
   std::string json = "{";
   append_json_string(json, kMetadataKey);
@@ -419,8 +417,8 @@ Status write_header(const Metadata& metadata, const std::vector<Tensor>& tensors
   const std::size_t beyond = (kLengthBytes + json.size()) % kDataAlignment;
   json.append(beyond == 0 ? 0 : kDataAlignment - beyond, ' ');
   if (json.size() > kMaxHeaderBytes) {
-    return refuse(StatusCode::invalid_argument, "names and metadata",
-                  "at most 100,000,000 bytes in a safetensors header");
+    return fail(StatusCode::invalid_argument, "names and metadata",
+                "at most 100,000,000 bytes in a safetensors header");
   }
   std::string length;
   for (std::size_t i = 0; i < kLengthBytes; ++i) length += static_cast<char>(json.size() >> (8 * i) & 0xffu);
@@ -432,7 +430,7 @@ Status read_string_list(std::string_view json, const char* field, std::size_t co
   list.clear();
   list.reserve(std::min(count, json.size() / 3 + 1));  // an entry takes three characters or more
   // The parser takes a NUL for the end of its input.
-  if (json.find('\0') != std::string_view::npos) return refuse(StatusCode::bad_model, field, "no NUL byte");
+  if (json.find('\0') != std::string_view::npos) return fail(StatusCode::bad_model, field, "no NUL byte");
   Status status = StringListReader{field, count, list}.read(json);
   status.byte = -1;  // counts inside the string, which would mislead
   return status;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/model/sealed_file.hpp"
 
+#include "engine/fail.hpp"
 #include "engine/model/checksum.hpp"
-#include "engine/model/refuse.hpp"
 
 #include <cstring>
 
@@ -71,12 +71,12 @@ Status check_checksum(std::span<const std::uint8_t> file, const Header& header) 
   const std::size_t digits = find_checksum(file, header.data_begin);
   const std::string_view raw{reinterpret_cast<const char*>(file.data()), header.data_begin};
   if (stated == nullptr || digits == 0 || *stated != raw.substr(digits, kDigits)) {
-    return refuse(StatusCode::bad_model, "checksum", "16 hexadecimal digits as lanemax writes them",
-                  stated == nullptr ? std::string_view{} : *stated);
+    return fail(StatusCode::bad_model, "checksum", "16 hexadecimal digits as lanemax writes them",
+                stated == nullptr ? std::string_view{} : *stated);
   }
   if (*stated == checksum_of(file, digits)) return {};
-  return refuse(StatusCode::bad_model, "checksum", "that of the file's bytes: the file is damaged or was edited",
-                *stated);
+  return fail(StatusCode::bad_model, "checksum", "that of the file's bytes: the file is damaged or was edited",
+              *stated);
 }
 
 }  // namespace lanemax::safetensors

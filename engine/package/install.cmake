@@ -1,5 +1,4 @@
 # What `cmake --install` puts where: the library with its headers, the CMake and pkg-config files, the command.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS lanemax EXPORT lanemax-targets
@@ -7,13 +6,16 @@ install(TARGETS lanemax EXPORT lanemax-targets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lanemax DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-set_target_properties(lanemax PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+set_target_properties(lanemax PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 
-# A static library leaves it to its users to link OpenMP.
-set(LANEMAX_LINKS_OPENMP OFF)
+# A static library leaves it to its users to link what its threads need.
+set(LANEMAX_LINKS "")
 set(LANEMAX_PRIVATE_LIBS "-lstdc++ -lm")
-if(OpenMP_CXX_FOUND AND NOT BUILD_SHARED_LIBS)
-  set(LANEMAX_LINKS_OPENMP ON)
+if(NOT BUILD_SHARED_LIBS AND LANEMAX_THREADS STREQUAL "own")
+  set(LANEMAX_LINKS "find_dependency(Threads)")
+  string(APPEND LANEMAX_PRIVATE_LIBS " -pthread")
+elseif(NOT BUILD_SHARED_LIBS AND LANEMAX_THREADS STREQUAL "openmp")
+  set(LANEMAX_LINKS "find_dependency(OpenMP COMPONENTS CXX)")
   string(APPEND LANEMAX_PRIVATE_LIBS " ${OpenMP_CXX_FLAGS}")
 endif()
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lanemax)
@@ -21,10 +23,20 @@ install(EXPORT lanemax-targets NAMESPACE lanemax:: DESTINATION ${package_dir})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/lanemax-config.cmake.in ${PROJECT_BINARY_DIR}/lanemax-config.cmake
   INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lanemax-config-version.cmake COMPATIBILITY SameMinorVersion)
+# Where the prefix is, seen from the pkg-config file: an installation may be moved.
+file(RELATIVE_PATH LANEMAX_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+set(LANEMAX_PC_LIBS "")
+if(NOT BUILD_SHARED_LIBS)
+  set(LANEMAX_PC_LIBS "${LANEMAX_PRIVATE_LIBS}")
+endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/lanemax.pc.in ${PROJECT_BINARY_DIR}/lanemax.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/lanemax-config.cmake ${PROJECT_BINARY_DIR}/lanemax-config-version.cmake
   DESTINATION ${package_dir})
 install(FILES ${PROJECT_BINARY_DIR}/lanemax.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 if(TARGET lanemax_command)
+  if(BUILD_SHARED_LIBS)
+    file(RELATIVE_PATH to_libraries ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+    set_target_properties(lanemax_command PROPERTIES INSTALL_RPATH "$ORIGIN/${to_libraries}")
+  endif()
   install(TARGETS lanemax_command DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -3,6 +3,7 @@
 
 #include "engine/dispatch/select_isa.hpp"
 #include "engine/fail.hpp"
+#include "engine/float_environment.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pass.hpp"
 
@@ -241,6 +242,7 @@ Predictor::Predictor(Predictor&&) noexcept = default;
 Predictor& Predictor::operator=(Predictor&&) noexcept = default;
 
 Status Predictor::create(const Model& model, Isa isa, Predictor& predictor) noexcept {
+  const FloatEnvironment environment;
   Status status = check_model(model);
   const KernelTable* table = nullptr;
   if (status.ok()) status = select_kernels(isa, table);
@@ -320,9 +322,11 @@ std::size_t Predictor::classes() const noexcept {
 }
 
 std::int32_t Predictor::predict(const float* sample) const noexcept {
+  const FloatEnvironment environment;
   return state_ == nullptr || sample == nullptr ? kNoClass : state_->class_of(sample, FeatureType::f32);
 }
 std::int32_t Predictor::predict(const double* sample) const noexcept {
+  const FloatEnvironment environment;
   return state_ == nullptr || sample == nullptr ? kNoClass : state_->class_of(sample, FeatureType::f64);
 }
 
@@ -370,6 +374,7 @@ std::size_t Predictor::workspace_bytes(int threads) const noexcept {
 
 Status Predictor::predict_batch(const FeaturesView& features, const Workspace& workspace, int threads,
                                 const Predictions& out) const noexcept {
+  const FloatEnvironment environment;
   if (state_ == nullptr) return fail(StatusCode::invalid_argument, "predictor", "one made by create()");
   const State& s = *state_;
   const std::size_t n = features.samples;

@@ -45,7 +45,8 @@ struct IsaInfo {
 
 /// How a call is carried out. The result's bits depend on the variant and never on the number of threads.
 struct Execution {
-  int threads = 1;                 ///< at most this many, the calling thread included; >= 1
+  int threads = 1;                 ///< at most this many, the calling thread included, fewer where the system gives no
+                                   ///< more; 1 inside of an OpenMP region of the host's; >= 1
   Isa isa = Isa::process_default;  ///< nothing global is switched
 };
 

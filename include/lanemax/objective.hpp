@@ -41,6 +41,8 @@ struct LossResult {
   double data_loss = 0;     ///< the same without the penalty
   double total_weight = 0;  ///< S
   std::size_t rows = 0;     ///< rows that took part (weight > 0, label not ignored)
+  int threads = 1;  ///< that were at work: no more than were asked for, fewer if there is little to do, or where
+                    ///< the system gives no more
 };
 
 /// What else to write. Entries are left as they are when null. Rows that take no part get zeros.

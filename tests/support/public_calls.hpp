@@ -82,7 +82,7 @@ struct CallOptions {
 template <class T>
 struct CallOutputs {
   Status status;
-  LossResult result{kUntouched, kUntouched, kUntouched, 54321};
+  LossResult result{kUntouched, kUntouched, kUntouched, 54321, 54321};
   std::vector<T> sample_losses, probabilities, dweights, dbias, dfeatures;
 
   void prepare(std::size_t rows, std::size_t features, std::size_t classes) {
@@ -98,7 +98,7 @@ struct CallOutputs {
       return std::all_of(values.begin(), values.end(), [](T v) { return v == static_cast<T>(kUntouched); });
     };
     return result.objective == kUntouched && result.data_loss == kUntouched && result.total_weight == kUntouched &&
-           result.rows == 54321 && same(sample_losses) && same(probabilities) && same(dweights) && same(dbias) &&
+           result.rows == 54321 && result.threads == 54321 && same(sample_losses) && same(probabilities) && same(dweights) && same(dbias) &&
            same(dfeatures);
   }
 };

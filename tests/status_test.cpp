@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The text of a status.
+#include "engine/fail.hpp"
+#include "engine/workspace.hpp"
+
+#include <gtest/gtest.h>
+
+#include <clocale>
+#include <limits>
+
+namespace lanemax {
+namespace {
+
+TEST(StatusMessage, HasEveryPositionThatIsKnown) {
+  Status status = fail(StatusCode::bad_data, "value", "a number", "x\ny");
+  status.line = 7;
+  status.row = 5;
+  status.column = 2;
+  status.byte = 99;
+  EXPECT_EQ(message(status), "value 'x?y', line 7, row 5, column 2, byte 99; expected a number");
+  EXPECT_EQ(message({}), "ok");
+}
+
+TEST(StatusMessage, NumbersAreWrittenInNoLocale) {
+  const std::string before = std::setlocale(LC_NUMERIC, nullptr);
+  for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "C"}) {
+    if (std::setlocale(LC_NUMERIC, name) == nullptr) continue;
+    const auto text_of = [](double value) {
+      Status status;
+      set_found(status, value);
+      return std::string(status.found);
+    };
+    EXPECT_EQ(text_of(1234.5), "1234.5") << name;
+    EXPECT_EQ(text_of(-1), "-1");
+    EXPECT_EQ(text_of(1e300), "1e+300");
+    EXPECT_EQ(text_of(std::numeric_limits<double>::quiet_NaN()), "nan");
+  }
+  std::setlocale(LC_NUMERIC, before.c_str());
+}
+
+TEST(StatusMessage, AWorkspaceSaysHowMuchIsMissing) {
+  char memory[64];
+  EXPECT_EQ(message(check_workspace({memory, 64}, 4096)),
+            "workspace '64 of 4096'; expected as many bytes as the size query returns");
+  EXPECT_EQ(message(check_workspace({nullptr, 0}, 4096)),
+            "workspace '0 of 4096'; expected as many bytes as the size query returns");
+}
+
+}  // namespace
+}  // namespace lanemax
