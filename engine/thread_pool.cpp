@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cstddef>
 #include <new>
 
 namespace lanemax {
@@ -108,11 +109,19 @@ class Pool {
   static Worker* make() noexcept {
     Worker* const worker = new (std::nothrow) Worker;
     if (worker == nullptr) return nullptr;
+    // The default, 8 MB, would leave a host with little memory none.
+    constexpr std::size_t kStack = std::size_t{1} << 20;
+    pthread_attr_t attributes;
     sigset_t all, before;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int failed = pthread_create(&worker->thread, nullptr, run_worker, worker);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    int failed = pthread_attr_init(&attributes);
+    if (failed == 0) {
+      pthread_attr_setstacksize(&attributes, kStack);
+      pthread_sigmask(SIG_SETMASK, &all, &before);
+      failed = pthread_create(&worker->thread, &attributes, run_worker, worker);
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      pthread_attr_destroy(&attributes);
+    }
     if (failed == 0) return worker;
     delete worker;
     return nullptr;

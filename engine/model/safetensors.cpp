@@ -53,7 +53,7 @@ class Reader : public nlohmann::json_sax<Json> {
     const TextInput first{text.data(), &reached};
     const TextInput last{text.data() + text.size(), &reached};
     const bool accepted = Json::sax_parse(first, last, this);
-    if (!accepted && status_.ok()) status_ = fail(StatusCode::bad_model, what_is_next().what, "valid JSON");
+    if (!accepted && status_.ok()) status_ = lanemax::fail(StatusCode::bad_model, what_is_next().what, "valid JSON");
     if (!status_.ok()) status_.byte = std::max<std::ptrdiff_t>(reached - text.data() - 1, 0);
     return status_;
   }
@@ -88,7 +88,7 @@ class Reader : public nlohmann::json_sax<Json> {
     return fail(next.what, next.expected, owned(next.owner, found));
   }
   bool fail(const char* what, const char* expected, std::string_view found) {
-    status_ = fail(StatusCode::bad_model, what, expected, found);
+    status_ = lanemax::fail(StatusCode::bad_model, what, expected, found);
     return false;
   }
 
