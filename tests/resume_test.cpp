@@ -162,14 +162,15 @@ TEST_P(ResumeTest, AtAnyPoint) {
   for (const Solver solver : kAll) check(options(solver));
 }
 
-// Passes in f32 first, and a second preconditioner from as many rows as what has been spent allows.
+// Passes in f32 first, and a second preconditioner from as many pairs as what has been spent allows: so few for each
+// class that its block is kept from their side.
 TEST_P(ResumeTest, OnMoreData) {
   make_data({3000, 160, 16});
   FitOptions o = options(Solver::lbfgs);
   o.tolerance = 1e-8;
   o.objective.l2 = 1e-4;
   o.preconditioner = Preconditioner::blocks;
-  check(o, 4);
+  check(o, 20);
 }
 
 TEST_P(ResumeTest, UntilNoProgressIsLeft) {
