@@ -146,7 +146,7 @@ struct FitResult {
   std::size_t iterations = 0;
   double passes = 0;  ///< full-data equivalents of the gradient work, the final passes included
   double seconds = 0;
-  int threads = 1;  ///< that were at work in the last pass over all rows: see LossResult
+  int threads = 1;          ///< that were at work in the last pass over all rows: see LossResult
   Status checkpoint_error;  ///< of the last attempt to write the checkpoint: ok if it succeeded or there was none
 };
 

@@ -98,8 +98,8 @@ struct CallOutputs {
       return std::all_of(values.begin(), values.end(), [](T v) { return v == static_cast<T>(kUntouched); });
     };
     return result.objective == kUntouched && result.data_loss == kUntouched && result.total_weight == kUntouched &&
-           result.rows == 54321 && result.threads == 54321 && same(sample_losses) && same(probabilities) && same(dweights) && same(dbias) &&
-           same(dfeatures);
+           result.rows == 54321 && result.threads == 54321 && same(sample_losses) && same(probabilities) &&
+           same(dweights) && same(dbias) && same(dfeatures);
   }
 };
 
