@@ -15,6 +15,11 @@ Status fail_at(StatusCode code, const char* what, const char* expected, std::siz
   return status;
 }
 
+// Of a number that is not what is allowed, or none at all.
+StatusCode code_of_bad(double value) {
+  return std::isfinite(value) ? StatusCode::invalid_argument : StatusCode::not_finite;
+}
+
 Status check_objective(const Objective& o, const Batch& batch, std::size_t classes) {
   if (!(o.l2 >= 0) || !std::isfinite(o.l2)) {
     return fail(StatusCode::invalid_argument, "l2", "a finite number >= 0");
@@ -61,8 +66,7 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
     if (batch.sample_weights != nullptr) {
       weight = static_cast<double>(batch.sample_weights[row]);
       if (!(weight >= 0) || !std::isfinite(weight)) {
-        const StatusCode code = std::isfinite(weight) ? StatusCode::invalid_argument : StatusCode::not_finite;
-        return fail_at(code, "sample_weights", "finite numbers >= 0", row, weight);
+        return fail_at(code_of_bad(weight), "sample_weights", "finite numbers >= 0", row, weight);
       }
     }
     bool ignored = false;
@@ -77,7 +81,7 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
       for (std::size_t c = 0; c < classes; ++c) {
         const double t = static_cast<double>(batch.target_probabilities.at(row, c));
         if (!(t >= 0) || !std::isfinite(t) || (o.loss == Loss::logistic && t > 1)) {
-          Status status = fail_at(StatusCode::not_finite, "target_probabilities",
+          Status status = fail_at(code_of_bad(t), "target_probabilities",
                                   o.loss == Loss::logistic ? "numbers from 0 to 1" : "finite numbers >= 0", row, t);
           status.column = static_cast<std::int64_t>(c);
           return status;
@@ -101,7 +105,7 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
 
 Status check_scaling(const FeatureScaling& scaling, std::size_t features) noexcept {
   const auto refuse = [](const char* what, const char* expected, std::size_t d, double found) {
-    Status status = fail(std::isfinite(found) ? StatusCode::invalid_argument : StatusCode::not_finite, what, expected);
+    Status status = fail(code_of_bad(found), what, expected);
     status.column = static_cast<std::int64_t>(d);
     set_found(status, found);
     return status;

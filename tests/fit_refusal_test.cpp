@@ -87,7 +87,7 @@ TEST_P(FitRefusalTest, Data) {
   std::vector<float> weights(60, 1.0f);
   weights[3] = -1;
   expect_refused(
-      "weight", StatusCode::not_finite, "sample_weights",
+      "weight", StatusCode::invalid_argument, "sample_weights",
       [&](Batch& b, FitOptions&) { b.sample_weights = weights.data(); }, 3);
   for (const float bad : {kNaN<float>, kInf<float>, -kInf<float>}) {
     for (const std::size_t batch_size : {1U, 16U, 60U}) {

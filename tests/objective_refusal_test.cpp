@@ -193,7 +193,10 @@ void ObjectiveRefusalTest::scaling() {
 template <class T>
 void ObjectiveRefusalTest::rows() {
   using S = GoodCall<T>;
-  const StatusCode range = StatusCode::label_out_of_range, finite = StatusCode::not_finite;
+  const StatusCode range = StatusCode::label_out_of_range;
+  const auto bad = [](float value) {
+    return std::isfinite(value) ? StatusCode::invalid_argument : StatusCode::not_finite;
+  };
   for (const std::int32_t label : {4, 5, -1, -2, std::numeric_limits<std::int32_t>::max()}) {
     expect_refused<T>("label", {range, "labels", 31}, [=](S& s) {
       s.objective.ignored_label = -3;
@@ -202,7 +205,7 @@ void ObjectiveRefusalTest::rows() {
   }
   std::vector<float> weights(kRows, 1.0f);
   for (const float weight : {-1.0f, -1e-30f, kNaN<float>, kInf<float>}) {
-    expect_refused<T>("sample weight", {finite, "sample_weights", 17}, [&](S& s) {
+    expect_refused<T>("sample weight", {bad(weight), "sample_weights", 17}, [&](S& s) {
       weights[17] = weight;
       s.batch.sample_weights = weights.data();
     });
@@ -219,7 +222,7 @@ void ObjectiveRefusalTest::rows() {
   });
   for (const float t : {-0.25f, kNaN<float>, kInf<float>}) {
     std::vector<float> targets(kRows * kClasses, 0.25f);
-    expect_refused<T>("target", {finite, "target_probabilities", 9, 2}, [&](S& s) {
+    expect_refused<T>("target", {bad(t), "target_probabilities", 9, 2}, [&](S& s) {
       targets[9 * kClasses + 2] = t;
       s.batch.labels = nullptr;
       s.batch.target_probabilities = {targets.data(), kRows, kClasses};
