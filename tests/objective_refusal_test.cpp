@@ -383,7 +383,7 @@ TEST_P(ObjectiveRefusalTest, LogisticRows) {
   p.labels.clear();
   p.targets = {0, 1, 0.5, 0.25, 1.0625};
   const CallOutputs<double> target = call(ProblemArrays<double>(p), options, true);
-  EXPECT_EQ(target.status.code, StatusCode::not_finite);
+  EXPECT_EQ(target.status.code, StatusCode::invalid_argument);
   EXPECT_EQ(target.status.row, 4);
 }
 
