@@ -22,11 +22,11 @@ inline void relax() noexcept {
 }
 
 /// Returns when `value` is no longer `old`. What other threads of a pass do in the meantime takes some microseconds if
-/// they have a processor; to be woken takes as long. If they have none, it takes milliseconds, and this one's may be
-/// what they lack.
+/// they have a processor; to be woken takes up to 200, on a virtual one. If they have none, it takes milliseconds, and
+/// this one's may be what they lack.
 void wait_while(const std::atomic<int>& value, int old) noexcept {
   using Clock = std::chrono::steady_clock;
-  constexpr auto kPatience = std::chrono::microseconds(50);
+  constexpr auto kPatience = std::chrono::microseconds(200);
   constexpr int kLooks = 64;
   const Clock::time_point begin = Clock::now();
   do {

@@ -171,7 +171,7 @@ TEST_P(ClassBlocksTest, WhatTheyCost) {
     last = flops;
   }
   EXPECT_EQ(ClassBlocks::most_pairs(problem), problem.rows() * kClasses);
-  EXPECT_EQ(ClassBlocks::fewest_pairs(problem), problem.rows() / 2);
+  EXPECT_EQ(ClassBlocks::fewest_pairs(problem), kClasses * kOrder * 5 / 2);
 }
 
 }  // namespace
