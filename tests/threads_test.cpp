@@ -36,19 +36,6 @@
 namespace lanemax::checks {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-#define LANEMAX_TEST_UNDER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LANEMAX_TEST_UNDER_ASAN 1
-#endif
-#endif
-#ifdef LANEMAX_TEST_UNDER_ASAN
-constexpr bool kUnderAsan = true;
-#else
-constexpr bool kUnderAsan = false;
-#endif
-
 #ifdef LANEMAX_TEST_UNDER_TSAN
 constexpr bool kUnderTsan = true;
 #else

@@ -113,9 +113,9 @@ class ClassBlocks::Maker {
  public:
   Maker(const FitProblem& problem, const PairSample& sample, const Buffer<float>& gram, bool keep);
 
-  /// With the blocks' sums, which `made` is empty before.
+  /// Into one that is empty.
   bool sum_and_invert(Inverses& made, const Control* control);
-  /// With those that were kept.
+  /// Anew, from what was kept: the penalty has changed.
   bool invert(Inverses& made);
 
  private:

@@ -19,10 +19,26 @@ std::size_t order(const FitProblem& problem) {
   return problem.features() + 1;
 }
 
+// Where all rows cost little, drawing costs more than it spares (letter's 26 classes of 16 features: 1.7 times the time
+// of the fit); and to load a row for each of its classes costs as much as some columns of its products.
+bool pairs_pay(const FitProblem& problem) {
+  constexpr double kLittle = 20, kLoading = 64;  // passes, columns
+  if (problem.has_few_rows()) return false;
+  const double n = static_cast<double>(order(problem)), rows = static_cast<double>(problem.rows());
+  const double pairs = static_cast<double>(ClassBlocks::fewest_pairs(problem));
+  return pairs * (n + kLoading) < rows * static_cast<double>(problem.classes()) * n &&
+         curvature_flops(Preconditioner::blocks, problem.rows(), problem.features(), problem.classes()) >
+             kLittle * problem.pass_flops();
+}
+
 }  // namespace
 
 PreconditionerMatrix::PreconditionerMatrix(const FitProblem& problem, Preconditioner kind, bool keep_curvature)
-    : problem_(problem), kind_(kind), keep_curvature_(keep_curvature), blocks_(problem, keep_curvature) {}
+    : problem_(problem),
+      kind_(kind),
+      draws_pairs_(kind == Preconditioner::blocks && pairs_pay(problem)),
+      keep_curvature_(keep_curvature),
+      blocks_(problem, keep_curvature) {}
 
 std::size_t PreconditionerMatrix::inverse_order() const noexcept {
   return kind_ == Preconditioner::full ? order(problem_) * problem_.classes() : order(problem_);
@@ -31,29 +47,17 @@ std::size_t PreconditionerMatrix::inverse_count() const noexcept {
   return kind_ == Preconditioner::blocks ? problem_.classes() : 1;
 }
 
-// Where all rows cost little, drawing costs more than it spares (letter's 26 classes of 16 features: 1.7 times the time
-// of the fit); and to load a row for each of its classes costs as much as some columns of its products.
-bool PreconditionerMatrix::draws_pairs() const noexcept {
-  constexpr double kLittle = 20, kLoading = 64;  // passes, columns
-  if (kind_ != Preconditioner::blocks || problem_.has_few_rows()) return false;
-  const double n = static_cast<double>(order(problem_)), rows = static_cast<double>(problem_.rows());
-  const double pairs = static_cast<double>(ClassBlocks::fewest_pairs(problem_));
-  return pairs * (n + kLoading) < rows * static_cast<double>(problem_.classes()) * n &&
-         curvature_flops(kind_, problem_.rows(), problem_.features(), problem_.classes()) >
-             kLittle * problem_.pass_flops();
-}
-
 std::size_t PreconditionerMatrix::most_sample() const noexcept {
-  return draws_pairs() ? ClassBlocks::most_pairs(problem_) : problem_.rows();
+  return draws_pairs_ ? ClassBlocks::most_pairs(problem_) : problem_.rows();
 }
 
 std::size_t PreconditionerMatrix::fewest_sample() const noexcept {
-  return std::min(most_sample(), draws_pairs() ? ClassBlocks::fewest_pairs(problem_) : order(problem_));
+  return std::min(most_sample(), draws_pairs_ ? ClassBlocks::fewest_pairs(problem_) : order(problem_));
 }
 
 double PreconditionerMatrix::cost(std::size_t sample) const noexcept {
   if (kind_ == Preconditioner::none) return 0;
-  if (draws_pairs()) return ClassBlocks::flops(problem_, sample) / problem_.pass_flops();
+  if (draws_pairs_) return ClassBlocks::flops(problem_, sample) / problem_.pass_flops();
   double flops = curvature_flops(kind_, sample, problem_.features(), problem_.classes());
   if (kind_ == Preconditioner::full) flops *= 2;
   if (kind_ != Preconditioner::diagonal) {
@@ -78,11 +82,11 @@ std::size_t PreconditionerMatrix::sample_for(double passes) const noexcept {
 bool PreconditionerMatrix::refresh(const Vector& x, std::size_t sample, const Control* control) {
   if (kind_ == Preconditioner::none) return false;
   const bool done = kind_ == Preconditioner::diagonal ? refresh_diagonal(x, sample, control)
-                    : draws_pairs()                   ? blocks_.refresh(x, sample, control)
+                    : draws_pairs_                    ? blocks_.refresh(x, sample, control)
                     : is_wide()                       ? refresh_matrices<double>(x, sample, control)
                                                       : refresh_matrices<float>(x, sample, control);
   if (!done) {
-    ready_ = ready_ && !(draws_pairs() && blocks_.empty());
+    ready_ = ready_ && !(draws_pairs_ && blocks_.empty());
     return false;
   }
   if (point_.empty()) point_ = Vector(x.size());
@@ -101,7 +105,7 @@ bool PreconditionerMatrix::refresh_matrices(const Vector& x, std::size_t sample,
 }
 
 void PreconditionerMatrix::penalty_changed() {
-  if (draws_pairs()) return static_cast<void>(ready_ = blocks_.penalty_changed());
+  if (draws_pairs_) return static_cast<void>(ready_ = blocks_.penalty_changed());
   const auto invert_anew = [this](const auto& curvature, auto& inverses) {
     return !curvature.empty() && invert_all(curvature, inverses);
   };
@@ -254,7 +258,7 @@ void PreconditionerMatrix::apply(std::initializer_list<Product> products) const 
       copy(*product.to, *product.of);
       for (std::size_t k = 0; ready_ && k < product.to->size(); ++k) (*product.to)[k] *= diagonal_[k];
     }
-  } else if (draws_pairs()) {
+  } else if (draws_pairs_) {
     blocks_.apply(to_make);
   } else if (is_wide()) {
     multiply<double>(wide_.inverses, to_make);
@@ -280,8 +284,7 @@ Preconditioner choose_preconditioner(const FitProblem& problem, const FitOptions
   const double inverse_bytes = (problem.has_few_rows() ? 8 : 4) * n * n;
   if (2 * classes * inverse_bytes <= kMostBytes) return Preconditioner::blocks;
   constexpr double kFewestPairs = 1.0 / 16;  // of a class, in rows of its block
-  if (PreconditionerMatrix(problem, Preconditioner::blocks).draws_pairs() &&
-      static_cast<double>(ClassBlocks::most_pairs(problem)) >= kFewestPairs * classes * n) {
+  if (pairs_pay(problem) && static_cast<double>(ClassBlocks::most_pairs(problem)) >= kFewestPairs * classes * n) {
     return Preconditioner::blocks;
   }
   if (6 * inverse_bytes <= kMostBytes) return Preconditioner::gram;

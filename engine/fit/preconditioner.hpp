@@ -45,7 +45,6 @@ class PreconditionerMatrix {
   /// The largest sample whose refresh costs no more passes than this; 0 if even the smallest that is good for something
   /// costs more. All rows where they are few: each shows something that no other does.
   [[nodiscard]] std::size_t sample_for(double passes) const noexcept;
-  [[nodiscard]] bool draws_pairs() const noexcept;
   /// The smallest that is good for something.
   [[nodiscard]] std::size_t fewest_sample() const noexcept;
 
@@ -67,6 +66,7 @@ class PreconditionerMatrix {
 
   const FitProblem& problem_;
   Preconditioner kind_;
+  bool draws_pairs_;  // samples are of pairs of a row and a class
   bool ready_ = false;
   std::size_t sample_ = 0;
   Vector point_;
