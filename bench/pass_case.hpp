@@ -3,7 +3,7 @@
 #define LANEMAX_BENCH_PASS_CASE_HPP
 
 #include "bench/support.hpp"
-#include "engine/pass.hpp"
+#include "engine/pass/pass.hpp"
 
 namespace lanemax::bench {
 

@@ -4,7 +4,7 @@
 #include "bench/limits/limits.hpp"
 #include "bench/recent.hpp"
 #include "engine/dispatch/select_isa.hpp"
-#include "engine/pass.hpp"
+#include "engine/pass/pass.hpp"
 
 #include <algorithm>
 #include <chrono>

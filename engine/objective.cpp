@@ -4,7 +4,7 @@
 #include "engine/dispatch/select_isa.hpp"
 #include "engine/fail.hpp"
 #include "engine/float_environment.hpp"
-#include "engine/pass.hpp"
+#include "engine/pass/pass.hpp"
 
 namespace lanemax {
 namespace {

@@ -6,12 +6,12 @@
 //
 // A pass cuts the samples into blocks of rows that stay in cache, so that X comes from memory once, and takes each
 // block through the first three steps; then it joins the blocks' gradients and updates the weights. Every step is a
-// kernel of the variant in use (engine/steps, engine/gemm); how the rows are cut is in engine/plan.cpp; everything else
-// in the library is a faster way to do one of these steps, a way in, or a way out.
+// kernel of the variant in use (engine/steps, engine/gemm); how the rows are cut is in engine/pass/plan.cpp; everything
+// else in the library is a faster way to do one of these steps, a way in, or a way out.
 #include "engine/fail.hpp"
 #include "engine/parallel.hpp"
-#include "engine/pass.hpp"
-#include "engine/sample_outputs.hpp"
+#include "engine/pass/pass.hpp"
+#include "engine/pass/sample_outputs.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The checkpoint file: that it gives back what went in, and that every damage is seen. What a fit must have in common
 // with its past: fit_identity_test. Whole fits: resume_test.
-#include "engine/fit/checkpoint.hpp"
+#include "engine/fit/checkpoint/checkpoint.hpp"
 #include "engine/fit/problem.hpp"
 #include "tests/support/failing_allocations.hpp"
 #include "tests/support/model_bytes.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The inverses of the classes' blocks against the blocks themselves, written down from the sample.
-#include "engine/fit/class_blocks.hpp"
-#include "engine/fit/curvature.hpp"
+#include "engine/fit/curvature/class_blocks.hpp"
+#include "engine/fit/curvature/curvature.hpp"
 #include "tests/support/fit_case.hpp"
 #include "tests/support/testing.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a fit must have in common with its past to go on from a checkpoint: each thing is named.
-#include "engine/fit/checkpoint.hpp"
-#include "engine/fit/identity.hpp"
+#include "engine/fit/checkpoint/checkpoint.hpp"
+#include "engine/fit/checkpoint/identity.hpp"
 
 #include <gtest/gtest.h>
 

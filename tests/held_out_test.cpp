@@ -4,8 +4,8 @@
 // them.
 #include <lanemax/fit_path.hpp>
 
-#include "engine/fit/folds.hpp"
-#include "engine/fit/shuffle.hpp"
+#include "engine/fit/path/folds.hpp"
+#include "engine/fit/solvers/shuffle.hpp"
 #include "tests/support/fitting.hpp"
 #include "tests/support/plain_fit.hpp"
 #include "tests/support/testing.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which pairs of a row and a class are drawn.
-#include "engine/fit/pair_sample.hpp"
+#include "engine/fit/curvature/pair_sample.hpp"
 #include "tests/support/fit_case.hpp"
 #include "tests/support/testing.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Loss and gradient of batches that are cut up in each of the ways that engine/plan.cpp knows, against the oracle. The
-// batches are long, so their rows are copies of a few distinct ones: the oracle weighs those instead.
+// Loss and gradient of batches that are cut up in each of the ways that engine/pass/plan.cpp knows, against the oracle.
+// The batches are long, so their rows are copies of a few distinct ones: the oracle weighs those instead.
 #include "engine/workspace.hpp"
 #include "tests/support/plan_shapes.hpp"
 #include "tests/support/public_calls.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "engine/fit/preconditioner.hpp"
+#include "engine/fit/curvature/preconditioner.hpp"
 #include "tests/support/fit_case.hpp"
 #include "tests/support/testing.hpp"
 

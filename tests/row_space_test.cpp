@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Few rows of many features: their coordinates, and that fits on them reach the optimum and prove it.
-#include "engine/fit/row_space.hpp"
+#include "engine/fit/space/row_space.hpp"
 
 #include <lanemax/fit_path.hpp>
 

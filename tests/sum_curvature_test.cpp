@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The sums over rows of which the preconditioners are made, against the dense Hessian.
-#include "engine/fit/curvature.hpp"
+#include "engine/fit/curvature/curvature.hpp"
 #include "tests/support/fit_case.hpp"
 #include "tests/support/testing.hpp"
 

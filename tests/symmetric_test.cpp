@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "engine/fit/symmetric.hpp"
+#include "engine/fit/curvature/symmetric.hpp"
 #include "tests/support/problems.hpp"
 #include "tests/support/testing.hpp"
 

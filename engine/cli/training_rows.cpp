@@ -5,7 +5,7 @@
 #include "engine/data/number.hpp"
 #include "engine/data/text_table.hpp"
 #include "engine/fail.hpp"
-#include "engine/fit/shuffle.hpp"
+#include "engine/fit/solvers/shuffle.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/certificate.hpp"
 
-#include "engine/fit/curvature.hpp"
+#include "engine/fit/curvature/curvature.hpp"
 #include "engine/parallel.hpp"
 
 #include <algorithm>

@@ -3,7 +3,7 @@
 #define LANEMAX_ENGINE_FIT_CONTROL_HPP
 
 #include "engine/fail.hpp"
-#include "engine/fit/checkpoint.hpp"
+#include "engine/fit/checkpoint/checkpoint.hpp"
 
 #include <chrono>
 #include <new>

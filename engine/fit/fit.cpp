@@ -4,11 +4,11 @@
 #include <lanemax/fit.hpp>
 
 #include "engine/fail.hpp"
-#include "engine/fit/caller_side.hpp"
 #include "engine/fit/certificate.hpp"
-#include "engine/fit/descent.hpp"
-#include "engine/fit/fit_space.hpp"
-#include "engine/fit/mini_batch.hpp"
+#include "engine/fit/solvers/descent.hpp"
+#include "engine/fit/solvers/mini_batch.hpp"
+#include "engine/fit/space/caller_side.hpp"
+#include "engine/fit/space/fit_space.hpp"
 #include "engine/float_environment.hpp"
 
 #include <limits>

@@ -3,7 +3,7 @@
 #define LANEMAX_ENGINE_FIT_PROBLEM_HPP
 
 #include "engine/fit/vectors.hpp"
-#include "engine/pass.hpp"
+#include "engine/pass/pass.hpp"
 
 #include <cstdint>
 #include <vector>

@@ -3,7 +3,7 @@
 #define LANEMAX_ENGINE_FIT_ROW_BUFFERS_HPP
 
 #include "engine/fit/vectors.hpp"
-#include "engine/row_source.hpp"
+#include "engine/pass/row_source.hpp"
 
 namespace lanemax {
 

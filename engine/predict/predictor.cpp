@@ -5,7 +5,7 @@
 #include "engine/fail.hpp"
 #include "engine/float_environment.hpp"
 #include "engine/parallel.hpp"
-#include "engine/pass.hpp"
+#include "engine/pass/pass.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -2,7 +2,7 @@
 #ifndef LANEMAX_TESTS_SUPPORT_PLAN_SHAPES_HPP
 #define LANEMAX_TESTS_SUPPORT_PLAN_SHAPES_HPP
 
-#include "engine/pass.hpp"
+#include "engine/pass/pass.hpp"
 #include "tests/support/problems.hpp"
 #include "tests/support/verdict.hpp"
 
@@ -13,7 +13,7 @@
 
 namespace lanemax::checks {
 
-/// The ways in which engine/plan.cpp cuts up a pass.
+/// The ways in which engine/pass/plan.cpp cuts up a pass.
 enum class Regime {
   one_block,
   cached_slots,    ///< several gradients, small enough to stay in cache

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/fit/curvature/sampled_rows.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lanemax {
+namespace {
+
+constexpr std::size_t kPartRows = 64;
+constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
+constexpr std::size_t kMostGroupRows = 2048;
+
+}  // namespace
+
+template <class T>
+SampledRows<T>::SampledRows(const FitProblem& problem, const Vector& x, std::size_t rows, int threads)
+    : problem_(problem), kernel_(kernels<T>(problem.table())), sample_(problem.data()) {
+  choose_rows(std::clamp<std::size_t>(rows, 1, problem.rows()));
+  sample_.selection = selection_.data();
+  sample_.selected = selection_.size();
+
+  const std::size_t classes = problem.classes(), row_bytes = (stride() + classes) * sizeof(T);
+  group_rows_ = std::clamp(kGroupBytes / row_bytes / kPartRows * kPartRows, kPartRows, kMostGroupRows);
+  group_rows_ = std::min(group_rows_, round_up(selection_.size(), kPartRows));
+  capacity_ = group_rows_ + (is_class_major(classes) ? 0 : 1);
+  weights_ = Buffer<T>(problem.weights());
+  bias_ = Buffer<T>(bias_count(classes));
+  convert(x.data(), weights_.size(), weights_.data());
+  convert(x.data() + weights_.size(), bias_.size(), bias_.data());
+  rows_ = OwnedRowBuffers<T>(group_rows_, stride());
+  probabilities_ = Buffer<T>(logit_count(capacity_, classes));
+  const auto team = static_cast<std::size_t>(threads);
+  logits_ = Buffer<T>(team * logit_count(kPartRows, classes));
+  losses_ = Buffer<T>(team * kPartRows);
+}
+
+template <class T>
+void SampledRows<T>::choose_rows(std::size_t wanted) {
+  selection_.reserve(wanted);
+  std::size_t kept = 0;
+  for_each_kept_row(problem_.data(), problem_.objective().ignored_label, [&](std::size_t row, double weight) {
+    // The rows at which kept * wanted / rows comes to a new whole number.
+    if ((kept + 1) * wanted / problem_.rows() > kept * wanted / problem_.rows()) {
+      selection_.push_back(static_cast<std::uint32_t>(row));
+      total_weight_ += weight;
+    }
+    ++kept;
+  });
+}
+
+template <class T>
+void SampledRows<T>::load_group(const Team& team, std::size_t begin, std::size_t count) {
+  team.for_each((count + kPartRows - 1) / kPartRows, [&](std::size_t part) {
+    const std::size_t first = part * kPartRows;
+    load_part(begin, first, std::min(first + kPartRows, count), team.rank());
+  });
+}
+
+template <class T>
+void SampledRows<T>::load_part(std::size_t group, std::size_t first, std::size_t end, std::size_t rank) {
+  const std::size_t classes = problem_.classes();
+  const RowBuffers<T> buffers = rows_.at(first);
+  const RowSource<T> source(sample_, problem_.objective(), kernel_);
+  const RowBlock<T> x = source.load(group + first, group + end, buffers);
+  for (std::size_t n = 0; n < x.count; ++n) buffers.values[n * stride() + columns() - 1] = T(1);
+
+  LogitsArgs<T> product;
+  product.x = x;
+  product.features = problem_.features();
+  product.classes = classes;
+  product.weights = weights_.data();
+  product.bias = bias_.data();
+  product.logits = logits_.data() + rank * logit_count(kPartRows, classes);
+  product.capacity = kPartRows;
+  product.form = logits_form<T>(problem_.table(), problem_.features(), classes);
+  kernel_.logits(product);
+
+  // Of the loss, only the probabilities are used: the labels do not matter.
+  std::fill_n(buffers.labels, round_up(x.count, kPanel), 0);
+  LossArgs<T> loss;
+  loss.logits = product.logits;
+  loss.capacity = kPartRows;
+  loss.rows = x.count;
+  loss.classes = classes;
+  loss.labels = buffers.labels;
+  loss.weights = buffers.weights;
+  loss.losses = losses_.data() + rank * kPartRows;
+  loss.probabilities = probabilities_.data() + logit_index(capacity_, classes, first, 0);
+  loss.part_capacity = capacity_;
+  problem_.objective().loss == Loss::logistic ? kernel_.logistic_loss(loss) : kernel_.softmax_loss(loss);
+  for (std::size_t n = 0; n < x.count; ++n) {
+    if (std::isnan(loss.losses[n])) finite_.store(false);
+  }
+  if (sample_.labels == nullptr && problem_.has_gauge()) weigh_by_mass(group, first, x.count);
+}
+
+// Soft targets need not sum to 1: a row's curvature is their sum's.
+template <class T>
+void SampledRows<T>::weigh_by_mass(std::size_t group, std::size_t first, std::size_t count) {
+  for (std::size_t n = 0; n < count; ++n) {
+    const std::size_t row = selection_[group + first + n];
+    T mass = 0;
+    for (std::size_t c = 0; c < problem_.classes(); ++c) {
+      mass += static_cast<T>(sample_.target_probabilities.at(row, c));
+    }
+    rows_.weights[first + n] *= mass;
+  }
+}
+
+template class SampledRows<float>;
+template class SampledRows<double>;
+
+}  // namespace lanemax

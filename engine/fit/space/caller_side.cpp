@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/fit/space/caller_side.hpp"
+
+#include "engine/dispatch/select_isa.hpp"
+#include "engine/fail.hpp"
+#include "engine/fit/certificate.hpp"
+#include "engine/fit/space/columns.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace lanemax {
+namespace {
+
+Status refuse(const char* option, const char* expected) {
+  return fail(StatusCode::invalid_argument, option, expected);
+}
+
+Status check_options(const FitOptions& o) {
+  const auto at_least_0 = [](double value) { return value >= 0 && std::isfinite(value); };
+  const auto is_decay = [](double value) { return value >= 0 && value < 1; };
+  if (o.batch_size < 1) return refuse("batch_size", "at least 1");
+  if (!(o.learning_rate >= 0 && o.learning_rate <= static_cast<double>(std::numeric_limits<float>::max()))) {
+    return refuse("learning_rate", "a finite number > 0, or 0 to have it chosen");
+  }
+  if (!is_decay(o.momentum)) return refuse("momentum", "a number from 0, below 1");
+  if (!is_decay(o.second_moment_decay)) return refuse("second_moment_decay", "a number from 0, below 1");
+  if (!at_least_0(o.tolerance)) return refuse("tolerance", "a finite number >= 0");
+  if (!at_least_0(o.time_limit)) return refuse("time_limit", "a finite number >= 0");
+  if (!at_least_0(o.checkpoint_seconds)) return refuse("checkpoint_seconds", "a finite number >= 0");
+  if (o.resume && o.checkpoint == nullptr) return refuse("resume", "a checkpoint file");
+  if (o.early_stopping > 0 && o.validation == nullptr) return refuse("early_stopping", "a validation batch to watch");
+  if (o.execution.threads < 1) return refuse("threads", "at least 1");
+  if (o.objective.reduction != Reduction::mean) return refuse("reduction", "the mean: a fit minimises the mean loss");
+  if (o.objective.loss == Loss::hinge && is_over_all_rows(o.solver)) {
+    return refuse("solver", "sgd, momentum or adam: the hinge loss has kinks");
+  }
+  return {};
+}
+
+// A part of the objective that is not worth a word.
+constexpr double kNextToNothing = 1e-7;
+
+bool is_scaled(const Batch& batch) {
+  return batch.scaling.centre != nullptr || batch.scaling.factor != nullptr;
+}
+
+}  // namespace
+
+Solver choose_solver(const FitOptions& options) noexcept {
+  if (options.solver != Solver::automatic) return options.solver;
+  return options.objective.loss == Loss::hinge ? Solver::momentum : Solver::lbfgs;
+}
+
+Status check_fit(const Batch& data, const FitOptions& options, std::size_t features, std::size_t classes,
+                 FitSizes& sizes) noexcept {
+  Status status = check_options(options);
+  const bool scaled = is_scaled(data) || (options.validation != nullptr && is_scaled(*options.validation));
+  if (status.ok() && options.standardise && scaled) {
+    status = refuse("standardise", "data without a scaling of its own");
+  }
+  if (status.ok()) status = check_problem(options.objective, data, features, classes, sizes.training);
+  if (status.ok() && data.features.samples > std::size_t{0xffffffff}) {
+    status = fail(StatusCode::shape_mismatch, "features", "at most 4294967295 rows");
+  }
+  if (status.ok() && options.validation != nullptr) {
+    status = check_problem(options.objective, *options.validation, features, classes, sizes.validation);
+  }
+  return status.ok() ? select_kernels(options.execution.isa, sizes.table) : status;
+}
+
+template <class T>
+CallerSide<T>::CallerSide(const Batch& data, const FitOptions& options, MatrixView<T> weights, T* bias)
+    : data_(data), options_(options), weights_(weights), bias_(bias) {
+  options_.solver = choose_solver(options);
+}
+
+template <class T>
+Status CallerSide<T>::map_features(const KernelTable& table, std::size_t rows) {
+  const FeatureMap own = map_of(data_);
+  const Status status =
+      options_.standardise ? standardise(data_, options_.objective, table, map_)
+                           : find_map(data_, options_.objective, table, rows, !is_over_all_rows(options_.solver), map_);
+  if (!status.ok()) return status;
+  if (options_.validation != nullptr && (map_.centre != own.centre || map_.factor != own.factor)) {
+    validation_ = *options_.validation;
+    validation_map_ = follow(validation_, own, map_);
+    validation_.scaling = validation_map_.view();
+    options_.validation = &validation_;
+  }
+  data_.scaling = map_.view();
+  return {};
+}
+
+template <class T>
+Status CallerSide<T>::check_columns(const KernelTable& table) const {
+  const std::size_t features = data_.features.features;
+  const std::vector<Column> columns = look_at_columns(data_, options_.objective, table, 0, features);
+  Status status;
+  for (std::size_t d = 0; d < features && status.ok(); ++d) status = check_range(columns[d], d);
+  return status;
+}
+
+template <class T>
+Status CallerSide<T>::initial_point(FitProblem& problem, const Vector& x) const {
+  std::fill(x.data() + problem.weights(), x.data() + problem.parameters(), -std::numeric_limits<double>::infinity());
+  std::fill_n(x.data() + problem.weights(), classes(), 0.0);
+  if (options_.warm_start) {
+    const Buffer<T> checked(problem.parameters());
+    const Status status = import_weights<T>({weights_, bias_}, checked.data(), checked.data() + problem.weights());
+    if (!status.ok()) return status;
+    to_point(problem, weights_, bias_, x);
+  }
+  problem.set_masked(x);
+  return {};
+}
+
+// W (x - c) + b is (W / factor) x' + (b + W (centre - c)); c is 0 or the centre itself.
+template <class T>
+void CallerSide<T>::to_point(const FitProblem& problem, MatrixView<const T> weights, const T* bias,
+                             const Vector& x) const {
+  for (std::size_t c = 0; c < weights.rows; ++c) {
+    double shift = 0;
+    for (std::size_t d = 0; d < weights.cols; ++d) {
+      const double w = static_cast<double>(weights.at(c, d));
+      shift += w * folded_centre(d);
+      x[weight_index(weights.cols, weights.rows, c, d)] = w / map_.factor_of(d);
+    }
+    x[problem.weights() + c] = static_cast<double>(bias[c]) + shift;
+  }
+}
+
+// `rounded`: what the rounded weights stand for.
+template <class T>
+Status CallerSide<T>::round(const FitProblem& problem, const Vector& x, const Vector& rounded) {
+  const std::size_t features = weights_.cols;
+  rounded_weights_ = Buffer<T>(classes() * features);
+  rounded_bias_ = Buffer<T>(classes());
+  for (std::size_t c = 0; c < classes(); ++c) {
+    double shift = 0;
+    for (std::size_t d = 0; d < features; ++d) {
+      const double raw = x[weight_index(features, classes(), c, d)] * map_.factor_of(d);
+      shift += raw * folded_centre(d);
+      const T weight = static_cast<T>(raw);
+      if (!std::isfinite(weight))
+        return column_out_of_range(d, raw, "weights within f32: another unit for this column");
+      rounded_weights_[c * features + d] = weight;
+    }
+    rounded_bias_[c] = static_cast<T>(x[problem.weights() + c] - shift);
+  }
+  copy(rounded, x);  // the padding
+  to_point(problem, {rounded_weights_.data(), classes(), features}, rounded_bias_.data(), rounded);
+  return {};
+}
+
+// The objective is convex: rounding raised it by no more than the gradient after it times the change.
+template <class T>
+Status CallerSide<T>::measure_rounded(FitProblem& problem, const Vector& x, double bound, FitResult& result) {
+  const Vector rounded(x.size()), gradient(x.size());
+  Status status = round(problem, x, rounded);
+  if (status.ok()) status = measure(problem, rounded, bound, options_.tolerance, result, gradient);
+  if (!status.ok()) return status;
+  double cost = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (std::isfinite(x[i])) cost += gradient[i] * (rounded[i] - x[i]);
+  }
+  result.centred = centred_;
+  result.rounding_cost = std::isfinite(result.objective) ? std::max(cost, 0.0) : result.objective;
+  result.rounded_feature = -1;
+  if (result.rounding_cost > kNextToNothing * result.objective) {
+    result.rounded_feature = most_sensitive(problem, rounded, gradient);
+    result.converged = result.converged && result.gradient_norm <= options_.tolerance;
+  }
+  return {};
+}
+
+// The feature to whose weights' relative rounding the objective answers most.
+template <class T>
+std::ptrdiff_t CallerSide<T>::most_sensitive(const FitProblem& problem, const Vector& x, const Vector& gradient) const {
+  double most = -1;
+  std::ptrdiff_t feature = -1;
+  for (std::size_t d = 0; d < weights_.cols; ++d) {
+    double answer = 0;
+    for (std::size_t c = 0; c < classes(); ++c) {
+      const std::size_t at = weight_index(weights_.cols, classes(), c, d);
+      const double by_bias = gradient[problem.weights() + c] * folded_centre(d) * map_.factor_of(d);
+      answer += std::abs(x[at] * (gradient[at] + by_bias));
+    }
+    if (answer > most) {
+      most = answer;
+      feature = static_cast<std::ptrdiff_t>(d);
+    }
+  }
+  return feature;
+}
+
+template <class T>
+Status CallerSide<T>::finish(FitProblem& problem, const Vector& x, double bound, FitResult& result) {
+  if (std::isfinite(bound)) bound = std::max(bound, 0.0);  // as the objective is
+  FitResult folded = result;
+  Status status = measure_rounded(problem, x, bound, folded);
+  if (status.ok() && folded.rounded_feature >= 0 && options_.model_centre != nullptr && !map_.centre.empty()) {
+    FitResult around = result;
+    centred_ = true;
+    status = measure_rounded(problem, x, bound, around);
+    if (status.ok() && around.rounding_cost < folded.rounding_cost / 2) {
+      result = around;
+      return {};
+    }
+    centred_ = false;  // then it is not for the centre that rounding costs so much
+    if (status.ok()) status = measure_rounded(problem, x, bound, folded);
+  }
+  if (status.ok()) result = folded;
+  return status;
+}
+
+template <class T>
+void CallerSide<T>::give_back() const {
+  for (std::size_t c = 0; c < classes(); ++c) {
+    for (std::size_t d = 0; d < weights_.cols; ++d) weights_.at(c, d) = rounded_weights_[c * weights_.cols + d];
+    bias_[c] = rounded_bias_[c];
+  }
+  if (centred_) std::copy(map_.centre.begin(), map_.centre.end(), options_.model_centre);
+  if (options_.centre_used != nullptr) std::copy(map_.centre.begin(), map_.centre.end(), options_.centre_used);
+  if (options_.factor_used != nullptr) std::copy(map_.factor.begin(), map_.factor.end(), options_.factor_used);
+}
+
+template class CallerSide<float>;
+template class CallerSide<double>;
+
+}  // namespace lanemax

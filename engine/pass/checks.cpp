@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/fail.hpp"
+#include "engine/layout.hpp"
+#include "engine/pass/pass.hpp"
+
+#include <cmath>
+
+namespace lanemax {
+namespace {
+
+Status fail_at(StatusCode code, const char* what, const char* expected, std::size_t row, double found) {
+  Status status = fail(code, what, expected);
+  status.row = static_cast<std::int64_t>(row);
+  set_found(status, found);
+  return status;
+}
+
+// Of a number that is not what is allowed, or none at all.
+StatusCode code_of_bad(double value) {
+  return std::isfinite(value) ? StatusCode::invalid_argument : StatusCode::not_finite;
+}
+
+Status check_objective(const Objective& o, const Batch& batch, std::size_t classes) {
+  if (!(o.l2 >= 0) || !std::isfinite(o.l2)) {
+    return fail(StatusCode::invalid_argument, "l2", "a finite number >= 0");
+  }
+  if (!(o.label_smoothing >= 0 && o.label_smoothing <= 1)) {
+    return fail(StatusCode::invalid_argument, "label_smoothing", "a number from 0 to 1");
+  }
+  if (o.ignored_label >= 0) {
+    return fail(StatusCode::invalid_argument, "ignored_label", "a negative number, which is no class index");
+  }
+  const bool labels = batch.labels != nullptr, targets = !batch.target_probabilities.empty();
+  if (labels == targets) {
+    return fail(StatusCode::invalid_argument, "targets", "either labels or target probabilities");
+  }
+  if (o.label_smoothing > 0 && (o.loss != Loss::softmax || targets)) {
+    return fail(StatusCode::invalid_argument, "label_smoothing", "softmax with labels");
+  }
+  if (o.loss == Loss::hinge && targets) {
+    return fail(StatusCode::invalid_argument, "target_probabilities", "labels: the hinge loss takes no other target");
+  }
+  if (o.loss == Loss::logistic && classes != 1) {
+    return fail(StatusCode::shape_mismatch, "weights", "one row for the logistic loss");
+  }
+  if (o.loss == Loss::hinge && classes < 2) {
+    return fail(StatusCode::shape_mismatch, "weights", "two rows or more for the hinge loss");
+  }
+  return {};
+}
+
+// The rows' labels, targets and weights.
+Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, ProblemSize& size) {
+  const std::size_t label_end = o.loss == Loss::logistic ? 2 : classes;
+  double total = 0;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < batch.rows(); ++i) {
+    std::size_t row = i;
+    if (batch.selection != nullptr) {
+      row = batch.selection[i];
+      if (row >= batch.features.samples) {
+        return fail_at(StatusCode::invalid_argument, "selection", "indices of rows", i, static_cast<double>(row));
+      }
+    }
+    double weight = 1;
+    if (batch.sample_weights != nullptr) {
+      weight = static_cast<double>(batch.sample_weights[row]);
+      if (!(weight >= 0) || !std::isfinite(weight)) {
+        return fail_at(code_of_bad(weight), "sample_weights", "finite numbers >= 0", row, weight);
+      }
+    }
+    bool ignored = false;
+    if (batch.labels != nullptr) {
+      const std::int32_t label = batch.labels[row];
+      ignored = label == o.ignored_label;
+      if (!ignored && (label < 0 || static_cast<std::size_t>(label) >= label_end)) {
+        return fail_at(StatusCode::label_out_of_range, "labels", "class indices from 0, below the number of classes",
+                       row, label);
+      }
+    } else {
+      for (std::size_t c = 0; c < classes; ++c) {
+        const double t = static_cast<double>(batch.target_probabilities.at(row, c));
+        if (!(t >= 0) || !std::isfinite(t) || (o.loss == Loss::logistic && t > 1)) {
+          Status status = fail_at(code_of_bad(t), "target_probabilities",
+                                  o.loss == Loss::logistic ? "numbers from 0 to 1" : "finite numbers >= 0", row, t);
+          status.column = static_cast<std::int64_t>(c);
+          return status;
+        }
+      }
+    }
+    if (weight > 0 && !ignored) {
+      total += weight;
+      ++kept;
+    }
+  }
+  if (kept == 0)
+    return fail(StatusCode::no_rows, "batch", "a row whose weight is not 0 and whose label is not ignored");
+  if (!std::isfinite(total)) return fail(StatusCode::overflow, "sample_weights", "a finite sum");
+  size.rows = kept;
+  size.total_weight = total;
+  return {};
+}
+
+}  // namespace
+
+Status check_scaling(const FeatureScaling& scaling, std::size_t features) noexcept {
+  const auto refuse = [](const char* what, const char* expected, std::size_t d, double found) {
+    Status status = fail(code_of_bad(found), what, expected);
+    status.column = static_cast<std::int64_t>(d);
+    set_found(status, found);
+    return status;
+  };
+  for (std::size_t d = 0; scaling.centre != nullptr && d < features; ++d) {
+    const double centre = scaling.centre[d];
+    if (!std::isfinite(centre)) return refuse("scaling centre", "finite numbers", d, centre);
+  }
+  for (std::size_t d = 0; scaling.factor != nullptr && d < features; ++d) {
+    const float factor = scaling.factor[d];
+    if (!std::isnormal(factor)) {
+      return refuse("scaling factor", "finite numbers, neither 0 nor subnormal", d, static_cast<double>(factor));
+    }
+  }
+  return {};
+}
+
+Status check_problem(const Objective& objective, const Batch& batch, std::size_t features, std::size_t classes,
+                     ProblemSize& size) noexcept {
+  const FeaturesView& x = batch.features;
+  if (features == 0 || classes == 0) return fail(StatusCode::shape_mismatch, "weights", "at least one row and column");
+  if (x.features != features) return fail(StatusCode::shape_mismatch, "features", "as many columns as the weights");
+  if (batch.rows() == 0) return fail(StatusCode::no_rows, "batch", "at least one row");
+  if (x.data == nullptr) return fail(StatusCode::invalid_argument, "features", "data");
+  if (x.samples > 1 && x.row_stride < x.features) {
+    return fail(StatusCode::shape_mismatch, "features", "a row stride of at least the number of features");
+  }
+  if (classes > (std::size_t{1} << 24)) {
+    return fail(StatusCode::shape_mismatch, "weights", "at most 16777216 classes");
+  }
+  if (!sizes_fit(batch.rows(), features, classes)) {
+    return fail(StatusCode::shape_mismatch, "weights", "sizes whose product fits the address space");
+  }
+  const MatrixView<const float>& t = batch.target_probabilities;
+  if (!t.empty() && (t.rows != x.samples || t.cols != classes)) {
+    return fail(StatusCode::shape_mismatch, "target_probabilities", "one row per sample and one column per score");
+  }
+  Status status = check_scaling(batch.scaling, features);
+  if (status.ok()) status = check_objective(objective, batch, classes);
+  if (status.ok()) status = check_rows(objective, batch, classes, size);
+  return status;
+}
+
+namespace {
+
+double feature_value(const FeaturesView& x, std::size_t row, std::size_t d) {
+  const std::size_t at = row * x.row_stride + d;
+  switch (x.type) {
+    case FeatureType::f32: return static_cast<double>(static_cast<const float*>(x.data)[at]);
+    case FeatureType::f64: return static_cast<const double*>(x.data)[at];
+    case FeatureType::u8: return static_cast<const std::uint8_t*>(x.data)[at];
+    case FeatureType::f16: return (static_cast<const std::uint16_t*>(x.data)[at] & 0x7c00U) == 0x7c00U ? NAN : 0.0;
+    case FeatureType::bf16: return (static_cast<const std::uint16_t*>(x.data)[at] & 0x7f80U) == 0x7f80U ? NAN : 0.0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Status find_bad_feature(const Batch& batch, std::int32_t ignored_label) noexcept {
+  for (std::size_t i = 0; i < batch.rows(); ++i) {
+    const std::size_t row = batch.selection == nullptr ? i : batch.selection[i];
+    if (batch.sample_weights != nullptr && batch.sample_weights[row] == 0.0f) continue;
+    if (batch.labels != nullptr && batch.labels[row] == ignored_label) continue;
+    for (std::size_t d = 0; d < batch.features.features; ++d) {
+      const double value = feature_value(batch.features, row, d);
+      if (std::isfinite(value)) continue;
+      Status status = fail_at(StatusCode::not_finite, "features", "finite numbers", row, value);
+      status.column = static_cast<std::int64_t>(d);
+      return status;
+    }
+  }
+  return {};
+}
+
+template <class T>
+Status import_weights(const WeightsView<T>& view, T* weights, T* bias) noexcept {
+  const MatrixView<const T>& w = view.weights;
+  for (std::size_t c = 0; c < w.rows; ++c) {
+    for (std::size_t d = 0; d < w.cols; ++d) {
+      if (std::isfinite(w.at(c, d))) continue;
+      Status status = fail_at(StatusCode::not_finite, "weights", "finite numbers", c, static_cast<double>(w.at(c, d)));
+      status.column = static_cast<std::int64_t>(d);
+      return status;
+    }
+    if (view.bias != nullptr && !(view.bias[c] <= std::numeric_limits<T>::max())) {
+      return fail_at(StatusCode::not_finite, "bias", "finite numbers, or -infinity for a masked class", c,
+                     static_cast<double>(view.bias[c]));
+    }
+  }
+  // Padding first, then the elements: each is written once more at most.
+  const std::size_t padded_features = is_class_major(w.rows) ? round_up(w.cols, kPanel) : w.cols;
+  const std::size_t padded_classes = is_class_major(w.rows) ? w.rows : bias_count(w.rows);
+  for (std::size_t c = 0; c < padded_classes; ++c) {
+    for (std::size_t d = 0; d < padded_features; ++d) {
+      weights[weight_index(w.cols, w.rows, c, d)] = c < w.rows && d < w.cols ? w.at(c, d) : T(0);
+    }
+  }
+  for (std::size_t c = 0; c < bias_count(w.rows); ++c) {
+    bias[c] = c >= w.rows ? -std::numeric_limits<T>::infinity() : view.bias == nullptr ? T(0) : view.bias[c];
+  }
+  return {};
+}
+
+template <class T>
+void export_weights(const T* weights, MatrixView<T> view) noexcept {
+  for (std::size_t c = 0; c < view.rows; ++c) {
+    for (std::size_t d = 0; d < view.cols; ++d) view.at(c, d) = weights[weight_index(view.cols, view.rows, c, d)];
+  }
+}
+
+template <class T>
+double squared_norm(const T* weights, std::size_t count) noexcept {
+  double sum[8] = {};
+  for (std::size_t i = 0; i < count; i += 8) {  // count is a multiple of 16; padding is 0
+    for (std::size_t j = 0; j < 8; ++j) {
+      sum[j] += static_cast<double>(weights[i + j]) * static_cast<double>(weights[i + j]);
+    }
+  }
+  return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+template Status import_weights<float>(const WeightsView<float>&, float*, float*) noexcept;
+template Status import_weights<double>(const WeightsView<double>&, double*, double*) noexcept;
+template void export_weights<float>(const float*, MatrixView<float>) noexcept;
+template void export_weights<double>(const double*, MatrixView<double>) noexcept;
+template double squared_norm<float>(const float*, std::size_t) noexcept;
+template double squared_norm<double>(const double*, std::size_t) noexcept;
+
+}  // namespace lanemax

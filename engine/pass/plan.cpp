@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/pass/pass.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace lanemax {
+namespace {
+
+#ifdef LANEMAX_TINY_BLOCKS
+constexpr bool kTiny = true;
+#else
+constexpr bool kTiny = false;
+#endif
+
+// A class-major block's rows: X twice (this block and the one being prefetched) in less than half of L2. Longer blocks
+// read and write dW less often: the gradient of 784 x 10, rows in L2, runs at 81, 87 and 89 % of peak with 32, 64 and
+// 128 rows.
+constexpr std::size_t kBlockBytes = 208 * 1024;
+// 2048 x 10: 84 % of peak with 32 rows, 79 with 16 (AVX-512).
+constexpr std::size_t kFewestBlockRows = 32;
+// Its logits and losses stay in L1.
+constexpr std::size_t kBlockLogitBytes = 24 * 1024;
+// A panel block's rows: K of the gradient product, so that reading and writing dW costs 2/192 of the multiply-adds; a
+// multiple of every tile's row count (4, 6, 8, 12, 16). W is streamed once per block, which takes 2 P / 192 bytes a
+// second.
+constexpr std::size_t kPanelBlockRows = 192;
+constexpr std::size_t kPanelLogitBytes = 32 * 1024 * 1024;
+
+constexpr std::size_t kMostSlots = 64;
+constexpr std::size_t kSlotBytes = 64 * 1024 * 1024;  // of all slots together
+constexpr std::size_t kCachedSlotBytes = 4 * 1024 * 1024;
+// Writing, adding to and reading a slot's D x C gradient against 4 D C flops per row: under 2 % from this many rows a
+// slot, if the slots stay in cache, or if they do not.
+constexpr std::size_t kRowsPerCachedSlot = 512;
+constexpr std::size_t kRowsPerSlot = 2048;
+constexpr std::size_t kFewestLargeSlots = 16;
+
+constexpr std::size_t kPartRows = 64;  // a panel block has 3 parts, for threads to share
+
+constexpr std::size_t kGroupBytes = 72 * 1024 * 1024;  // dlogits and loaded rows of the blocks of a group
+constexpr std::size_t kMostGroupRows = 4096;
+
+std::size_t slot_count(std::size_t rows, std::size_t blocks, std::size_t slot_bytes) {
+  const auto power_of_two = [](std::size_t n) { return n == 0 ? 0 : std::bit_floor(n); };
+  if (kTiny) return blocks % 3 == 0 ? 1 : std::min<std::size_t>(power_of_two(blocks), 4);
+  std::size_t slots = std::min(kMostSlots, power_of_two(rows / kRowsPerCachedSlot));
+  if (slots * slot_bytes > kCachedSlotBytes) {
+    slots = std::min({kMostSlots, power_of_two(rows / kRowsPerSlot), power_of_two(kSlotBytes / slot_bytes)});
+    if (slots < kFewestLargeSlots) return 1;
+  }
+  return std::max<std::size_t>(std::min(slots, power_of_two(blocks)), 1);
+}
+
+}  // namespace
+
+bool sizes_fit(std::size_t rows, std::size_t features, std::size_t classes) noexcept {
+  constexpr std::size_t kMost = std::size_t{1} << 40, kMostClasses = std::size_t{1} << 24,
+                        kMostWeights = std::size_t{1} << 46;
+  return rows <= kMost && features <= kMost && classes <= kMostClasses &&
+         round_up(features, kPanel) <= kMostWeights / bias_count(std::max<std::size_t>(classes, 1));
+}
+
+template <class T>
+std::size_t most_block_rows(std::size_t features, std::size_t classes) noexcept {
+  if (kTiny) return 16;
+  const auto fit = [](std::size_t bytes, std::size_t bytes_per_row, std::size_t most) {
+    return std::clamp(bytes / bytes_per_row / 16 * 16, kFewestBlockRows, most);
+  };
+  if (is_class_major(classes)) {
+    return std::min(fit(kBlockBytes, sizeof(T) * features, 512), fit(kBlockLogitBytes, sizeof(T) * classes, 512));
+  }
+  return fit(kPanelLogitBytes, sizeof(T) * bias_count(classes), kPanelBlockRows);
+}
+
+template std::size_t most_block_rows<float>(std::size_t, std::size_t) noexcept;
+template std::size_t most_block_rows<double>(std::size_t, std::size_t) noexcept;
+
+template <class T>
+PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) noexcept {
+  PassPlan plan;
+  plan.rows = rows;
+  plan.features = features;
+  plan.classes = classes;
+  // Blocks of equal length, so that threads get equal shares: 256 rows are twice 128, not 192 + 64; 2048 are 12 blocks.
+  const std::size_t most_rows = most_block_rows<T>(features, classes);
+  std::size_t blocks = std::max<std::size_t>((rows + most_rows - 1) / most_rows, 1);
+  if (blocks > 2) blocks = round_up(blocks, 2);
+  plan.block_rows = round_up((rows + blocks - 1) / blocks, 16);
+  plan.part_rows = std::min(kTiny ? 16 : kPartRows, plan.block_rows);
+  plan.blocks = (rows + plan.block_rows - 1) / plan.block_rows;
+  plan.slots = slot_count(rows, plan.blocks, plan.parameters() * sizeof(T));
+
+  const std::size_t row_bytes = (bias_count(classes) + round_up(features, kPanel)) * sizeof(T);
+  const std::size_t group_rows = std::min(kGroupBytes / row_bytes, kMostGroupRows);
+  plan.group_blocks = std::clamp(group_rows / plan.block_rows, std::size_t{1}, PassPlan::kMostGroupBlocks);
+  if (kTiny) plan.group_blocks = 2;
+  plan.group_blocks = std::min(plan.group_blocks, plan.blocks);
+  // Some rows more than needed: panels, or classes, a multiple of 4 KB apart would all fall in the same sets of L1.
+  // More of them, to spread panels of thousands of rows over L2's sets, made no difference (4096 x 768 x 1000).
+  plan.capacity = (plan.slots > 1 ? 1 : plan.group_blocks) * plan.block_rows;
+  plan.capacity += !is_class_major(classes) ? 1 : plan.capacity > 512 ? 16 : 0;
+  plan.tile_features = kTiny ? 16 : is_class_major(classes) ? 64 : 192;
+  // Tiles of 64 classes; several share the X they read, as long as there are enough parts to hand out.
+  const std::size_t feature_tiles = (features + plan.tile_features - 1) / plan.tile_features;
+  const std::size_t tiles = feature_tiles * ((panel_count(classes) + 3) / 4);
+  plan.tile_panels = kTiny ? 1 : 4 * std::clamp<std::size_t>(tiles / 16, 1, 8);
+  return plan;
+}
+template PassPlan make_plan<float>(std::size_t, std::size_t, std::size_t) noexcept;
+template PassPlan make_plan<double>(std::size_t, std::size_t, std::size_t) noexcept;
+
+template <class T>
+void PassMemory<T>::lay_out(Arena& arena, const PassPlan& the_plan, int thread_count, const PassNeeds& needs) noexcept {
+  plan = the_plan;
+  threads = std::clamp(thread_count, 1, kMostThreads);
+  const auto workers = static_cast<std::size_t>(threads);
+  const std::size_t in_flight = plan.slots > 1 ? workers : plan.group_blocks;
+  const std::size_t rows_in_flight = in_flight * plan.block_rows;
+  const std::size_t part_logits = logit_count(plan.part_capacity(), plan.classes);
+
+  value_stride = round_up(plan.features, kPanel);
+  if (needs.convert) values = arena.take<T>(rows_in_flight * value_stride);
+  dlogits = arena.take<T>((plan.slots > 1 ? workers : 1) * logit_count(plan.capacity, plan.classes));
+  labels = arena.take<std::int32_t>(rows_in_flight);
+  row_weights = arena.take<T>(rows_in_flight);
+  losses = arena.take<T>(rows_in_flight);
+  rows = arena.take<std::uint32_t>(rows_in_flight);
+  positions = arena.take<std::uint32_t>(rows_in_flight);
+  if (needs.targets) targets = arena.take<T>(workers * part_logits);
+  if (needs.probabilities) probabilities = arena.take<T>(workers * part_logits);
+  part_sums = arena.take<PartSums>(plan.blocks * plan.parts());
+  if (!needs.gradient) return;
+  fused = needs.only_update && plan.can_fuse_update();
+  if (fused) tile_gradients = arena.take<T>(workers * plan.tile_parameters());
+  gradient = arena.take<T>(fused ? bias_count(plan.classes) : plan.slots * plan.parameters());
+}
+template struct PassMemory<float>;
+template struct PassMemory<double>;
+
+}  // namespace lanemax
