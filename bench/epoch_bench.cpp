@@ -16,7 +16,7 @@ constexpr std::size_t kBatch = 256;
 constexpr double kRate = 0.05;
 
 /// W after the epoch, C x D, in plain double.
-const std::vector<double>& expected_weights(const Problem& problem, const AlignedArray<std::uint32_t>& order) {
+const std::vector<double>& expected_weights(const Problem& problem, const Buffer<std::uint32_t>& order) {
   static const std::vector<double> made = [&] {
     const auto [rows, features, classes, large] = problem.shape;
     std::vector<double> w(problem.transposed.data(), problem.transposed.data() + features * classes);  // D x C
@@ -82,7 +82,7 @@ class EpochCase : public Training {
   }
 
  private:
-  AlignedArray<std::uint32_t> order_;
+  Buffer<std::uint32_t> order_;
 };
 
 }  // namespace

@@ -58,7 +58,7 @@ class ArrayCase : public Case {
   const Kind& kind_;
   Function function_;
   void (*prepare_)();
-  AlignedArray<float> x_, y_;
+  Buffer<float> x_, y_;
 };
 
 void add(const Kind& kind, const char* variant, Isa bound_isa, Function function, void (*prepare)() = nullptr) {

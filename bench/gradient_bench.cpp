@@ -105,8 +105,8 @@ class KernelCase : public Case {
   int threads_;
   std::shared_ptr<const Problem> problem_;
   PassPlan plan_;
-  AlignedArray<float> dlogits_;
-  AlignedArray<float> gradient_;
+  Buffer<float> dlogits_;
+  Buffer<float> gradient_;
 };
 
 }  // namespace

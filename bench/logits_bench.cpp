@@ -82,7 +82,7 @@ class KernelCase : public Case {
   EngineWeights weights_;
   PassPlan plan_;
   std::size_t block_logits_;
-  AlignedArray<float> logits_;
+  Buffer<float> logits_;
   LogitsArgs<float> args_;
 };
 

@@ -29,7 +29,7 @@ std::uint16_t f16_of(unsigned value) {
   return static_cast<std::uint16_t>(((exponent + 15) << 10) | ((value << (10 - exponent)) & 0x3ffU));
 }
 
-using Bytes = AlignedArray<std::byte>;
+using Bytes = Buffer<std::byte>;
 
 Bytes make_encoded(const Problem& problem, FeatureType type) {
   Bytes made(problem.x.size() * size_of(type));
@@ -80,16 +80,14 @@ class PassCase : public Case {
       for (std::size_t d = 0; d < shape.features; ++d) factor_[d] = Problem::kFactor;
       if (rows != Rows::f64) batch_.scaling.factor = factor_.data();
     }
-    needs_.gradient = true;
-    needs_.targets = false;
-    needs_.probabilities = false;
+    const PassNeeds needs{.goal = PassGoal::gradient};
     const PassPlan plan = make_plan<float>(shape.rows, shape.features, shape.classes);
     Arena measure;
-    memory_.lay_out(measure, plan, threads, needs_);
+    memory_.lay_out(measure, plan, threads, needs);
     workspace_ = OwnedWorkspace(measure.bytes());
     std::memset(workspace_.view().data, 0, workspace_.view().bytes);  // pages that are there
     Arena arena(workspace_.view());
-    memory_.lay_out(arena, plan, threads, needs_);
+    memory_.lay_out(arena, plan, threads, needs);
     input_.table = &table;
     input_.objective = &objective_;
     input_.batch = &batch_;
@@ -117,18 +115,17 @@ class PassCase : public Case {
         [&](std::size_t c) { return dbias[c]; });
   }
 
-  void run() override { status_ = run_pass<float>(input_, memory_, needs_, {}, {}, result_); }
+  void run() override { status_ = run_pass<float>(input_, memory_, {}, {}, result_); }
 
  private:
   std::shared_ptr<const Problem> problem_;
   FeatureType type_;
   EngineWeights weights_;
-  AlignedArray<float> factor_;
+  Buffer<float> factor_;
   std::shared_ptr<const Bytes> encoded_;
-  AlignedArray<std::uint32_t> selection_;
+  Buffer<std::uint32_t> selection_;
   Objective objective_;
   Batch batch_;
-  PassNeeds needs_;
   OwnedWorkspace workspace_;
   PassMemory<float> memory_;
   PassInput<float> input_;
@@ -148,8 +145,8 @@ RowBlock<float> block_of(const Problem& problem, const PassPlan& plan, std::size
   return {problem.x.data() + first * features, features, std::min(plan.block_rows, rows - first)};
 }
 
-AlignedArray<std::uint32_t> shuffled_rows(std::size_t count) {
-  AlignedArray<std::uint32_t> rows(count);
+Buffer<std::uint32_t> shuffled_rows(std::size_t count) {
+  Buffer<std::uint32_t> rows(count);
   for (std::size_t i = 0; i < count; ++i) rows[i] = static_cast<std::uint32_t>(i);
   for (std::size_t i = count; i > 1; --i) std::swap(rows[i - 1], rows[random_at(i, 10) % i]);
   return rows;

@@ -19,7 +19,7 @@ enum class Rows { in_place, shuffled, scaled, u8, f16, bf16, f64 };
 [[nodiscard]] RowBlock<float> block_of(const Problem& problem, const PassPlan& plan, std::size_t index);
 
 /// A fixed permutation of 0..count-1.
-[[nodiscard]] AlignedArray<std::uint32_t> shuffled_rows(std::size_t count);
+[[nodiscard]] Buffer<std::uint32_t> shuffled_rows(std::size_t count);
 
 }  // namespace lanemax::bench
 

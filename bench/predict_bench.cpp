@@ -41,7 +41,7 @@ double clock_cost() {
 
 /// Fills every cache with something else.
 void evict_caches() {
-  static const AlignedArray<float> memory(std::max(std::size_t{64} << 20, 4 * cache_bytes(Level::l3)) / sizeof(float));
+  static const Buffer<float> memory(std::max(std::size_t{64} << 20, 4 * cache_bytes(Level::l3)) / sizeof(float));
   float sum = 0;
   for (std::size_t i = 0; i < memory.size(); i += 64 / sizeof(float)) sum += memory[i];
   benchmark::DoNotOptimize(sum);
@@ -158,7 +158,7 @@ class PeerCase : public PredictCase {
   }
   [[nodiscard]] bool with_bias() const override { return false; }
   const GemmPeer& peer_;
-  AlignedArray<float> logits_;
+  Buffer<float> logits_;
 };
 
 }  // namespace

@@ -45,8 +45,8 @@ class LossCase : public Case {
   [[nodiscard]] virtual float& logit(std::size_t c, std::size_t n) = 0;
 
   std::size_t rows_, classes_;
-  AlignedArray<std::int32_t> labels_;
-  AlignedArray<float> losses_;
+  Buffer<std::int32_t> labels_;
+  Buffer<float> losses_;
 
  private:
   [[nodiscard]] float start(std::size_t c, std::size_t n) const {  // in [-8, 8)
@@ -83,7 +83,7 @@ class KernelCase : public LossCase {
 
   const KernelTable& table_;
   std::size_t capacity_;
-  AlignedArray<float> logits_, weights_;
+  Buffer<float> logits_, weights_;
   LossArgs<float> args_;
 };
 
@@ -96,7 +96,7 @@ class PeerCase : public LossCase {
   float& logit(std::size_t c, std::size_t n) override { return logits_[n * classes_ + c]; }
 
   const FunctionPeer& peer_;
-  AlignedArray<float> logits_;
+  Buffer<float> logits_;
 };
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include "bench/limits/limits.hpp"
 #include "bench/recent.hpp"
 #include "engine/dispatch/select_isa.hpp"
-#include "engine/pass/pass.hpp"
+#include "engine/pass/weights.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -93,7 +93,7 @@ std::shared_ptr<const Problem> make_problem(const Shape& shape) {
   Problem& p = *problem;
   const auto [rows, features, classes, large] = shape;
   p.shape = shape;
-  p.x = AlignedArray<float>(rows * features);
+  p.x = Buffer<float>(rows * features);
   for (std::size_t i = 0; i < p.x.size(); i += 4) {
     std::uint32_t four = random_at(i, 1);
     for (std::size_t k = i; k < std::min(i + 4, p.x.size()); ++k, four >>= 8) {
@@ -101,16 +101,16 @@ std::shared_ptr<const Problem> make_problem(const Shape& shape) {
     }
   }
   const float scale = 2.0f / std::sqrt(static_cast<float>(features));
-  p.weights = AlignedArray<float>(classes * features);
-  p.transposed = AlignedArray<float>(classes * features);
+  p.weights = Buffer<float>(classes * features);
+  p.transposed = Buffer<float>(classes * features);
   for (std::size_t c = 0; c < classes; ++c) {
     for (std::size_t d = 0; d < features; ++d) {
       p.weights[c * features + d] = p.transposed[d * classes + c] = scale * symmetric(c * features + d, 2);
     }
   }
-  p.bias = AlignedArray<float>(classes);
+  p.bias = Buffer<float>(classes);
   for (std::size_t c = 0; c < classes; ++c) p.bias[c] = 0.1f * symmetric(c, 3);
-  p.labels = AlignedArray<std::int32_t>(round_up(rows, 16));
+  p.labels = Buffer<std::int32_t>(round_up(rows, 16));
   for (std::size_t n = 0; n < rows; ++n) p.labels[n] = static_cast<std::int32_t>(random_at(n, 4) % classes);
   return problem;
 }

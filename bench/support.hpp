@@ -8,10 +8,10 @@
 
 #include "engine/dispatch/kernel_table.hpp"
 #include "engine/layout.hpp"
+#include "engine/workspace.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,35 +49,17 @@ struct Shape {
 
 // ---- data ----
 
-template <class T>
-class AlignedArray {
- public:
-  AlignedArray() = default;
-  explicit AlignedArray(std::size_t count)
-      : data_(static_cast<T*>(std::aligned_alloc(64, round_up(count * sizeof(T) + 1, 64))), &std::free), size_(count) {
-    if (data_ == nullptr) std::abort();
-    for (std::size_t i = 0; i < count; ++i) data_.get()[i] = T(0);
-  }
-  [[nodiscard]] T* data() const { return data_.get(); }
-  [[nodiscard]] std::size_t size() const { return size_; }
-  T& operator[](std::size_t i) const { return data_.get()[i]; }
-
- private:
-  std::unique_ptr<T, void (*)(void*)> data_{nullptr, &std::free};
-  std::size_t size_ = 0;
-};
-
 /// One number in [0, 2^32) per index, the same on every machine.
 [[nodiscard]] std::uint32_t random_at(std::uint64_t index, std::uint64_t seed);
 
 /// Bytes as of an image and the same scaled to [0, 1], random weights and labels.
 struct Problem {
   Shape shape;
-  AlignedArray<float> x;              ///< N x D
-  AlignedArray<float> weights;        ///< C x D
-  AlignedArray<float> transposed;     ///< D x C
-  AlignedArray<float> bias;           ///< C
-  AlignedArray<std::int32_t> labels;  ///< N, rounded up to 16
+  Buffer<float> x;              ///< N x D
+  Buffer<float> weights;        ///< C x D
+  Buffer<float> transposed;     ///< D x C
+  Buffer<float> bias;           ///< C
+  Buffer<std::int32_t> labels;  ///< N, rounded up to 16
   static constexpr float kFactor = 1.0f / 255.0f;
 };
 /// Kept for the next caller as long as not too much is kept.
@@ -86,7 +68,7 @@ struct Problem {
 /// W and bias in the engine's layout.
 struct EngineWeights {
   explicit EngineWeights(const Problem& problem);
-  AlignedArray<float> weights, bias;
+  Buffer<float> weights, bias;
 };
 
 // ---- checks: plain double, on a sample of rows and entries; an empty text says that all is well ----

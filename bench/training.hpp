@@ -56,7 +56,7 @@ class Training : public Case {
   Batch batch_;
   StepOptions options_;
   LossResult result_;
-  AlignedArray<float> weights_, bias_;
+  Buffer<float> weights_, bias_;
 
  private:
   OwnedWorkspace state_memory_, workspace_;

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -56,6 +58,31 @@ inline void set_found(Status& status, double value) noexcept {
   status.code = code;
   status.what = what;
   status.expected = expected;
+  set_found(status, found);
+  return status;
+}
+
+/// Where in an array something is.
+struct Place {
+  std::int64_t row = -1;
+  std::int64_t column = -1;
+};
+[[nodiscard]] constexpr Place at_row(std::size_t row) noexcept {
+  return {static_cast<std::int64_t>(row), -1};
+}
+[[nodiscard]] constexpr Place at_column(std::size_t column) noexcept {
+  return {-1, static_cast<std::int64_t>(column)};
+}
+[[nodiscard]] constexpr Place at(std::size_t row, std::size_t column) noexcept {
+  return {static_cast<std::int64_t>(row), static_cast<std::int64_t>(column)};
+}
+
+/// The same, of a number that was found there.
+[[nodiscard]] inline Status fail_at(StatusCode code, const char* what, const char* expected, const Place& place,
+                                    double found) noexcept {
+  Status status = fail(code, what, expected);
+  status.row = place.row;
+  status.column = place.column;
   set_found(status, found);
   return status;
 }

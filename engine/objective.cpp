@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <lanemax/objective.hpp>
 
-#include "engine/dispatch/select_isa.hpp"
 #include "engine/fail.hpp"
 #include "engine/float_environment.hpp"
-#include "engine/pass/pass.hpp"
+#include "engine/pass/public_pass.hpp"
+#include "engine/pass/weights.hpp"
 
 namespace lanemax {
 namespace {
 
-Status check_outputs(const Objective& objective, const Batch& batch, std::size_t rows, std::size_t classes,
-                     std::size_t features, const auto& loss_outputs, const auto& gradient, bool with_gradient) {
+template <class T>
+Status check_outputs(const Objective& objective, const Batch& batch, std::size_t classes, std::size_t features,
+                     const LossOutputs<T>& loss_outputs, const GradientOutputs<T>& gradient, PassGoal goal) {
+  const std::size_t rows = batch.rows();
   const auto& p = loss_outputs.probabilities;
   if (!p.empty() && objective.loss == Loss::hinge) {
     return fail(StatusCode::invalid_argument, "probabilities", "a loss that has them: softmax or logistic");
@@ -18,7 +20,7 @@ Status check_outputs(const Objective& objective, const Batch& batch, std::size_t
   if (!p.empty() && (p.rows != rows || p.cols != classes)) {
     return fail(StatusCode::shape_mismatch, "probabilities", "one row per row of the batch, one column per score");
   }
-  if (!with_gradient) return {};
+  if (goal == PassGoal::loss) return {};
   if (gradient.dweights.empty() || gradient.dbias == nullptr) {
     return fail(StatusCode::invalid_argument, "gradient", "room for dweights and dbias");
   }
@@ -35,80 +37,38 @@ Status check_outputs(const Objective& objective, const Batch& batch, std::size_t
   return {};
 }
 
-// The memory of a call: the weights in the engine's layout, then the pass's own.
-template <class T>
-struct CallMemory {
-  T* weights = nullptr;
-  T* bias = nullptr;
-  PassMemory<T> pass;
-
-  void lay_out(Arena& arena, const PassPlan& plan, int threads, const PassNeeds& needs) {
-    weights = arena.take<T>(weight_count(plan.features, plan.classes));
-    bias = arena.take<T>(bias_count(plan.classes));
-    pass.lay_out(arena, plan, threads, needs);
-  }
-};
-
 template <class T>
 Status evaluate(const Objective& objective, const WeightsView<T>& weights, const Batch& batch,
                 const Execution& execution, const Workspace& workspace, LossResult& result,
-                const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs, bool with_gradient) {
+                const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs, PassGoal goal) {
   const FloatEnvironment environment;
   const std::size_t features = weights.weights.cols, classes = weights.weights.rows;
-  ProblemSize size;
-  Status status = check_problem(objective, batch, features, classes, size);
+  PublicPass<T> pass;
+  const PassNeeds needs{.goal = goal,
+                        .targets = batch.labels == nullptr,
+                        .probabilities = !outputs.probabilities.empty(),
+                        .weights = true};
+  Status status = check(objective, batch, features, classes, execution, pass);
   if (status.ok() && weights.weights.empty()) status = fail(StatusCode::invalid_argument, "weights", "data");
-  if (status.ok()) {
-    status = check_outputs(objective, batch, batch.rows(), classes, features, outputs, gradient, with_gradient);
-  }
-  if (status.ok() && execution.threads < 1) status = fail(StatusCode::invalid_argument, "threads", "at least 1");
-  const KernelTable* table = nullptr;
-  if (status.ok()) status = select_kernels(execution.isa, table);
+  if (status.ok()) status = check_outputs(objective, batch, classes, features, outputs, gradient, goal);
+  if (status.ok()) status = plan(needs, features, classes, execution, workspace, pass);
+  if (status.ok()) status = import_weights(weights, pass.memory.weights, pass.memory.bias);
   if (!status.ok()) return status;
+  pass.input.weights = pass.memory.weights;
+  pass.input.bias = pass.memory.bias;
 
-  PassNeeds needs;
-  needs.gradient = with_gradient;
-  needs.targets = batch.labels == nullptr;
-  needs.probabilities = !outputs.probabilities.empty();
-  const PassPlan plan = make_plan<T>(batch.rows(), features, classes);
-  Arena measure;
-  CallMemory<T>().lay_out(measure, plan, execution.threads, needs);
-  status = check_workspace(workspace, measure.bytes());
-  if (!status.ok()) return status;
-  Arena arena(workspace);
-  CallMemory<T> memory;
-  memory.lay_out(arena, plan, execution.threads, needs);
-  status = import_weights(weights, memory.weights, memory.bias);
-  if (!status.ok()) return status;
-
-  PassInput<T> input;
-  input.table = table;
-  input.objective = &objective;
-  input.batch = &batch;
-  input.weights = memory.weights;
-  input.bias = memory.bias;
-  input.total_weight = size.total_weight;
-
-  LossResult pass_result;
-  PassOutputs<T> pass_outputs{outputs, gradient.dfeatures};
+  LossResult made;
   const bool writes_rows =
       outputs.sample_losses != nullptr || !outputs.probabilities.empty() || !gradient.dfeatures.empty();
-  if (writes_rows) {
-    // These outputs are as long as the batch and are written while the pass runs. A first pass without them finds out
-    // whether it will succeed, so that bad input leaves them untouched.
-    PassNeeds dry_needs = needs;
-    dry_needs.probabilities = false;
-    status = run_pass<T>(input, memory.pass, dry_needs, {}, {}, pass_result);
-  }
-  if (status.ok()) status = run_pass<T>(input, memory.pass, needs, pass_outputs, {}, pass_result);
-  if (!status.ok()) {
-    const Status cause = find_bad_feature(batch, objective.ignored_label);
-    return cause.ok() ? status : cause;
-  }
-  result = pass_result;
-  if (with_gradient) {
-    export_weights(memory.pass.gradient, gradient.dweights);
-    const T* dbias = memory.pass.gradient + weight_count(features, classes);
+  // These outputs are as long as the batch and are written while the pass runs. A first pass without them finds out
+  // whether it will succeed, so that bad input leaves them untouched.
+  if (writes_rows) status = run(pass, {}, {}, made);
+  if (status.ok()) status = run(pass, {outputs, gradient.dfeatures}, {}, made);
+  if (!status.ok()) return status;
+  result = made;
+  if (goal == PassGoal::gradient) {
+    export_weights(pass.memory.gradient, gradient.dweights);
+    const T* dbias = pass.memory.gradient + weight_count(features, classes);
     for (std::size_t c = 0; c < classes; ++c) gradient.dbias[c] = dbias[c];
   }
   return {};
@@ -119,24 +79,23 @@ Status evaluate(const Objective& objective, const WeightsView<T>& weights, const
 template <class T>
 std::size_t loss_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes, int threads) noexcept {
   if (rows == 0 || features == 0 || classes == 0 || !sizes_fit(rows, features, classes)) return 0;
-  PassNeeds everything;
-  everything.gradient = true;
+  constexpr PassNeeds kEverything{.goal = PassGoal::gradient, .targets = true, .probabilities = true, .weights = true};
   Arena arena;
-  CallMemory<T>().lay_out(arena, make_plan<T>(rows, features, classes), threads, everything);
+  PassMemory<T>().lay_out(arena, make_plan<T>(rows, features, classes), threads, kEverything);
   return arena.bytes();
 }
 
 template <class T>
 Status loss(const Objective& objective, const WeightsView<T>& weights, const Batch& batch, const Execution& execution,
             const Workspace& workspace, LossResult& result, const LossOutputs<T>& outputs) noexcept {
-  return evaluate<T>(objective, weights, batch, execution, workspace, result, {}, outputs, false);
+  return evaluate<T>(objective, weights, batch, execution, workspace, result, {}, outputs, PassGoal::loss);
 }
 
 template <class T>
 Status loss_and_gradient(const Objective& objective, const WeightsView<T>& weights, const Batch& batch,
                          const Execution& execution, const Workspace& workspace, LossResult& result,
                          const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs) noexcept {
-  return evaluate<T>(objective, weights, batch, execution, workspace, result, gradient, outputs, true);
+  return evaluate<T>(objective, weights, batch, execution, workspace, result, gradient, outputs, PassGoal::gradient);
 }
 
 template std::size_t loss_workspace_bytes<float>(std::size_t, std::size_t, std::size_t, int) noexcept;

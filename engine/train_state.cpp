@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <lanemax/train_step.hpp>
 
-#include "engine/dispatch/select_isa.hpp"
 #include "engine/fail.hpp"
 #include "engine/float_environment.hpp"
-#include "engine/pass/pass.hpp"
+#include "engine/pass/checks.hpp"
+#include "engine/pass/plan.hpp"
+#include "engine/pass/weights.hpp"
+#include "engine/workspace.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -45,35 +47,6 @@ void clear_moments(TrainState<T>& state) {
   if (state.velocity_data != nullptr) std::fill_n(state.velocity_data, parameters, T(0));
   if (state.squares_data != nullptr) std::fill_n(state.squares_data, parameters, T(0));
   if (state.steps_data != nullptr) *state.steps_data = 0;
-}
-
-template <class T>
-Status check_options(const StepOptions& options, Optimiser optimiser) {
-  if (!(options.learning_rate > 0 && options.learning_rate <= static_cast<double>(std::numeric_limits<T>::max()))) {
-    return fail(StatusCode::invalid_argument, "learning_rate", "a finite number > 0");
-  }
-  if (!(options.momentum >= 0 && options.momentum < 1)) {
-    return fail(StatusCode::invalid_argument, "momentum", "a number from 0, below 1");
-  }
-  if (!(options.second_moment_decay >= 0 && options.second_moment_decay < 1)) {
-    return fail(StatusCode::invalid_argument, "second_moment_decay", "a number from 0, below 1");
-  }
-  if (!(options.total_weight >= 0) || !std::isfinite(options.total_weight)) {
-    return fail(StatusCode::invalid_argument, "total_weight", "a finite number >= 0");
-  }
-  if (options.optimiser != optimiser) {
-    return fail(StatusCode::invalid_argument, "optimiser", "the one the state was made for");
-  }
-  return {};
-}
-
-PassNeeds step_needs(bool targets) {
-  PassNeeds needs;
-  needs.gradient = true;
-  needs.targets = targets;
-  needs.probabilities = false;
-  needs.only_update = true;
-  return needs;
 }
 
 }  // namespace
@@ -120,6 +93,7 @@ bool TrainState<T>::accepts(const FeatureScaling& scaling) const noexcept {
 
 template <class T>
 void TrainState<T>::settle(const FeatureScaling& scaling) noexcept {
+  if (*scaling_data != kNotSettled) return;
   *scaling_data = is_some(scaling) ? kSome : kNone;
   for (std::size_t d = 0; is_some(scaling) && d < features_; ++d) {
     centre_data[d] = centre_of(scaling, d);
@@ -158,6 +132,7 @@ Status TrainState<T>::set_weights(const WeightsView<T>& weights, const FeatureSc
     bias_data[c] = shifted_bias(c);
   }
   clear_moments(*this);
+  *scaling_data = kNotSettled;
   settle(scaling);
   return {};
 }
@@ -191,65 +166,7 @@ Status TrainState<T>::get_weights(MatrixView<T> weights, T* bias, double* centre
   return {};
 }
 
-template <class T>
-std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes,
-                                       int threads) noexcept {
-  if (rows == 0 || features == 0 || classes == 0 || !sizes_fit(rows, features, classes)) return 0;
-  return most_bytes<T>(rows, features, classes, [&](const PassPlan& plan) {
-    Arena arena;
-    PassMemory<T>().lay_out(arena, plan, threads, step_needs(true));
-    return arena.bytes();
-  });
-}
-
-template <class T>
-Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch, const StepOptions& options,
-                  const Execution& execution, const Workspace& workspace, LossResult& result) noexcept {
-  const FloatEnvironment environment;
-  ProblemSize size;
-  Status status = check_options<T>(options, state.optimiser());
-  if (status.ok()) status = check_problem(objective, batch, state.features(), state.classes(), size);
-  if (status.ok() && !state.accepts(batch.scaling)) {
-    status = fail(StatusCode::invalid_argument, "scaling", "that of the steps before, or as set_weights() was told");
-  }
-  if (status.ok() && execution.threads < 1) status = fail(StatusCode::invalid_argument, "threads", "at least 1");
-  const KernelTable* table = nullptr;
-  if (status.ok()) status = select_kernels(execution.isa, table);
-  if (!status.ok()) return status;
-
-  const PassNeeds needs = step_needs(batch.labels == nullptr);
-  const PassPlan plan = make_plan<T>(batch.rows(), state.features(), state.classes());
-  Arena measure;
-  PassMemory<T>().lay_out(measure, plan, execution.threads, needs);
-  status = check_workspace(workspace, measure.bytes());
-  if (!status.ok()) return status;
-  Arena arena(workspace);
-  PassMemory<T> memory;
-  memory.lay_out(arena, plan, execution.threads, needs);
-
-  PassInput<T> input;
-  input.table = table;
-  input.objective = &objective;
-  input.batch = &batch;
-  input.weights = state.weights_data;
-  input.bias = state.bias_data;
-  input.total_weight = options.total_weight > 0 ? options.total_weight : size.total_weight;
-  status = run_pass<T>(input, memory, needs, {}, {&state, options}, result);
-  if (!status.ok()) {
-    const Status cause = find_bad_feature(batch, objective.ignored_label);
-    return cause.ok() ? status : cause;
-  }
-  if (*state.scaling_data == kNotSettled) state.settle(batch.scaling);
-  return {};
-}
-
 template class TrainState<float>;
 template class TrainState<double>;
-template std::size_t train_step_workspace_bytes<float>(std::size_t, std::size_t, std::size_t, int) noexcept;
-template std::size_t train_step_workspace_bytes<double>(std::size_t, std::size_t, std::size_t, int) noexcept;
-template Status train_step<float>(TrainState<float>&, const Objective&, const Batch&, const StepOptions&,
-                                  const Execution&, const Workspace&, LossResult&) noexcept;
-template Status train_step<double>(TrainState<double>&, const Objective&, const Batch&, const StepOptions&,
-                                   const Execution&, const Workspace&, LossResult&) noexcept;
 
 }  // namespace lanemax

@@ -7,11 +7,13 @@
 #include "engine/fail.hpp"
 #include "engine/layout.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <memory>
+#include <new>
 
 namespace lanemax {
 
@@ -77,6 +79,28 @@ class OwnedWorkspace {
  private:
   std::unique_ptr<void, void (*)(void*)> data_{nullptr, &std::free};
   std::size_t bytes_ = 0;
+};
+
+/// An array that its holder owns, aligned for the kernels, zero at first. Throws std::bad_alloc.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::size_t count) : size_(count) {
+    if (count == 0) return;
+    if (count > std::size_t{1} << 58) throw std::bad_alloc();
+    memory_ = OwnedWorkspace(count * sizeof(T));
+    if (memory_.empty()) throw std::bad_alloc();
+    std::fill_n(data(), count, T(0));
+  }
+  [[nodiscard]] T* data() const noexcept { return static_cast<T*>(memory_.view().data); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  T& operator[](std::size_t i) const noexcept { return data()[i]; }
+
+ private:
+  OwnedWorkspace memory_;
+  std::size_t size_ = 0;
 };
 
 }  // namespace lanemax

@@ -191,9 +191,7 @@ TEST(PassPlan, MemoryStaysSmall) {
 
 // Scratch for batches of up to N rows is enough for every one of them, whichever way it is cut up.
 TEST(PassPlan, StepScratchCoversSmallerBatches) {
-  PassNeeds needs;
-  needs.gradient = needs.only_update = true;
-  needs.probabilities = false;
+  const PassNeeds needs{.goal = PassGoal::update, .targets = true};
   for (const std::size_t features : {1U, 54U, 784U, 2048U}) {
     for (const std::size_t classes : {2U, 10U, 16U, 20U, 100U, 1000U}) {
       for (const std::size_t rows : {100U, 961U, 1024U, 2500U}) {

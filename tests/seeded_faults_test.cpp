@@ -374,6 +374,76 @@ std::vector<Fault<T>> logistic_faults() {
 }
 
 template <class T>
+std::vector<Fault<T>> probability_faults() {
+  using A = ProbabilityArgs<T>;
+  return {
+      {"dlogits instead",
+       [](Kernels<T>& k) {
+         k.softmax_probabilities = [](const A& a) {
+           real<T>.softmax_probabilities(a);
+           a.probabilities[logit_index(a.probability_capacity, a.classes, a.rows - 1, 0)] -= 1;
+         };
+       }},
+      {"the last class left out",
+       [](Kernels<T>& k) {
+         k.softmax_probabilities = [](const A& a) {
+           A b = a;
+           if (is_class_major(a.classes) && a.classes > 1) --b.classes;
+           real<T>.softmax_probabilities(b);
+         };
+       }},
+      {"in place of the logits",
+       [](Kernels<T>& k) {
+         k.softmax_probabilities = [](const A& a) {
+           real<T>.softmax_probabilities(a);
+           const_cast<T*>(a.logits)[0] = T(0.25);
+         };
+       }},
+      {"a row with NaN answered",
+       [](Kernels<T>& k) {
+         k.softmax_probabilities = [](const A& a) {
+           real<T>.softmax_probabilities(a);
+           for (std::size_t n = 0; n < a.rows; ++n) {
+             T& p = a.probabilities[logit_index(a.probability_capacity, a.classes, n, a.classes - 1)];
+             if (std::isnan(p)) p = 0;
+           }
+         };
+       }},
+      {"padding not 0",
+       [](Kernels<T>& k) {
+         k.softmax_probabilities = [](const A& a) {
+           real<T>.softmax_probabilities(a);
+           if (is_class_major(a.classes) || a.classes % kPanel == 0) return;
+           a.probabilities[logit_index(a.probability_capacity, a.classes, 0, a.classes)] = T(1e-6);
+         };
+       }},
+  };
+}
+template <class T>
+std::vector<Fault<T>> logistic_probability_faults() {
+  using A = ProbabilityArgs<T>;
+  return {
+      {"1 - p",
+       [](Kernels<T>& k) {
+         k.logistic_probabilities = [](const A& a) {
+           real<T>.logistic_probabilities(a);
+           for (std::size_t n = 0; a.complements != nullptr && n < a.rows; ++n) {
+             a.complements[n] = T(1) - a.probabilities[n];
+           }
+         };
+       }},
+      {"the other way round",
+       [](Kernels<T>& k) {
+         k.logistic_probabilities = [](const A& a) {
+           A b = a;
+           if (a.complements != nullptr) std::swap(b.complements, b.probabilities);
+           real<T>.logistic_probabilities(b);
+         };
+       }},
+  };
+}
+
+template <class T>
 void catch_all(const KernelTable& table, const char* step, const std::vector<Fault<T>>& faults,
                const std::vector<Check<T>>& checks) {
   KernelTable copy = table;
@@ -415,6 +485,9 @@ void run_losses(const KernelTable& table) {
        [](const KernelTable& t) { return check_softmax<T>(t, TargetKind::smoothed); }, check_softmax_not_finite<T>});
   catch_all<T>(table, "hinge_loss", hinge_faults<T>(), {check_hinge<T>, check_hinge_not_finite<T>});
   catch_all<T>(table, "logistic_loss", logistic_faults<T>(), {check_logistic<T>, check_logistic_not_finite<T>});
+  catch_all<T>(table, "softmax_probabilities", probability_faults<T>(),
+               {check_probabilities<T>, check_probabilities_not_finite<T>});
+  catch_all<T>(table, "logistic_probabilities", logistic_probability_faults<T>(), {check_logistic_probabilities<T>});
 }
 template <class T>
 void run_others(const KernelTable& table) {

@@ -61,7 +61,7 @@ double seconds_together(int threads, F&& f) {
 
 // Written by the loops, one place per thread.
 float* sink_of(std::size_t rank) {
-  static AlignedArray<float> sinks(std::size_t{1024} * 64);
+  static Buffer<float> sinks(std::size_t{1024} * 64);
   return sinks.data() + rank % 1024 * 64;
 }
 
@@ -86,8 +86,8 @@ std::size_t bytes_per_thread(Level level, int threads) {
 }
 
 const float* memory_to_read() {
-  static AlignedArray<float> memory = [] {
-    AlignedArray<float> made(std::max(dram_bytes(), std::size_t{1024} * kReadUnit) / sizeof(float));
+  static Buffer<float> memory = [] {
+    Buffer<float> made(std::max(dram_bytes(), std::size_t{1024} * kReadUnit) / sizeof(float));
     std::fill_n(made.data(), made.size(), 1.0f);  // every page is there and is a page of its own
     return made;
   }();

@@ -17,7 +17,7 @@ PeerSteps::PeerSteps(const GemmPeer& peer, int threads, bool dxc, std::shared_pt
       w_(shape_.features * shape_.classes),
       z_(shape_.rows * shape_.classes),
       dw_(w_.size()) {
-  const AlignedArray<float>& source = dxc ? problem_->transposed : problem_->weights;
+  const Buffer<float>& source = dxc ? problem_->transposed : problem_->weights;
   std::copy_n(source.data(), source.size(), w_.data());
 }
 

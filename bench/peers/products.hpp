@@ -37,7 +37,7 @@ class PeerSteps {
   bool dxc_;
   std::shared_ptr<const Problem> problem_;
   Shape shape_;
-  AlignedArray<float> w_, z_, dw_;
+  Buffer<float> w_, z_, dw_;
 };
 
 /// Adds a part of the steps for every peer, layout of W and thread count, under the family's name.

@@ -75,6 +75,18 @@ struct LossArgs {
   std::size_t part_capacity = 0;         ///< the capacity of targets and probabilities
 };
 
+/// The probabilities of logits that stay as they are. Rows from x.count to the next multiple of 16 hold no meaning.
+template <class T>
+struct ProbabilityArgs {
+  const T* logits = nullptr;
+  std::size_t capacity = 0;
+  std::size_t rows = 0;
+  std::size_t classes = 0;
+  T* probabilities = nullptr;  ///< laid out as logits
+  std::size_t probability_capacity = 0;
+  T* complements = nullptr;  ///< logistic only: of label 0; null: not wanted
+};
+
 /// Rows that the next block will read, of any type: the gradient asks for them while it computes this one.
 struct ReadAhead {
   const char* data = nullptr;
@@ -174,6 +186,8 @@ struct Kernels {
   void (*softmax_loss)(const LossArgs<T>&);
   void (*hinge_loss)(const LossArgs<T>&);
   void (*logistic_loss)(const LossArgs<T>&);
+  void (*softmax_probabilities)(const ProbabilityArgs<T>&);
+  void (*logistic_probabilities)(const ProbabilityArgs<T>&);
   void (*gradient)(const GradientArgs<T>&);
   void (*bias_gradient)(const BiasGradientArgs<T>&);
   void (*feature_gradient)(const FeatureGradientArgs<T>&);

@@ -3,6 +3,7 @@
 
 #include "engine/fit/curvature/curvature.hpp"
 #include "engine/parallel.hpp"
+#include "engine/pass/row_source.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -2,7 +2,6 @@
 #include "engine/fit/problem.hpp"
 
 #include "engine/fit/row_buffers.hpp"
-#include "engine/parallel.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -59,12 +58,11 @@ void FitProblem::centre(const Vector& v) const noexcept {
 }
 
 template <class T>
-Status FitProblem::run(Runner<T>& runner, const PassNeeds& needs, const Batch& batch, double total_weight,
-                       const Vector& x, LossResult& result) {
+Status FitProblem::run(Runner<T>& runner, PassGoal goal, const Batch& batch, double total_weight, const Vector& x,
+                       LossResult& result) {
   if (runner.memory.empty()) {
+    const PassNeeds needs{.goal = goal, .targets = batch.labels == nullptr, .weights = true};
     const auto lay_out = [&](Arena& arena) {
-      runner.weights = arena.take<T>(weights());
-      runner.bias = arena.take<T>(bias_count(classes_));
       runner.pass.lay_out(arena, make_plan<T>(batch.rows(), features(), classes_), threads_, needs);
     };
     Arena measure;
@@ -74,36 +72,24 @@ Status FitProblem::run(Runner<T>& runner, const PassNeeds& needs, const Batch& b
     Arena arena(runner.memory.view());
     lay_out(arena);
   }
-  convert(x.data(), weights(), runner.weights);
-  convert(x.data() + weights(), bias_count(classes_), runner.bias);
+  convert(x.data(), weights(), runner.pass.weights);
+  convert(x.data() + weights(), bias_count(classes_), runner.pass.bias);
   PassInput<T> in;
   in.table = &table_;
   in.objective = &objective_;
   in.batch = &batch;
-  in.weights = runner.weights;
-  in.bias = runner.bias;
+  in.weights = runner.pass.weights;
+  in.bias = runner.pass.bias;
   in.total_weight = total_weight;
-  return run_pass<T>(in, runner.pass, needs, {}, {}, result);
+  return run_pass<T>(in, runner.pass, {}, {}, result);
 }
-
-namespace {
-
-PassNeeds needs_of(const Batch& batch, bool gradient) {
-  PassNeeds needs;
-  needs.gradient = gradient;
-  needs.targets = batch.labels == nullptr;
-  needs.probabilities = false;
-  needs.penalty = false;
-  return needs;
-}
-
-}  // namespace
 
 template <class T>
 Status FitProblem::evaluate_in(const Vector& x, Value& value, const Vector* gradient) {
   Runner<T>& runner = gradient != nullptr ? runners<T>().gradient : runners<T>().value;
+  const PassGoal goal = gradient != nullptr ? PassGoal::gradient : PassGoal::loss;
   LossResult loss;
-  const Status status = run(runner, needs_of(data_, gradient != nullptr), data_, size_.total_weight, x, loss);
+  const Status status = run(runner, goal, data_, size_.total_weight, x, loss);
   passes_ += gradient != nullptr ? 1 : 0.5;
   if (!status.ok()) return status;
   threads_at_work_ = loss.threads;
@@ -125,10 +111,9 @@ Status FitProblem::evaluate(const Vector& x, Precision precision, Value& value, 
 
 Status FitProblem::validation_loss(const Vector& x, const Batch& batch, double total_weight, double& loss) {
   LossResult result;
-  const PassNeeds needs = needs_of(batch, false);
-  Status status = run(f32_.validation, needs, batch, total_weight, x, result);
+  Status status = run(f32_.validation, PassGoal::loss, batch, total_weight, x, result);
   if (status.code == StatusCode::overflow) {
-    status = run(f64_.validation, needs, batch, total_weight, x, result);
+    status = run(f64_.validation, PassGoal::loss, batch, total_weight, x, result);
   }
   passes_ += 0.5 * static_cast<double>(batch.rows()) / static_cast<double>(rows());
   loss = result.data_loss;
@@ -166,7 +151,7 @@ double FitProblem::mean_square_row() {
   const auto team_size = static_cast<std::size_t>(threads_);
   const OwnedRowBuffers<double> rows(team_size * kRows, stride);
   const Buffer<double> sums(blocks);
-  parallel(usable_threads(threads_, pass_flops(), table_.blocks.serial_flops), [&](const Team& team) {
+  parallel(threads_for(pass_flops()), [&](const Team& team) {
     team.for_each(blocks, [&](std::size_t block) {
       const std::size_t place = team.rank() * kRows, begin = block * kRows, end = std::min(begin + kRows, data_.rows());
       const RowBuffers<double> buffers = rows.at(place);

@@ -3,6 +3,8 @@
 #define LANEMAX_ENGINE_FIT_PROBLEM_HPP
 
 #include "engine/fit/vectors.hpp"
+#include "engine/parallel.hpp"
+#include "engine/pass/checks.hpp"
 #include "engine/pass/pass.hpp"
 
 #include <cstdint>
@@ -31,6 +33,10 @@ class FitProblem {
   [[nodiscard]] const Objective& objective() const noexcept { return objective_; }
   [[nodiscard]] const KernelTable& table() const noexcept { return table_; }
   [[nodiscard]] int threads() const noexcept { return threads_; }
+  /// For so much work.
+  [[nodiscard]] int threads_for(double flops) const noexcept {
+    return usable_threads(threads_, flops, table_.blocks.serial_flops);
+  }
   /// In the last pass over all rows.
   [[nodiscard]] int threads_at_work() const noexcept { return threads_at_work_; }
   [[nodiscard]] std::size_t features() const noexcept { return data_.features.features; }
@@ -79,11 +85,9 @@ class FitProblem {
   struct Runner {
     OwnedWorkspace memory;
     PassMemory<T> pass;
-    T* weights = nullptr;
-    T* bias = nullptr;
   };
   template <class T>
-  Status run(Runner<T>& runner, const PassNeeds& needs, const Batch& batch, double total_weight, const Vector& x,
+  Status run(Runner<T>& runner, PassGoal goal, const Batch& batch, double total_weight, const Vector& x,
              LossResult& result);
   template <class T>
   Status evaluate_in(const Vector& x, Value& value, const Vector* gradient);

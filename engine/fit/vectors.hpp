@@ -2,37 +2,13 @@
 #ifndef LANEMAX_ENGINE_FIT_VECTORS_HPP
 #define LANEMAX_ENGINE_FIT_VECTORS_HPP
 
-#include "engine/layout.hpp"
 #include "engine/workspace.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <new>
 
 namespace lanemax {
-
-/// An array that a fit owns, aligned for the kernels, zero at first. Throws std::bad_alloc.
-template <class T>
-class Buffer {
- public:
-  Buffer() = default;
-  explicit Buffer(std::size_t count) : size_(count) {
-    if (count == 0) return;
-    if (count > std::size_t{1} << 58) throw std::bad_alloc();
-    memory_ = OwnedWorkspace(count * sizeof(T));
-    if (memory_.empty()) throw std::bad_alloc();
-    std::fill_n(data(), count, T(0));
-  }
-  [[nodiscard]] T* data() const noexcept { return static_cast<T*>(memory_.view().data); }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
-  T& operator[](std::size_t i) const noexcept { return data()[i]; }
-
- private:
-  OwnedWorkspace memory_;
-  std::size_t size_ = 0;
-};
 
 /// A point, direction or gradient of a problem: weights and then the bias, in the engine's layout, in double. The
 /// padding is 0, but for the bias of a point, whose padding is -infinity. The length is a multiple of 16.

@@ -9,6 +9,7 @@
 #include "engine/steps/load.hpp"
 #include "engine/steps/logistic_loss.hpp"
 #include "engine/steps/logits.hpp"
+#include "engine/steps/probabilities.hpp"
 #include "engine/steps/softmax_loss.hpp"
 #include "engine/steps/update.hpp"
 
@@ -24,6 +25,8 @@ constexpr Kernels<T> make_kernels() {
       .softmax_loss = softmax_loss<Arch, T>,
       .hinge_loss = hinge_loss<Arch, T>,
       .logistic_loss = logistic_loss<Arch, T>,
+      .softmax_probabilities = softmax_probabilities<Arch, T>,
+      .logistic_probabilities = logistic_probabilities<Arch, T>,
       .gradient = gradient<Arch, T>,
       .bias_gradient = bias_gradient<Arch, T>,
       .feature_gradient = feature_gradient<Arch, T>,

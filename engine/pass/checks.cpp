@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "engine/pass/checks.hpp"
+
 #include "engine/fail.hpp"
-#include "engine/layout.hpp"
-#include "engine/pass/pass.hpp"
+#include "engine/pass/plan.hpp"
 
 #include <cmath>
 
 namespace lanemax {
 namespace {
-
-Status fail_at(StatusCode code, const char* what, const char* expected, std::size_t row, double found) {
-  Status status = fail(code, what, expected);
-  status.row = static_cast<std::int64_t>(row);
-  set_found(status, found);
-  return status;
-}
 
 // Of a number that is not what is allowed, or none at all.
 StatusCode code_of_bad(double value) {
@@ -59,14 +53,15 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
     if (batch.selection != nullptr) {
       row = batch.selection[i];
       if (row >= batch.features.samples) {
-        return fail_at(StatusCode::invalid_argument, "selection", "indices of rows", i, static_cast<double>(row));
+        return fail_at(StatusCode::invalid_argument, "selection", "indices of rows", at_row(i),
+                       static_cast<double>(row));
       }
     }
     double weight = 1;
     if (batch.sample_weights != nullptr) {
       weight = static_cast<double>(batch.sample_weights[row]);
       if (!(weight >= 0) || !std::isfinite(weight)) {
-        return fail_at(code_of_bad(weight), "sample_weights", "finite numbers >= 0", row, weight);
+        return fail_at(code_of_bad(weight), "sample_weights", "finite numbers >= 0", at_row(row), weight);
       }
     }
     bool ignored = false;
@@ -75,16 +70,14 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
       ignored = label == o.ignored_label;
       if (!ignored && (label < 0 || static_cast<std::size_t>(label) >= label_end)) {
         return fail_at(StatusCode::label_out_of_range, "labels", "class indices from 0, below the number of classes",
-                       row, label);
+                       at_row(row), label);
       }
     } else {
       for (std::size_t c = 0; c < classes; ++c) {
         const double t = static_cast<double>(batch.target_probabilities.at(row, c));
         if (!(t >= 0) || !std::isfinite(t) || (o.loss == Loss::logistic && t > 1)) {
-          Status status = fail_at(code_of_bad(t), "target_probabilities",
-                                  o.loss == Loss::logistic ? "numbers from 0 to 1" : "finite numbers >= 0", row, t);
-          status.column = static_cast<std::int64_t>(c);
-          return status;
+          return fail_at(code_of_bad(t), "target_probabilities",
+                         o.loss == Loss::logistic ? "numbers from 0 to 1" : "finite numbers >= 0", at(row, c), t);
         }
       }
     }
@@ -104,20 +97,17 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
 }  // namespace
 
 Status check_scaling(const FeatureScaling& scaling, std::size_t features) noexcept {
-  const auto refuse = [](const char* what, const char* expected, std::size_t d, double found) {
-    Status status = fail(code_of_bad(found), what, expected);
-    status.column = static_cast<std::int64_t>(d);
-    set_found(status, found);
-    return status;
-  };
   for (std::size_t d = 0; scaling.centre != nullptr && d < features; ++d) {
     const double centre = scaling.centre[d];
-    if (!std::isfinite(centre)) return refuse("scaling centre", "finite numbers", d, centre);
+    if (!std::isfinite(centre))
+      return fail_at(code_of_bad(centre), "scaling centre", "finite numbers", at_column(d), centre);
   }
   for (std::size_t d = 0; scaling.factor != nullptr && d < features; ++d) {
     const float factor = scaling.factor[d];
     if (!std::isnormal(factor)) {
-      return refuse("scaling factor", "finite numbers, neither 0 nor subnormal", d, static_cast<double>(factor));
+      const auto found = static_cast<double>(factor);
+      return fail_at(code_of_bad(found), "scaling factor", "finite numbers, neither 0 nor subnormal", at_column(d),
+                     found);
     }
   }
   return {};
@@ -173,66 +163,10 @@ Status find_bad_feature(const Batch& batch, std::int32_t ignored_label) noexcept
     for (std::size_t d = 0; d < batch.features.features; ++d) {
       const double value = feature_value(batch.features, row, d);
       if (std::isfinite(value)) continue;
-      Status status = fail_at(StatusCode::not_finite, "features", "finite numbers", row, value);
-      status.column = static_cast<std::int64_t>(d);
-      return status;
+      return fail_at(StatusCode::not_finite, "features", "finite numbers", at(row, d), value);
     }
   }
   return {};
 }
-
-template <class T>
-Status import_weights(const WeightsView<T>& view, T* weights, T* bias) noexcept {
-  const MatrixView<const T>& w = view.weights;
-  for (std::size_t c = 0; c < w.rows; ++c) {
-    for (std::size_t d = 0; d < w.cols; ++d) {
-      if (std::isfinite(w.at(c, d))) continue;
-      Status status = fail_at(StatusCode::not_finite, "weights", "finite numbers", c, static_cast<double>(w.at(c, d)));
-      status.column = static_cast<std::int64_t>(d);
-      return status;
-    }
-    if (view.bias != nullptr && !(view.bias[c] <= std::numeric_limits<T>::max())) {
-      return fail_at(StatusCode::not_finite, "bias", "finite numbers, or -infinity for a masked class", c,
-                     static_cast<double>(view.bias[c]));
-    }
-  }
-  // Padding first, then the elements: each is written once more at most.
-  const std::size_t padded_features = is_class_major(w.rows) ? round_up(w.cols, kPanel) : w.cols;
-  const std::size_t padded_classes = is_class_major(w.rows) ? w.rows : bias_count(w.rows);
-  for (std::size_t c = 0; c < padded_classes; ++c) {
-    for (std::size_t d = 0; d < padded_features; ++d) {
-      weights[weight_index(w.cols, w.rows, c, d)] = c < w.rows && d < w.cols ? w.at(c, d) : T(0);
-    }
-  }
-  for (std::size_t c = 0; c < bias_count(w.rows); ++c) {
-    bias[c] = c >= w.rows ? -std::numeric_limits<T>::infinity() : view.bias == nullptr ? T(0) : view.bias[c];
-  }
-  return {};
-}
-
-template <class T>
-void export_weights(const T* weights, MatrixView<T> view) noexcept {
-  for (std::size_t c = 0; c < view.rows; ++c) {
-    for (std::size_t d = 0; d < view.cols; ++d) view.at(c, d) = weights[weight_index(view.cols, view.rows, c, d)];
-  }
-}
-
-template <class T>
-double squared_norm(const T* weights, std::size_t count) noexcept {
-  double sum[8] = {};
-  for (std::size_t i = 0; i < count; i += 8) {  // count is a multiple of 16; padding is 0
-    for (std::size_t j = 0; j < 8; ++j) {
-      sum[j] += static_cast<double>(weights[i + j]) * static_cast<double>(weights[i + j]);
-    }
-  }
-  return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
-}
-
-template Status import_weights<float>(const WeightsView<float>&, float*, float*) noexcept;
-template Status import_weights<double>(const WeightsView<double>&, double*, double*) noexcept;
-template void export_weights<float>(const float*, MatrixView<float>) noexcept;
-template void export_weights<double>(const double*, MatrixView<double>) noexcept;
-template double squared_norm<float>(const float*, std::size_t) noexcept;
-template double squared_norm<double>(const double*, std::size_t) noexcept;
 
 }  // namespace lanemax

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "engine/pass/pass.hpp"
+#include "engine/pass/plan.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -109,33 +109,5 @@ PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) 
 }
 template PassPlan make_plan<float>(std::size_t, std::size_t, std::size_t) noexcept;
 template PassPlan make_plan<double>(std::size_t, std::size_t, std::size_t) noexcept;
-
-template <class T>
-void PassMemory<T>::lay_out(Arena& arena, const PassPlan& the_plan, int thread_count, const PassNeeds& needs) noexcept {
-  plan = the_plan;
-  threads = std::clamp(thread_count, 1, kMostThreads);
-  const auto workers = static_cast<std::size_t>(threads);
-  const std::size_t in_flight = plan.slots > 1 ? workers : plan.group_blocks;
-  const std::size_t rows_in_flight = in_flight * plan.block_rows;
-  const std::size_t part_logits = logit_count(plan.part_capacity(), plan.classes);
-
-  value_stride = round_up(plan.features, kPanel);
-  if (needs.convert) values = arena.take<T>(rows_in_flight * value_stride);
-  dlogits = arena.take<T>((plan.slots > 1 ? workers : 1) * logit_count(plan.capacity, plan.classes));
-  labels = arena.take<std::int32_t>(rows_in_flight);
-  row_weights = arena.take<T>(rows_in_flight);
-  losses = arena.take<T>(rows_in_flight);
-  rows = arena.take<std::uint32_t>(rows_in_flight);
-  positions = arena.take<std::uint32_t>(rows_in_flight);
-  if (needs.targets) targets = arena.take<T>(workers * part_logits);
-  if (needs.probabilities) probabilities = arena.take<T>(workers * part_logits);
-  part_sums = arena.take<PartSums>(plan.blocks * plan.parts());
-  if (!needs.gradient) return;
-  fused = needs.only_update && plan.can_fuse_update();
-  if (fused) tile_gradients = arena.take<T>(workers * plan.tile_parameters());
-  gradient = arena.take<T>(fused ? bias_count(plan.classes) : plan.slots * plan.parameters());
-}
-template struct PassMemory<float>;
-template struct PassMemory<double>;
 
 }  // namespace lanemax

@@ -13,12 +13,6 @@ bool RowSource<T>::lies_ready() const noexcept {
 }
 
 template <class T>
-bool RowSource<T>::may_convert() const noexcept {
-  // Rows may be left out of a block for their weight or label.
-  return !lies_ready() || batch_.sample_weights != nullptr || batch_.labels != nullptr;
-}
-
-template <class T>
 const char* RowSource<T>::row_at(std::size_t row) const noexcept {
   return static_cast<const char*>(batch_.features.data) +
          row * batch_.features.row_stride * size_of(batch_.features.type);

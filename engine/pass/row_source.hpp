@@ -41,9 +41,6 @@ class RowSource {
   RowSource(const Batch& batch, const Objective& objective, const Kernels<T>& kernels) noexcept
       : batch_(batch), ignored_label_(objective.ignored_label), kernels_(kernels) {}
 
-  /// Whether load() can need RowBuffers::values.
-  [[nodiscard]] bool may_convert() const noexcept;
-
   /// Loads rows [begin, end) of the batch. The returned block holds the rows that take part, in order.
   [[nodiscard]] RowBlock<T> load(std::size_t begin, std::size_t end, const RowBuffers<T>& buffers) const noexcept;
 

@@ -5,7 +5,10 @@
 #include "engine/fail.hpp"
 #include "engine/float_environment.hpp"
 #include "engine/parallel.hpp"
-#include "engine/pass/pass.hpp"
+#include "engine/pass/plan.hpp"
+#include "engine/pass/row_source.hpp"
+#include "engine/pass/weights.hpp"
+#include "engine/workspace.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -113,9 +116,7 @@ class BlockPredictor {
     rows_.rows = arena.take<std::uint32_t>(shape.capacity);
     rows_.positions = arena.take<std::uint32_t>(shape.capacity);
     logits_ = arena.take<float>(logit_count(shape.capacity, shape.rows));
-    scratch_ = arena.take<float>(logit_count(shape.capacity, shape.rows));
     probabilities_ = arena.take<float>(logit_count(shape.capacity, shape.classes));
-    losses_ = arena.take<float>(shape.capacity);
     chosen_ = arena.take<std::int32_t>(shape.capacity);
     order_ = arena.take<std::int32_t>(shape.classes);
   }
@@ -167,30 +168,19 @@ class BlockPredictor {
     }
   }
 
-  /// The loss kernels compute probabilities on the way; labels, weights and losses do not matter here.
   void probabilities(std::size_t count, const Kernels<float>& kernel, Loss loss, const Predictions& out) {
-    const std::size_t size = logit_count(shape_.capacity, shape_.rows);
-    std::fill_n(rows_.labels, shape_.capacity, 0);
-    std::fill_n(rows_.weights, shape_.capacity, 1.0f);
-    LossArgs<float> args;
-    args.logits = scratch_;
-    args.capacity = args.part_capacity = shape_.capacity;
+    ProbabilityArgs<float> args;
+    args.logits = logits_;
+    args.capacity = args.probability_capacity = shape_.capacity;
     args.rows = count;
     args.classes = shape_.rows;
-    args.labels = rows_.labels;
-    args.weights = rows_.weights;
-    args.losses = losses_;
-    args.probabilities = probabilities_;
     if (loss == Loss::logistic) {
-      // sigmoid(-z) for the first class, sigmoid(z) for the second: both to full relative precision.
-      for (std::size_t i = 0; i < size; ++i) scratch_[i] = -logits_[i];
-      kernel.logistic_loss(args);
-      std::copy_n(logits_, size, scratch_);
+      args.complements = probabilities_;
       args.probabilities = probabilities_ + shape_.capacity;
-      kernel.logistic_loss(args);
+      kernel.logistic_probabilities(args);
     } else {
-      std::copy_n(logits_, size, scratch_);
-      kernel.softmax_loss(args);
+      args.probabilities = probabilities_;
+      kernel.softmax_probabilities(args);
     }
     if (out.probabilities.empty()) return;
     for (std::size_t i = 0; i < count; ++i) {
@@ -227,9 +217,7 @@ class BlockPredictor {
   std::size_t first_ = 0;  // the block's first row
   RowBuffers<float> rows_;
   float* logits_ = nullptr;
-  float* scratch_ = nullptr;
   float* probabilities_ = nullptr;
-  float* losses_ = nullptr;
   std::int32_t* chosen_ = nullptr;  // one per row of the block
   std::int32_t* order_ = nullptr;   // one per class
 };

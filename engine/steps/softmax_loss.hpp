@@ -172,10 +172,11 @@ inline void panel_row_max(const T* z, std::size_t panels, std::size_t panel_size
   }
 }
 
-// Leaves exp(z - m) in place of z; each row's sums go to totals[row], by one fixed tree.
+// Writes exp(z - m), in place of z or elsewhere; each row's sums go to totals[row], by one fixed tree.
 template <class Arch, class T, Targets kTargets>
-inline void panel_row_sums(T* z_rows, const T* target_rows, const T* row_max, T cut, std::size_t panels,
-                           std::size_t panel_size, std::size_t target_panel_size, T (*totals)[4]) {
+inline void panel_row_sums(const T* z_rows, std::size_t z_panel_size, T* e_rows, std::size_t e_panel_size,
+                           const T* target_rows, std::size_t target_panel_size, const T* row_max, T cut,
+                           std::size_t panels, T (*totals)[4]) {
   using V = Vec<Arch, T>;
   constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroupRows<Arch, T> * kPV;
   const V zero(T(0));
@@ -186,11 +187,12 @@ inline void panel_row_sums(T* z_rows, const T* target_rows, const T* row_max, T 
 #pragma GCC unroll 8
   for (std::size_t v = 0; v < kVectors; ++v) sums[v] = {zero, zero, zero, zero};
   for (std::size_t p = 0; p < panels; ++p) {
-    T* z_p = z_rows + p * panel_size;
+    const T* z_p = z_rows + p * z_panel_size;
+    T* e_p = e_rows + p * e_panel_size;
     V z[kVectors], e[kVectors];
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
-      z[v] = load<Arch>(static_cast<const T*>(z_p + v * kLanes<Arch, T>));
+      z[v] = load<Arch>(z_p + v * kLanes<Arch, T>);
       e[v] = z[v] - max[v / kPV];
     }
     exp_negative<Arch, T>(e, cut);
@@ -198,7 +200,7 @@ inline void panel_row_sums(T* z_rows, const T* target_rows, const T* row_max, T 
     for (std::size_t v = 0; v < kVectors; ++v) {
       const std::size_t at = v * kLanes<Arch, T>;
       const V target = kTargets == Targets::probabilities ? load<Arch>(target_rows + p * target_panel_size + at) : zero;
-      store<Arch>(z_p + at, gather_class<Arch, T, kTargets>(sums[v], z[v], max[v / kPV], e[v], target));
+      store<Arch>(e_p + at, gather_class<Arch, T, kTargets>(sums[v], z[v], max[v / kPV], e[v], target));
     }
   }
 #pragma GCC unroll 8
@@ -278,7 +280,8 @@ void panel_softmax(const LossArgs<T>& args) {
         at_label[g] = rows + label / kPanel * panel_size + g * kPanel + label % kPanel;
         distance[g] = max[g] - *at_label[g];
       }
-      panel_row_sums<Arch, T, kTargets>(rows, target_rows, max, cut, panels, panel_size, target_panel_size, totals);
+      panel_row_sums<Arch, T, kTargets>(rows, panel_size, rows, panel_size, target_rows, target_panel_size, max, cut,
+                                        panels, totals);
 
       T label_term[kGroup];  // the label's own entry of dz (labels), or what it lacks (smoothed labels)
       for (std::size_t g = 0; g < kGroup; ++g) {

@@ -66,7 +66,7 @@ class TrainState {
   float* factor_data = nullptr;
   std::uint64_t* scaling_data = nullptr;  ///< whether there is: not settled, none, some
 
-  /// Whether steps may have this scaling; and settles it.
+  /// Whether steps may have this scaling; and settles it, if none is settled yet.
   [[nodiscard]] bool accepts(const FeatureScaling& scaling) const noexcept;
   void settle(const FeatureScaling& scaling) noexcept;
 

@@ -93,6 +93,16 @@ Verdict check_logistic(const KernelTable& table);
 template <class T>
 Verdict check_logistic_not_finite(const KernelTable& table);
 
+// ---- probability_checks.cpp ----
+/// Against the oracle, bit for bit what the losses say, and the logits stay as they are.
+template <class T>
+Verdict check_probabilities(const KernelTable& table);
+/// NaN anywhere in a row, or nothing but masked classes: all of it is NaN, and no other row changes.
+template <class T>
+Verdict check_probabilities_not_finite(const KernelTable& table);
+template <class T>
+Verdict check_logistic_probabilities(const KernelTable& table);
+
 // ---- update_checks.cpp ----
 template <class T>
 Verdict check_add(const KernelTable& table);

@@ -179,7 +179,7 @@ ClassBlocks::Maker::Maker(const FitProblem& problem, const PairSample& sample, c
   for (std::size_t c = 0; c < classes(); ++c) {
     if (is_dual(pairs_of(c), shape_.n)) most_dual_rows = std::max(most_dual_rows, round_up(pairs_of(c), kPanel));
   }
-  const int threads = usable_threads(problem.threads(), problem.pass_flops(), problem.table().blocks.serial_flops);
+  const int threads = problem.threads_for(problem.pass_flops());
   for (int i = 0; i < threads; ++i) scratch_.emplace_back(shape_, most_dual_rows);
 }
 
@@ -362,16 +362,9 @@ bool ClassBlocks::Maker::invert_dual(std::size_t c, const Inverses& made, Scratc
     for (std::size_t group = 0; group < inner.groups(); ++group) {
       const std::size_t first = inner.group_begin(group), width = inner.group_end(group) - first;
       if (first >= pairs) break;
-      LogitsArgs<float> product;
-      product.x = {rows.data + first * stride, stride, pairs - first};
-      product.features = shape_.n;
-      product.classes = width;
-      product.weights = scratch.panels.data() + first * shape_.n;
-      product.bias = scratch.zeros.data();
-      product.logits = scratch.work.data() + (first * inner.n + first * kPanel);
-      product.capacity = inner.n;
-      product.form = LogitsForm::panel;
-      kernel_.logits(product);
+      kernel_.logits(panel_product<float>({rows.data + first * stride, stride, pairs - first}, shape_.n, width,
+                                          scratch.panels.data() + first * shape_.n, scratch.zeros.data(),
+                                          scratch.work.data() + (first * inner.n + first * kPanel), inner.n));
     }
     weigh(scratch.work);
     for (std::size_t i = 0; i < inner.n; ++i) scratch.work[inner.index(i, i)] += static_cast<float>(1 + ridge);
@@ -411,7 +404,7 @@ void ClassBlocks::apply(const std::span<const Product>& products) const {
   std::size_t most_rows = 0;  // of a dual block
   for (const Block& block : inverses_.blocks) most_rows = std::max(most_rows, block.inner_shape.n);
   const double flops = 2.0 * static_cast<double>(count * classes * shape.count());
-  const int threads = usable_threads(problem_.threads(), flops, problem_.table().blocks.serial_flops);
+  const int threads = problem_.threads_for(flops);
   // A class's lines of numbers, one for each product, and what becomes of them; for each thread what is between.
   const std::size_t lines_size = count * stride;
   const Buffer<float> in(classes * lines_size), result(classes * lines_size), zeros(std::max(stride, most_rows));
@@ -443,26 +436,11 @@ void ClassBlocks::apply(const std::span<const Product>& products) const {
       float* const rows = after + count * n;
       float* const taken = rows + n * stride;
       gather_rows(kernel, inverses_.y.data(), stride, block.rows, rows);
-      LogitsArgs<float> scores;
-      scores.x = {rows, stride, block.rows.size()};
-      scores.features = shape.n;
-      scores.classes = count;
-      scores.weights = lines.data;
-      scores.bias = zeros.data();
-      scores.logits = before;
-      scores.capacity = n;
-      scores.form = LogitsForm::dot;
-      kernel.logits(scores);
-      for (std::size_t i = 0; i < count; ++i) std::fill(before + i * n + scores.x.count, before + (i + 1) * n, 0.0f);
+      const RowBlock<float> x{rows, stride, block.rows.size()};
+      kernel.logits(logits_product<float>(x, shape.n, count, lines.data, zeros.data(), LogitsForm::dot, before, n));
+      for (std::size_t i = 0; i < count; ++i) std::fill(before + i * n + x.count, before + (i + 1) * n, 0.0f);
       multiply_lines(kernel, n, n, block.inner.data(), {before, n, count}, zeros.data(), panels, after);
-      GradientArgs<float> sum;
-      sum.x = scores.x;
-      sum.dlogits = after;
-      sum.capacity = n;
-      sum.features = sum.feature_end = shape.n;
-      sum.classes = count;
-      sum.dweights = taken;
-      kernel.gradient(sum);
+      kernel.gradient(gradient_product<float>(x, after, n, shape.n, count, taken, false));
       for (std::size_t i = 0; i < lines_size; ++i) to[i] -= taken[i];
     });
   });

@@ -24,8 +24,7 @@ class CurvatureSum {
         kernel_(kernels<T>(problem.table())),
         kind_(kind),
         shape_{problem.features() + 1},
-        team_size_(usable_threads(problem.threads(), curvature_flops(kind, rows, problem.features(), problem.classes()),
-                                  problem.table().blocks.serial_flops)),
+        team_size_(problem.threads_for(curvature_flops(kind, rows, problem.features(), problem.classes()))),
         rows_(problem, x, rows, team_size_),
         weight_unit_(unit_near(rows_.total_weight() / static_cast<double>(rows_.rows()))),
         out_(out) {
@@ -99,17 +98,8 @@ class CurvatureSum {
         p = weight(n) * p * (T(1) - p);
       }
     }
-    GradientArgs<T> args;
-    args.x = {rows_.values(), rows_.stride(), count};
-    args.dlogits = rows_.probabilities();
-    args.capacity = rows_.capacity();
-    args.features = shape_.n;
-    args.classes = problem_.classes();
-    args.feature_end = shape_.n;
-    args.panel_end = panel_count(problem_.classes());
-    args.dweights = out_.data();
-    args.accumulate = accumulate;
-    kernel_.gradient(args);
+    kernel_.gradient(gradient_product<T>({rows_.values(), rows_.stride(), count}, rows_.probabilities(),
+                                         rows_.capacity(), shape_.n, problem_.classes(), out_.data(), accumulate));
   }
 
   const FitProblem& problem_;

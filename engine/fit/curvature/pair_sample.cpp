@@ -98,7 +98,7 @@ bool sample_pairs(const FitProblem& problem, const Vector& x, double wanted, Pai
                   const Control* control) {
   const std::size_t classes = problem.classes();
   const double all = static_cast<double>(problem.rows());
-  const int threads = usable_threads(problem.threads(), problem.pass_flops(), problem.table().blocks.serial_flops);
+  const int threads = problem.threads_for(problem.pass_flops());
   double tau = 0;
   if (wanted < all * static_cast<double>(classes)) {
     SampledRows<T> rows(problem, x, kThresholdRows, threads);

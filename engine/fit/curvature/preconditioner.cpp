@@ -197,8 +197,7 @@ bool PreconditionerMatrix::invert_all(const Buffer<T>& sums, Buffer<T>& inverses
     team.once([&] { spread(shape, work, inverses.data() + matrix * shape.count()); });
   };
 
-  const int threads =
-      usable_threads(problem_.threads(), cost(0) * problem_.pass_flops(), problem_.table().blocks.serial_flops);
+  const int threads = problem_.threads_for(cost(0) * problem_.pass_flops());
   if (count == 1) {
     Buffer<T> work(shape.count());
     InverseScratch<T> scratch(shape.n);
@@ -231,7 +230,7 @@ void PreconditionerMatrix::multiply(const Buffer<T>& inverses, const std::span<c
   const std::size_t class_stride = is_full ? order(problem_) : count * stride;
   for (std::size_t i = 0; i < count; ++i) gather_lines(problem_, *products[i].of, in.data() + i * stride, class_stride);
   const double flops = 2.0 * static_cast<double>(lines) * static_cast<double>(shape.n) * static_cast<double>(shape.n);
-  parallel(usable_threads(problem_.threads(), flops, problem_.table().blocks.serial_flops), [&](const Team& team) {
+  parallel(problem_.threads_for(flops), [&](const Team& team) {
     team.for_each((lines + together - 1) / together, [&](std::size_t item) {
       const std::size_t first = item * together, from = first * stride;
       multiply_lines(kernels<T>(problem_.table()), shape.n, stride,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/curvature/sampled_rows.hpp"
 
+#include "engine/dispatch/products.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -30,9 +32,7 @@ SampledRows<T>::SampledRows(const FitProblem& problem, const Vector& x, std::siz
   convert(x.data() + weights_.size(), bias_.size(), bias_.data());
   rows_ = OwnedRowBuffers<T>(group_rows_, stride());
   probabilities_ = Buffer<T>(logit_count(capacity_, classes));
-  const auto team = static_cast<std::size_t>(threads);
-  logits_ = Buffer<T>(team * logit_count(kPartRows, classes));
-  losses_ = Buffer<T>(team * kPartRows);
+  logits_ = Buffer<T>(static_cast<std::size_t>(threads) * logit_count(kPartRows, classes));
 }
 
 template <class T>
@@ -65,32 +65,22 @@ void SampledRows<T>::load_part(std::size_t group, std::size_t first, std::size_t
   const RowBlock<T> x = source.load(group + first, group + end, buffers);
   for (std::size_t n = 0; n < x.count; ++n) buffers.values[n * stride() + columns() - 1] = T(1);
 
-  LogitsArgs<T> product;
-  product.x = x;
-  product.features = problem_.features();
-  product.classes = classes;
-  product.weights = weights_.data();
-  product.bias = bias_.data();
-  product.logits = logits_.data() + rank * logit_count(kPartRows, classes);
-  product.capacity = kPartRows;
-  product.form = logits_form<T>(problem_.table(), problem_.features(), classes);
-  kernel_.logits(product);
+  T* const logits = logits_.data() + rank * logit_count(kPartRows, classes);
+  const LogitsForm form = logits_form<T>(problem_.table(), problem_.features(), classes);
+  kernel_.logits(
+      logits_product<T>(x, problem_.features(), classes, weights_.data(), bias_.data(), form, logits, kPartRows));
 
-  // Of the loss, only the probabilities are used: the labels do not matter.
-  std::fill_n(buffers.labels, round_up(x.count, kPanel), 0);
-  LossArgs<T> loss;
-  loss.logits = product.logits;
-  loss.capacity = kPartRows;
-  loss.rows = x.count;
-  loss.classes = classes;
-  loss.labels = buffers.labels;
-  loss.weights = buffers.weights;
-  loss.losses = losses_.data() + rank * kPartRows;
-  loss.probabilities = probabilities_.data() + logit_index(capacity_, classes, first, 0);
-  loss.part_capacity = capacity_;
-  problem_.objective().loss == Loss::logistic ? kernel_.logistic_loss(loss) : kernel_.softmax_loss(loss);
-  for (std::size_t n = 0; n < x.count; ++n) {
-    if (std::isnan(loss.losses[n])) finite_.store(false);
+  ProbabilityArgs<T> args;
+  args.logits = logits;
+  args.capacity = kPartRows;
+  args.rows = x.count;
+  args.classes = classes;
+  args.probabilities = probabilities_.data() + logit_index(capacity_, classes, first, 0);
+  args.probability_capacity = capacity_;
+  problem_.objective().loss == Loss::logistic ? kernel_.logistic_probabilities(args)
+                                              : kernel_.softmax_probabilities(args);
+  for (std::size_t n = first; n < first + x.count; ++n) {
+    if (std::isnan(probability(n, 0))) finite_.store(false);
   }
   if (sample_.labels == nullptr && problem_.has_gauge()) weigh_by_mass(group, first, x.count);
 }

@@ -56,7 +56,7 @@ class SampledRows {
   double total_weight_ = 0;
   std::size_t group_rows_ = 0, capacity_ = 0;
   OwnedRowBuffers<T> rows_;
-  Buffer<T> weights_, bias_, probabilities_, logits_, losses_;
+  Buffer<T> weights_, bias_, probabilities_, logits_;
   std::atomic<bool> finite_{true};
 };
 

@@ -106,30 +106,16 @@ bool invert(const Kernels<T>& kernels, const SymmetricShape& shape, T* matrix, I
           scratch.row_panels[(panel * m + r) * kPanel + lane] = value;
         }
       }
-      LogitsArgs<T> product;
-      product.x = {scratch.pivot_rows.data(), kGroup, m};
-      product.features = m;
-      product.classes = kPanel;
-      product.weights = scratch.row_panels.data() + panel * m * kPanel;
-      product.bias = scratch.zeros.data();
-      product.logits = scratch.scaled_rows.data() + panel * m * kPanel;
-      product.capacity = m;
-      product.form = LogitsForm::panel;
-      kernels.logits(product);
+      kernels.logits(panel_product<T>({scratch.pivot_rows.data(), kGroup, m}, m, kPanel,
+                                      scratch.row_panels.data() + panel * m * kPanel, scratch.zeros.data(),
+                                      scratch.scaled_rows.data() + panel * m * kPanel, m));
     });
     team.for_each(shape.groups(), [&](std::size_t target) {
       const std::size_t begin = shape.group_begin(target);
-      GradientArgs<T> update;
-      update.x = {scratch.rows.data(), columns, m};
-      update.dlogits = scratch.scaled_rows.data() + begin * m;
-      update.capacity = m;
-      update.features = n;
-      update.classes = std::min(kGroup, columns - begin);
+      GradientArgs<T> update =
+          gradient_product<T>({scratch.rows.data(), columns, m}, scratch.scaled_rows.data() + begin * m, m, n,
+                              std::min(kGroup, columns - begin), matrix + begin * n, true);
       update.feature_begin = begin;
-      update.feature_end = n;
-      update.panel_end = update.classes / kPanel;
-      update.dweights = matrix + begin * n;
-      update.accumulate = true;
       kernels.gradient(update);
     });
     team.once([&] {

@@ -3,6 +3,7 @@
 #define LANEMAX_ENGINE_FIT_CURVATURE_SYMMETRIC_HPP
 
 #include "engine/dispatch/kernel_table.hpp"
+#include "engine/dispatch/products.hpp"
 #include "engine/fit/vectors.hpp"
 #include "engine/parallel.hpp"
 
@@ -100,17 +101,9 @@ void add_weighted_group(const Kernels<T>& kernels, const SymmetricShape& shape, 
       for (std::size_t lane = 0; lane < kPanel; ++lane) to[lane] = a * row[panel * kPanel + lane];
     }
   }
-  GradientArgs<T> args;
-  args.x = x;
-  args.dlogits = tile.data;
-  args.capacity = tile.capacity;
-  args.features = shape.n;
-  args.classes = width;
+  GradientArgs<T> args =
+      gradient_product<T>(x, tile.data, tile.capacity, shape.n, width, matrix + begin * shape.n, accumulate);
   args.feature_begin = begin;
-  args.feature_end = shape.n;
-  args.panel_end = width / kPanel;
-  args.dweights = matrix + begin * shape.n;
-  args.accumulate = accumulate;
   kernels.gradient(args);
 }
 
@@ -130,16 +123,7 @@ void fill_panels(const RowBlock<T>& rows, std::size_t begin, std::size_t end, st
 template <class T>
 void multiply_lines(const Kernels<T>& kernels, std::size_t rows, std::size_t columns, const T* matrix,
                     const RowBlock<T>& lines, const T* zeros, T* panels, T* out) noexcept {
-  LogitsArgs<T> product;
-  product.x = lines;
-  product.features = rows;
-  product.classes = columns;
-  product.weights = matrix;
-  product.bias = zeros;
-  product.logits = panels;
-  product.capacity = lines.count;
-  product.form = LogitsForm::panel;
-  kernels.logits(product);
+  kernels.logits(panel_product(lines, rows, columns, matrix, zeros, panels, lines.count));
   for (std::size_t i = 0; i < lines.count; ++i) {
     for (std::size_t d = 0; d < columns; ++d) {
       out[i * columns + d] = panels[(d / kPanel * lines.count + i) * kPanel + d % kPanel];

@@ -17,8 +17,7 @@ double correct_weight(const FitProblem& problem, const Vector& x) {
   double correct = 0;
   for (std::size_t begin = 0; begin < rows.rows(); begin += rows.most_group_rows()) {
     const std::size_t count = std::min(rows.most_group_rows(), rows.rows() - begin);
-    parallel(usable_threads(problem.threads(), problem.pass_flops(), problem.table().blocks.serial_flops),
-             [&](const Team& team) { rows.load_group(team, begin, count); });
+    parallel(problem.threads_for(problem.pass_flops()), [&](const Team& team) { rows.load_group(team, begin, count); });
     for (std::size_t n = 0; n < count; ++n) {
       const std::size_t row = rows.source_row(begin + n);
       std::size_t best = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/solvers/learning_rate.hpp"
 
+#include "engine/dispatch/products.hpp"
 #include "engine/fit/row_buffers.hpp"
 
 #include <algorithm>
@@ -31,31 +32,14 @@ double largest_eigenvalue(const RowBlock<float>& x, std::size_t features, const 
     if (!(norm > 0) || !std::isfinite(norm)) return norm;
     for (std::size_t i = 0; i <= padded; ++i) v[i] = static_cast<float>(static_cast<double>(v[i]) / norm);
 
-    LogitsArgs<float> product;
-    product.x = x;
-    product.features = features;
-    product.classes = 1;
-    product.weights = v;
-    product.bias = v + padded;
-    product.logits = scores;
-    product.capacity = capacity;
-    product.form = form;
-    kernels.logits(product);
+    kernels.logits(logits_product<float>(x, features, 1, v, v + padded, form, scores, capacity));
     double square = 0, sum = 0;
     for (std::size_t n = 0; n < x.count; ++n) {
       square += static_cast<double>(scores[n]) * static_cast<double>(scores[n]);
       sum += static_cast<double>(scores[n]);
     }
     eigenvalue = square / static_cast<double>(x.count);
-    GradientArgs<float> transposed;
-    transposed.x = x;
-    transposed.dlogits = scores;
-    transposed.capacity = capacity;
-    transposed.features = features;
-    transposed.classes = 1;
-    transposed.feature_end = features;
-    transposed.dweights = gradient;
-    kernels.gradient(transposed);
+    kernels.gradient(gradient_product<float>(x, scores, capacity, features, 1, gradient, false));
     const double rows = static_cast<double>(x.count);
     for (std::size_t d = 0; d < padded; ++d) v[d] = static_cast<float>(static_cast<double>(gradient[d]) / rows);
     v[padded] = static_cast<float>(sum / rows);

@@ -3,7 +3,9 @@
 
 #include "engine/fit/solvers/learning_rate.hpp"
 #include "engine/fit/solvers/shuffle.hpp"
+#include "engine/pass/checks.hpp"
 #include "engine/pass/pass.hpp"
+#include "engine/pass/row_source.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -85,11 +87,7 @@ class MiniBatch final : public Resumable {
   [[nodiscard]] double mean_weight() const { return problem_.total_weight() / static_cast<double>(rows_); }
 
   void lay_out_memory() {
-    needs_.gradient = true;
-    needs_.targets = data_.labels == nullptr;
-    needs_.probabilities = false;
-    needs_.penalty = false;
-    needs_.only_update = true;
+    const PassNeeds needs{.goal = PassGoal::update, .targets = data_.labels == nullptr};
     const std::size_t features = problem_.features(), classes = problem_.classes(), last = rows_ % batch_rows();
     const std::size_t state_bytes = TrainState<float>::bytes(features, classes, step_.optimiser);
     Workspace state_memory;
@@ -97,8 +95,8 @@ class MiniBatch final : public Resumable {
       state_memory = {arena.take<std::byte>(state_bytes), state_bytes};
       // Passes do not overlap in time, but their plans differ in size.
       const int threads = problem_.threads();
-      step_memory_.lay_out(arena, make_plan<float>(batch_rows(), features, classes), threads, needs_);
-      if (last > 0) last_memory_.lay_out(arena, make_plan<float>(last, features, classes), threads, needs_);
+      step_memory_.lay_out(arena, make_plan<float>(batch_rows(), features, classes), threads, needs);
+      if (last > 0) last_memory_.lay_out(arena, make_plan<float>(last, features, classes), threads, needs);
     };
     Arena measure;
     lay_out(measure);
@@ -241,7 +239,7 @@ class MiniBatch final : public Resumable {
       in.total_weight = weight;
       LossResult loss;
       const Status status =
-          run_pass<float>(in, count == batch_rows() ? step_memory_ : last_memory_, needs_, {}, {&state_, step_}, loss);
+          run_pass<float>(in, count == batch_rows() ? step_memory_ : last_memory_, {}, {&state_, step_}, loss);
       if (!status.ok()) return diverged(batch);
       loss_sum_ += loss.data_loss * weight;
       ++iterations_;
@@ -330,7 +328,6 @@ class MiniBatch final : public Resumable {
   FitResult& result_;
   std::size_t rows_;  // that take part
   StepOptions step_;
-  PassNeeds needs_;
   OwnedWorkspace memory_;
   TrainState<float> state_;
   PassMemory<float> step_memory_, last_memory_;

@@ -5,6 +5,7 @@
 #include "engine/fail.hpp"
 #include "engine/fit/certificate.hpp"
 #include "engine/fit/space/columns.hpp"
+#include "engine/pass/weights.hpp"
 
 #include <algorithm>
 #include <cmath>

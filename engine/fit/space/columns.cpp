@@ -52,10 +52,7 @@ std::vector<Column> look_at_columns(const Batch& data, const Objective& objectiv
 }
 
 Status column_out_of_range(std::size_t d, double found, const char* expected) noexcept {
-  Status status = fail(StatusCode::out_of_range, "features", expected);
-  status.column = static_cast<std::int64_t>(d);
-  set_found(status, found);
-  return status;
+  return fail_at(StatusCode::out_of_range, "features", expected, at_column(d), found);
 }
 
 Status check_range(const Column& column, std::size_t d) noexcept {

@@ -2,7 +2,8 @@
 #include "engine/fit/space/feature_map.hpp"
 
 #include "engine/fit/space/columns.hpp"
-#include "engine/pass/pass.hpp"
+#include "engine/pass/checks.hpp"
+#include "engine/pass/row_source.hpp"
 
 #include <algorithm>
 #include <cmath>

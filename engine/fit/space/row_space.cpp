@@ -34,18 +34,12 @@ struct Slice {
 void add_products(const Kernels<double>& kernel, const Slice& a, std::size_t begin, std::size_t end, const Slice& b,
                   std::size_t count, double sign, const Buffer<double>& scratch, double* to, std::size_t lines) {
   const std::size_t rows = end - begin, panels = panel_count(count);
-  LogitsArgs<double> product;
-  product.x = {a.rows.data + begin * a.rows.stride, a.rows.stride, rows};
-  product.features = a.columns;
-  product.classes = panels * kPanel;
-  product.weights = b.panels;
-  product.bias = scratch.data();  // zeros
-  product.logits = scratch.data() + scratch.size() / (kRows + 1);
-  product.capacity = rows;
-  product.form = LogitsForm::panel;
-  kernel.logits(product);
+  const double* const zeros = scratch.data();
+  double* const products = scratch.data() + scratch.size() / (kRows + 1);
+  const RowBlock<double> x{a.rows.data + begin * a.rows.stride, a.rows.stride, rows};
+  kernel.logits(panel_product(x, a.columns, panels * kPanel, b.panels, zeros, products, rows));
   for (std::size_t panel = 0; panel < panels; ++panel) {
-    const double* from = product.logits + panel * rows * kPanel;
+    const double* from = products + panel * rows * kPanel;
     double* out = to + (panel * lines + begin) * kPanel;
     for (std::size_t i = 0; i < rows * kPanel; ++i) out[i] += sign * from[i];
   }
@@ -88,8 +82,7 @@ double RowSpace::flops() const noexcept {
 }
 
 int RowSpace::team_size(std::size_t items, double flops) const {
-  const int most = static_cast<int>(std::min<std::size_t>(items, static_cast<std::size_t>(problem_.threads())));
-  return usable_threads(most, flops, problem_.table().blocks.serial_flops);
+  return static_cast<int>(std::min(items, static_cast<std::size_t>(problem_.threads_for(flops))));
 }
 
 Status RowSpace::find(const Control& control) {
@@ -346,15 +339,8 @@ void RowSpace::expand(const Vector& u, const Vector& x) const {
     team.for_each(slices, [&](std::size_t slice) {
       const std::size_t begin = slice * most_columns, columns = std::min(most_columns, features - begin);
       load_columns(pivot_rows, 0, r, begin, columns, rows.at(0));
-      GradientArgs<double> product;
-      product.x = {rows.values.data(), most_columns, r};
-      product.dlogits = combination.data();
-      product.capacity = capacity;
-      product.features = product.feature_end = columns;
-      product.classes = classes;
-      product.panel_end = is_class_major(classes) ? 1 : panel_count(classes);
-      product.dweights = result.data();
-      kernel.gradient(product);
+      kernel.gradient(gradient_product<double>({rows.values.data(), most_columns, r}, combination.data(), capacity,
+                                               columns, classes, result.data(), false));
       for (std::size_t c = 0; c < classes; ++c) {
         for (std::size_t d = 0; d < columns; ++d) {
           x[weight_index(features, classes, c, begin + d)] =

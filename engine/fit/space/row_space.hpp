@@ -4,6 +4,7 @@
 
 #include "engine/fit/control.hpp"
 #include "engine/fit/problem.hpp"
+#include "engine/pass/row_source.hpp"
 
 #include <vector>
 

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// In which order a pass takes its blocks through the steps, who computes what, and how the blocks' sums are joined: two
+// schedules, by slots and by tiles (engine/pass/plan.hpp), and the update.
+#include "engine/pass/pass.hpp"
+
+#include "engine/fail.hpp"
+#include "engine/parallel.hpp"
+#include "engine/pass/block_steps.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+namespace lanemax {
+namespace {
+
+template <class T>
+class Pass {
+ public:
+  Pass(const PassInput<T>& input, const PassMemory<T>& memory, const PassOutputs<T>& outputs,
+       const PassUpdate<T>& update) noexcept
+      : memory_(memory), plan_(memory.plan), steps_(input, memory, outputs, update) {}
+
+  void run(const Team& team) {
+    if (plan_.slots > 1) {
+      sum_blocks_by_slot(team);
+    } else {
+      sum_blocks_by_tile(team);
+    }
+    if (memory_.goal == PassGoal::loss) {
+      team.once([&] { add_losses(); });
+    } else if (memory_.fused) {
+      team.once([&] { add_losses(); });
+      update_by_tile(team);
+    } else {
+      join_slots(team);
+      if (memory_.goal == PassGoal::update && good()) update_weights(team);
+    }
+  }
+
+  [[nodiscard]] bool good() const noexcept {
+    return std::isfinite(loss_sum_) && gradient_finite_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] double loss_sum() const noexcept { return loss_sum_; }
+  [[nodiscard]] std::size_t kept_rows() const noexcept { return kept_rows_; }
+
+ private:
+  using Chunk = PassPlan::Chunk;
+
+  // ---- by slots: each has a gradient of its own ----
+
+  void sum_blocks_by_slot(const Team& team) {
+    team.for_each(plan_.slots, [&](std::size_t slot) {
+      const std::size_t begin = plan_.slot_begin(slot), end = plan_.slot_begin(slot + 1);
+      for (std::size_t index = begin; index < end; ++index) {
+        const Block<T> block = steps_.load(index, team.rank());
+        steps_.logits(block);
+        steps_.losses(block, team.rank());
+        if (memory_.goal == PassGoal::loss) continue;
+        T* gradient = slot_gradient(slot);
+        steps_.gradient(block, index + 1, gradient, index > begin);
+        steps_.bias_gradient(block, gradient + weights_size(), index > begin);
+      }
+    });
+  }
+
+  // ---- by tiles of one gradient: a group of blocks at a time ----
+
+  void sum_blocks_by_tile(const Team& team) {
+    for (std::size_t first = 0; first < plan_.blocks; first += plan_.group_blocks) {
+      const std::size_t count = std::min(plan_.group_blocks, plan_.blocks - first);
+      logits_and_losses(team, first, count);
+      if (memory_.goal == PassGoal::loss || memory_.fused) continue;
+      team.for_each(plan_.tiles() + 1, [&](std::size_t tile) {
+        if (tile == plan_.tiles()) return group_bias_gradient(count, memory_.gradient + weights_size(), first > 0);
+        for_each_run(count, [&](const RowBlock<T>& x, const T* dlogits, bool is_first) {
+          steps_.tile_gradient(x, dlogits, plan_.tile_at(tile), memory_.gradient, first > 0 || !is_first);
+        });
+      });
+    }
+  }
+
+  /// Calls f(x, dlogits, is_first) for the rows of a group, blocks that lie side by side at once: the longer the sums,
+  /// the less often the gradient is read and written. How far they reach does not touch the bits.
+  template <class F>
+  void for_each_run(std::size_t count, const F& f) const {
+    for (std::size_t place = 0; place < count;) {
+      const Block<T>& head = group_[place];
+      RowBlock<T> x = head.x;
+      std::size_t next = place + 1;
+      while (next < count && x.count == (next - place) * plan_.block_rows && group_[next].x.stride == x.stride &&
+             group_[next].x.data == x.data + x.count * x.stride) {
+        x.count += group_[next].x.count;
+        ++next;
+      }
+      f(x, head.logits, place == 0);
+      place = next;
+    }
+  }
+
+  void group_bias_gradient(std::size_t count, T* dbias, bool accumulate) const {
+    for (std::size_t place = 0; place < count; ++place) {
+      steps_.bias_gradient(group_[place], dbias, accumulate || place > 0);
+    }
+  }
+
+  /// One block after the other if there are plenty for the team; else its threads share each block's classes, then its
+  /// rows. The bits are the same.
+  void logits_and_losses(const Team& team, std::size_t first, std::size_t count) {
+    if (team.size() == 1 || count >= 4 * team.size()) {
+      team.for_each(count, [&](std::size_t place) {
+        group_[place] = steps_.load(first + place, place);
+        steps_.logits(group_[place]);
+        steps_.losses(group_[place], team.rank());
+      });
+      return;
+    }
+    constexpr std::size_t kShare = 16;  // panels: 256 classes
+    const std::size_t shares = (plan_.panels() + kShare - 1) / kShare;
+    team.for_each(count, [&](std::size_t place) { group_[place] = steps_.load(first + place, place); });
+    team.for_each(count * shares, [&](std::size_t item) {
+      const std::size_t panel = item % shares * kShare;
+      steps_.logits(group_[item / shares], panel, std::min(panel + kShare, plan_.panels()));
+    });
+    team.for_each(count * plan_.parts(), [&](std::size_t item) {
+      steps_.loss(group_[item / plan_.parts()], item % plan_.parts(), team.rank());
+    });
+  }
+
+  // ---- the update fused into the gradient's tiles: the gradient is never in memory as a whole ----
+
+  void update_by_tile(const Team& team) {
+    if (!std::isfinite(loss_sum_)) return;
+    if (!gradient_is_surely_finite()) {  // then look at all of it before the first weight changes
+      visit_tiles(team, false);
+      if (!good()) return;
+    }
+    visit_tiles(team, true);
+  }
+
+  [[nodiscard]] bool gradient_is_surely_finite() const {
+    double largest = 0;
+    for (std::size_t place = 0; place < plan_.blocks; ++place) largest = std::max(largest, group_[place].largest);
+    return largest < steps_.largest_safe_feature(weight_sum_);
+  }
+
+  void visit_tiles(const Team& team, bool apply) {
+    team.for_each(plan_.tiles() + 1, [&](std::size_t tile) {
+      if (tile == plan_.tiles()) {
+        group_bias_gradient(plan_.blocks, memory_.gradient, false);
+        return finish_and_update(plan_.chunk_at(plan_.chunks() - 1), memory_.gradient, apply);
+      }
+      const PassPlan::Tile where = plan_.tile_at(tile);
+      const std::size_t width = where.features();
+      T* dweights = memory_.tile_gradients + team.rank() * plan_.tile_parameters();
+      for_each_run(plan_.blocks, [&](const RowBlock<T>& x, const T* dlogits, bool is_first) {
+        steps_.own_gradient(x, dlogits, where, dweights, !is_first);
+      });
+      for (std::size_t panel = where.panel_begin; panel < where.panel_end; ++panel, dweights += width * kPanel) {
+        const std::size_t begin = (panel * plan_.features + where.feature_begin) * kPanel;
+        finish_and_update({begin, width * kPanel, false}, dweights, apply);
+      }
+    });
+  }
+
+  void finish_and_update(const Chunk& chunk, T* gradient, bool apply) {
+    finish(chunk, gradient);
+    if (apply) steps_.update(chunk, gradient);
+  }
+
+  // ---- joining what the blocks gave ----
+
+  void add_losses() {
+    loss_sum_ = weight_sum_ = 0;
+    kept_rows_ = 0;
+    for (std::size_t i = 0; i < plan_.blocks * plan_.parts(); ++i) {
+      loss_sum_ += memory_.part_sums[i].loss;
+      weight_sum_ += memory_.part_sums[i].weight;
+      kept_rows_ += memory_.part_sums[i].rows;
+    }
+  }
+
+  /// Slot 0 becomes the sum of all slots: ((0 + 1) + (2 + 3)) + ..., then the gradient of the objective.
+  void join_slots(const Team& team) {
+    team.for_each(plan_.chunks() + 1, [&](std::size_t chunk) {
+      if (chunk == plan_.chunks()) return add_losses();
+      const Chunk c = plan_.chunk_at(chunk);
+      for (std::size_t distance = 1; distance < plan_.slots; distance *= 2) {
+        for (std::size_t slot = 0; slot + distance < plan_.slots; slot += 2 * distance) {
+          steps_.add(c, slot_gradient(slot), slot_gradient(slot + distance));
+        }
+      }
+      finish(c, memory_.gradient + c.begin);
+    });
+  }
+
+  void finish(const Chunk& chunk, T* gradient) {
+    if (!steps_.finish(chunk, gradient)) gradient_finite_.store(false, std::memory_order_relaxed);
+  }
+
+  void update_weights(const Team& team) {
+    team.for_each(plan_.chunks(), [&](std::size_t chunk) {
+      const Chunk c = plan_.chunk_at(chunk);
+      steps_.update(c, memory_.gradient + c.begin);
+    });
+  }
+
+  [[nodiscard]] std::size_t weights_size() const { return weight_count(plan_.features, plan_.classes); }
+  [[nodiscard]] T* slot_gradient(std::size_t slot) const { return memory_.gradient + slot * plan_.parameters(); }
+
+  const PassMemory<T>& memory_;
+  const PassPlan& plan_;
+  const BlockSteps<T> steps_;
+  Block<T> group_[PassPlan::kMostGroupBlocks];
+  double loss_sum_ = 0, weight_sum_ = 0;
+  std::size_t kept_rows_ = 0;
+  std::atomic<bool> gradient_finite_{true};
+};
+
+}  // namespace
+
+template <class T>
+void PassMemory<T>::lay_out(Arena& arena, const PassPlan& the_plan, int thread_count, const PassNeeds& needs) noexcept {
+  plan = the_plan;
+  goal = needs.goal;
+  threads = std::clamp(thread_count, 1, kMostThreads);
+  const auto workers = static_cast<std::size_t>(threads);
+  const std::size_t in_flight = plan.slots > 1 ? workers : plan.group_blocks;
+  const std::size_t rows_in_flight = in_flight * plan.block_rows;
+  const std::size_t part_logits = logit_count(plan.part_capacity(), plan.classes);
+
+  if (needs.weights) {
+    weights = arena.take<T>(weight_count(plan.features, plan.classes));
+    bias = arena.take<T>(bias_count(plan.classes));
+  }
+  value_stride = round_up(plan.features, kPanel);
+  values = arena.take<T>(rows_in_flight * value_stride);
+  dlogits = arena.take<T>((plan.slots > 1 ? workers : 1) * logit_count(plan.capacity, plan.classes));
+  labels = arena.take<std::int32_t>(rows_in_flight);
+  row_weights = arena.take<T>(rows_in_flight);
+  losses = arena.take<T>(rows_in_flight);
+  rows = arena.take<std::uint32_t>(rows_in_flight);
+  positions = arena.take<std::uint32_t>(rows_in_flight);
+  if (needs.targets) targets = arena.take<T>(workers * part_logits);
+  if (needs.probabilities) probabilities = arena.take<T>(workers * part_logits);
+  part_sums = arena.take<PartSums>(plan.blocks * plan.parts());
+  if (goal == PassGoal::loss) return;
+  fused = goal == PassGoal::update && plan.can_fuse_update();
+  if (fused) tile_gradients = arena.take<T>(workers * plan.tile_parameters());
+  gradient = arena.take<T>(fused ? bias_count(plan.classes) : plan.slots * plan.parameters());
+}
+template struct PassMemory<float>;
+template struct PassMemory<double>;
+
+template <class T>
+Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const PassOutputs<T>& outputs,
+                const PassUpdate<T>& update, LossResult& result) noexcept {
+  Pass<T> pass(input, memory, outputs, update);
+  const double flops = memory.plan.flops(memory.goal != PassGoal::loss);
+  int at_work = 1;
+  parallel(usable_threads(memory.threads, flops, input.table->blocks.serial_flops), [&](const Team& team) {
+    if (team.rank() == 0) at_work = static_cast<int>(team.size());
+    pass.run(team);
+  });
+  if (!pass.good()) {
+    return fail(StatusCode::overflow, std::isfinite(pass.loss_sum()) ? "gradient" : "loss",
+                "logits and sums within the range of the scalar type");
+  }
+  if (update.state != nullptr && update.state->steps_data != nullptr) ++*update.state->steps_data;
+  result.total_weight = input.total_weight;
+  result.threads = at_work;
+  result.rows = pass.kept_rows();
+  result.data_loss = pass.loss_sum() / (input.objective->reduction == Reduction::mean ? input.total_weight : 1.0);
+  result.objective = result.data_loss;
+  return {};
+}
+
+template Status run_pass<float>(const PassInput<float>&, const PassMemory<float>&, const PassOutputs<float>&,
+                                const PassUpdate<float>&, LossResult&) noexcept;
+template Status run_pass<double>(const PassInput<double>&, const PassMemory<double>&, const PassOutputs<double>&,
+                                 const PassUpdate<double>&, LossResult&) noexcept;
+
+}  // namespace lanemax

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_STEPS_PROBABILITIES_HPP
+#define LANEMAX_ENGINE_STEPS_PROBABILITIES_HPP
+
+#include "engine/steps/softmax_loss.hpp"
+
+namespace lanemax {
+namespace {
+
+// p of some logits, for predictions and curvature: bit for bit what the losses compute on the way, without targets, a
+// loss or dlogits. A row with NaN or all of its scores -infinity has NaN.
+
+template <class Arch, class T>
+void class_major_probabilities(const ProbabilityArgs<T>& args) {
+  using V = Vec<Arch, T>;
+  const V zero(T(0)), one(T(1));
+  const T cut = exp_cut<T>(args.classes);
+  for (std::size_t n = 0; n < args.rows; n += kLanes<Arch, T>) {
+    const T* z_n = args.logits + n;
+    T* p_n = args.probabilities + n;
+    V max = load<Arch>(z_n);
+    for (std::size_t c = 1; c < args.classes; ++c) max = xsimd::max(max, load<Arch>(z_n + c * args.capacity));
+    SoftmaxSums<V> sums{zero, zero, zero, zero};
+    for_class_groups<4>(args.classes, [&](auto count, std::size_t first) {
+      constexpr std::size_t kCount = decltype(count)::value;
+      V z[kCount], e[kCount];
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < kCount; ++i) {
+        z[i] = load<Arch>(z_n + (first + i) * args.capacity);
+        e[i] = z[i] - max;
+      }
+      exp_negative<Arch, T>(e, cut);
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < kCount; ++i) {
+        store<Arch>(p_n + (first + i) * args.probability_capacity,
+                    gather_class<Arch, T, Targets::labels>(sums, z[i], max, e[i], zero));
+      }
+    });
+    const V inverse = one / (one + (sums.others + (sums.maxima - one)));
+    for (std::size_t c = 0; c < args.classes; ++c) {
+      T* p = p_n + c * args.probability_capacity;
+      store<Arch>(p, load<Arch>(static_cast<const T*>(p)) * inverse);
+    }
+  }
+}
+
+template <class Arch, class T>
+void panel_probabilities(const ProbabilityArgs<T>& args) {
+  using V = Vec<Arch, T>;
+  constexpr std::size_t kGroup = kGroupRows<Arch, T>, kPV = kPanelVectors<Arch, T>;
+  const T cut = exp_cut<T>(args.classes);
+  const std::size_t panels = panel_count(args.classes);
+  const std::size_t panel_size = args.capacity * kPanel, probability_size = args.probability_capacity * kPanel;
+  for (std::size_t n = 0; n < args.rows; n += kGroup) {
+    T max[kGroup];
+    alignas(64) T totals[kGroup][4];
+    T* p_rows = args.probabilities + n * kPanel;
+    panel_row_max<Arch>(args.logits + n * kPanel, panels, panel_size, max);
+    panel_row_sums<Arch, T, Targets::labels>(args.logits + n * kPanel, panel_size, p_rows, probability_size,
+                                             static_cast<const T*>(nullptr), 0, max, cut, panels, totals);
+    V inverse[kGroup];
+    for (std::size_t g = 0; g < kGroup; ++g) inverse[g] = V(T(1) / (T(1) + (totals[g][0] + (totals[g][1] - T(1)))));
+    for (std::size_t panel = 0; panel < panels; ++panel) {
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < kGroup * kPV; ++v) {
+        T* p = p_rows + panel * probability_size + v * kLanes<Arch, T>;
+        store<Arch>(p, load<Arch>(static_cast<const T*>(p)) * inverse[v / kPV]);
+      }
+    }
+  }
+}
+
+template <class Arch, class T>
+void softmax_probabilities(const ProbabilityArgs<T>& args) {
+  is_class_major(args.classes) ? class_major_probabilities<Arch, T>(args) : panel_probabilities<Arch, T>(args);
+}
+
+/// sigmoid(z) and, where it is wanted, sigmoid(-z), both to full relative precision.
+template <class Arch, class T>
+void logistic_probabilities(const ProbabilityArgs<T>& args) {
+  using V = Vec<Arch, T>;
+  const V zero(T(0)), one(T(1));
+  for (std::size_t n = 0; n < args.rows; n += kLanes<Arch, T>) {
+    const V z = load<Arch>(args.logits + n);
+    const auto negative = z < zero;
+    const V e = exp_negative<Arch, T>(xsimd::select(negative, z, zero - z), exp_cut<T>(2));
+    const V small = e / (one + e), large = one / (one + e);
+    store<Arch>(args.probabilities + n, xsimd::select(negative, small, large));
+    if (args.complements != nullptr) store<Arch>(args.complements + n, xsimd::select(negative, large, small));
+  }
+}
+
+}  // namespace
+}  // namespace lanemax
+
+#endif
