@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/certificate.hpp"
 
-#include "engine/fit/curvature/curvature.hpp"
+#include "engine/fit/curvature/bias_step.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pass/row_source.hpp"
 
@@ -16,9 +16,7 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Newton steps in the bias, with the Hessian of a sample of rows: each takes db down by the sample's error.
-constexpr int kBiasSteps = 3;
-constexpr std::size_t kBiasRows = 8192;
+constexpr int kBiasSteps = 3;  // each takes db down by the error of the sample that its Hessian is of
 // What is left of db may be this part of the gap, or so many nats, or this part of the objective where that is less.
 constexpr double kSmallPart = 0.1;
 constexpr double kSmallLoss = 1e-7;
@@ -59,7 +57,7 @@ class LowerBound {
   bool newton_step_in_bias() {
     std::vector<double> step;
     if (control_.is_stopping()) return false;
-    if (!bias_newton_step(problem_, x_, gradient_, kBiasRows, step)) return false;
+    if (!bias_newton_step(problem_, x_, gradient_, step)) return false;
     Vector trial(x_.size()), trial_gradient(x_.size());
     copy(trial, x_);
     for (std::size_t c = 0; c < problem_.classes(); ++c) trial[problem_.weights() + c] += step[c];

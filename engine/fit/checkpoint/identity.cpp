@@ -14,7 +14,7 @@ namespace lanemax {
 namespace {
 
 // Of the rules by which the state moves on: raised whenever the same state would lead to other bits.
-constexpr const char* kLibraryFormat = "4";
+constexpr const char* kLibraryFormat = "5";
 
 constexpr const char* kNames[] = {
     "library format",

@@ -113,28 +113,6 @@ class CurvatureSum {
   Buffer<T> tile_;
 };
 
-// Solves A x = b in place by Cholesky's factors; false if A is not positive definite.
-bool solve(std::vector<double>& a, std::vector<double>& b) {
-  const std::size_t n = b.size();
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t k = 0; k < j; ++k) {
-      for (std::size_t i = j; i < n; ++i) a[i * n + j] -= a[i * n + k] * a[j * n + k];
-    }
-    if (!(a[j * n + j] > 0)) return false;
-    const double root = std::sqrt(a[j * n + j]);
-    for (std::size_t i = j; i < n; ++i) a[i * n + j] /= root;
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t k = 0; k < i; ++k) b[i] -= a[i * n + k] * b[k];
-    b[i] /= a[i * n + i];
-  }
-  for (std::size_t i = n; i-- > 0;) {
-    for (std::size_t k = i + 1; k < n; ++k) b[i] -= a[k * n + i] * b[k];
-    b[i] /= a[i * n + i];
-  }
-  return true;
-}
-
 }  // namespace
 
 std::size_t matrix_count(Preconditioner kind, std::size_t classes) noexcept {
@@ -174,45 +152,6 @@ void penalise(const FitProblem& problem, const T* curvature, double factor, doub
       to[shape.index(i, j)] = static_cast<T>(entry);
     }
   }
-}
-
-bool bias_newton_step(const FitProblem& problem, const Vector& x, const Vector& gradient, std::size_t rows,
-                      std::vector<double>& step) {
-  // Beyond, classes hardly meet in a row and the diagonal is nearly all there is.
-  constexpr std::size_t kMostCoupled = 128;
-  const std::size_t classes = problem.classes();
-  const bool coupled = classes <= kMostCoupled;
-  SampledRows<double> sample(problem, x, rows, 1);
-  std::vector<double> hessian(coupled ? classes * classes : classes);
-  for (std::size_t begin = 0; begin < sample.rows(); begin += sample.most_group_rows()) {
-    const std::size_t count = std::min(sample.most_group_rows(), sample.rows() - begin);
-    sample.load_group(Team(0, 1), begin, count);
-    for (std::size_t n = 0; n < count; ++n) {
-      for (std::size_t c = 0; c < classes; ++c) {
-        const double p = sample.probability(n, c) * sample.weight(n);
-        hessian[coupled ? c * classes + c : c] += coupled ? p : p * (1 - sample.probability(n, c));
-        for (std::size_t k = 0; coupled && k <= c; ++k) hessian[c * classes + k] -= p * sample.probability(n, k);
-      }
-    }
-  }
-  if (!sample.finite()) return false;
-  step.assign(classes, 0);
-  double mean = 0;
-  for (std::size_t c = 0; c < classes; ++c)
-    mean += hessian[coupled ? c * classes + c : c] / static_cast<double>(classes);
-  if (!(mean > 0)) return false;
-  for (std::size_t c = 0; c < classes; ++c) {
-    step[c] = -gradient[problem.weights() + c] * sample.total_weight();
-    double& diagonal = hessian[coupled ? c * classes + c : c];
-    diagonal = std::max(diagonal, mean * 1e-9);  // a class that the sample does not show, or a masked one
-    // All biases together change nothing: that direction is given the mean curvature.
-    for (std::size_t k = 0; coupled && problem.has_gauge() && k <= c; ++k) {
-      hessian[c * classes + k] += mean / static_cast<double>(classes);
-    }
-  }
-  if (coupled) return solve(hessian, step);
-  for (std::size_t c = 0; c < classes; ++c) step[c] /= hessian[c];
-  return true;
 }
 
 template bool sum_curvature<float>(const FitProblem&, const Vector&, Preconditioner, std::size_t, Buffer<float>&,

@@ -37,10 +37,6 @@ void penalise(const FitProblem& problem, const T* curvature, double factor, doub
 [[nodiscard]] double curvature_flops(Preconditioner kind, std::size_t rows, std::size_t features,
                                      std::size_t classes) noexcept;
 
-/// A Newton step in the bias alone, with the Hessian of a sample of the rows. False if there is none.
-[[nodiscard]] bool bias_newton_step(const FitProblem& problem, const Vector& x, const Vector& gradient,
-                                    std::size_t rows, std::vector<double>& step);
-
 }  // namespace lanemax
 
 #endif
