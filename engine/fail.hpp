@@ -7,6 +7,7 @@
 #include "engine/utf8.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -15,24 +16,29 @@
 
 namespace lanemax {
 
-/// Copies as many whole characters of `text` as fit into `status.found`. Control characters become '?', as does every
-/// byte that is not UTF-8.
-inline void set_found(Status& status, std::string_view text) noexcept {
+/// Copies as many whole characters of `text` as fit, and a NUL. Control characters become '?', as does every byte that
+/// is not UTF-8.
+inline void copy_shown(std::string_view text, char* to, std::size_t room) noexcept {
   std::size_t used = 0;
   while (!text.empty()) {
     const std::size_t length = utf8_character(text);
     const std::size_t taken = std::max<std::size_t>(length, 1);
-    if (used + taken >= sizeof status.found) break;
+    if (used + taken >= room) break;
     const auto c = static_cast<unsigned char>(text[0]);
     if (length == 0 || c < 0x20 || c == 0x7F) {
-      status.found[used] = '?';
+      to[used] = '?';
     } else {
-      text.copy(status.found + used, length);
+      text.copy(to + used, length);
     }
     used += taken;
     text.remove_prefix(taken);
   }
-  status.found[used] = '\0';
+  to[used] = '\0';
+}
+
+/// Sets `status.found` to the beginning of `text`, as copy_shown() writes it.
+inline void set_found(Status& status, std::string_view text) noexcept {
+  copy_shown(text, status.found, sizeof status.found);
 }
 /// A number, with six digits, as it is written in no locale.
 inline void set_found(Status& status, double value) noexcept {
@@ -84,6 +90,34 @@ struct Place {
   status.row = place.row;
   status.column = place.column;
   set_found(status, found);
+  return status;
+}
+
+/// `status`, with the file that it is about unless it is ok: the end of a long path says more than its beginning.
+[[nodiscard]] inline Status of_file(std::string_view path, Status status) noexcept {
+  if (status.ok()) return status;
+  constexpr std::string_view kCut = "...";
+  constexpr std::size_t kLongest = sizeof status.file - 1;
+  std::size_t shown = 0;
+  if (path.size() > kLongest) {
+    path.remove_prefix(path.size() - (kLongest - kCut.size()));
+    while (!path.empty() && (static_cast<unsigned char>(path[0]) & 0xC0) == 0x80) path.remove_prefix(1);
+    shown = kCut.copy(status.file, kCut.size());
+  }
+  copy_shown(path, status.file + shown, sizeof status.file - shown);
+  return status;
+}
+
+/// A system call has failed with this error.
+[[nodiscard]] inline Status system_failure(const char* what, int error = errno) noexcept {
+  Status status = fail(StatusCode::io_error, what, "");
+  status.system_error = error;
+  return status;
+}
+/// The same of opening a file to read it, which may not be there.
+[[nodiscard]] inline Status cannot_open(int error = errno) noexcept {
+  Status status = system_failure("cannot open", error);
+  if (error == ENOENT || error == ENOTDIR) status.code = StatusCode::missing_file;
   return status;
 }
 

@@ -54,7 +54,9 @@ const char* complaint(StatusCode code) {
 
 std::string message(const Status& status) {
   if (status.ok()) return "ok";
-  std::string text = status.code == StatusCode::bad_checkpoint ? "checkpoint: " : "";
+  std::string text = status.file;
+  if (!text.empty()) text += ": ";
+  if (status.code == StatusCode::bad_checkpoint) text += "checkpoint: ";
   text += status.what[0] != '\0' ? status.what : name_of(status.code);
   if (const char* more = complaint(status.code); more[0] != '\0') text.append(": ").append(more);
   if (status.found[0] != '\0') {

@@ -139,12 +139,21 @@ class AtomicFile : public testing::Test {
     return {std::istreambuf_iterator<char>{in}, {}};
   }
 
+  // Whoever reads the message knows which file is meant, if only by the end of its path.
+  static void expect_named(const Status& status, std::string path) {
+    for (char& c : path) c = static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7E ? '?' : c;
+    const std::string file = status.file;
+    EXPECT_TRUE(file == path || (file.starts_with("...") && path.ends_with(file.substr(3)))) << path << ": " << file;
+    EXPECT_FALSE(file.empty() && !path.empty()) << path;
+    EXPECT_TRUE(path.empty() || message(status).starts_with(file + ": ")) << message(status);
+  }
   // Loading is refused with this code and errno, and changes nothing.
   static void expect_not_loaded(const std::string& path, StatusCode code, int error) {
     Model model = small_model();
     const Status status = load_model(path.c_str(), model);
     EXPECT_EQ(status.code, code) << path << ": " << message(status);
     EXPECT_EQ(status.system_error, error) << path << ": " << message(status);
+    expect_named(status, path);
     expect_same(model, small_model());
   }
   void expect_not_saved(const std::string& path, int error) const {
@@ -152,6 +161,7 @@ class AtomicFile : public testing::Test {
     const Status status = save_model(small_model(), path.c_str());
     EXPECT_EQ(status.code, StatusCode::io_error) << path << ": " << message(status);
     EXPECT_EQ(status.system_error, error) << path << ": " << message(status);
+    expect_named(status, path);
     EXPECT_EQ(entries(), before);
   }
 

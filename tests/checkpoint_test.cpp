@@ -106,6 +106,7 @@ class CheckpointTest : public ::testing::Test {
     Everything state = other();
     const Status status = load(state, identity);
     EXPECT_EQ(status.code, StatusCode::bad_checkpoint) << message(status);
+    EXPECT_EQ(status.file, path_.string());
     EXPECT_STRNE(status.what, "");
     EXPECT_STRNE(status.expected, "");
     EXPECT_EQ(state.bits(), other().bits());
@@ -176,11 +177,13 @@ TEST_F(CheckpointTest, WhatDiffersIsNamed) {
   Status status = refused(now);
   EXPECT_STREQ(status.what, "learning_rate");
   EXPECT_STREQ(status.found, "kept 0.1, now 0.2");
-  EXPECT_EQ(message(status),
-            "checkpoint: learning_rate 'kept 0.1, now 0.2'; expected the same as when the checkpoint was written");
+  const std::string file_checkpoint = path_.string() + ": checkpoint: ";
+  EXPECT_EQ(
+      message(status),
+      file_checkpoint + "learning_rate 'kept 0.1, now 0.2'; expected the same as when the checkpoint was written");
   now[0].second = "crc64 0123456789abcdee";
   status = refused(now);
-  EXPECT_EQ(message(status), "checkpoint: labels; expected the same as when the checkpoint was written");
+  EXPECT_EQ(message(status), file_checkpoint + "labels; expected the same as when the checkpoint was written");
   EXPECT_STREQ(refused({{"labels", kIdentity[0].second}, {"seed", "0"}}).what, "seed");
   EXPECT_STREQ(refused({kIdentity[0]}).what, "metadata");
   // Of numbers that are prefixes of each other, too.
@@ -270,10 +273,15 @@ TEST_F(CheckpointTest, SaysWhatTheFileIsInstead) {
 
 TEST_F(CheckpointTest, FilesThatCannotBeReadOrWritten) {
   Everything state = other();
-  EXPECT_EQ(load(state).code, StatusCode::missing_file);
-  EXPECT_EQ(load_checkpoint(directory_.c_str(), kIdentity, state).code, StatusCode::io_error);
-  EXPECT_EQ(save_checkpoint(directory_.c_str(), kIdentity, state).code, StatusCode::io_error);
-  EXPECT_EQ(save_checkpoint((directory_ / "no" / "state").c_str(), kIdentity, state).code, StatusCode::io_error);
+  const auto expect = [](const Status& status, StatusCode code, const std::filesystem::path& file) {
+    EXPECT_EQ(status.code, code) << message(status);
+    EXPECT_EQ(status.file, file.string()) << message(status);
+  };
+  expect(load(state), StatusCode::missing_file, path_);
+  expect(load_checkpoint(directory_.c_str(), kIdentity, state), StatusCode::io_error, directory_);
+  expect(save_checkpoint(directory_.c_str(), kIdentity, state), StatusCode::io_error, directory_);
+  const std::filesystem::path nowhere = directory_ / "no" / "state";
+  expect(save_checkpoint(nowhere.c_str(), kIdentity, state), StatusCode::io_error, nowhere);
   EXPECT_EQ(state.bits(), other().bits());
   EXPECT_TRUE(std::filesystem::is_empty(directory_));
 }

@@ -292,7 +292,9 @@ TEST_P(PathResumeTest, RefusalsNameWhatDiffers) {
   std::filesystem::remove(path_);
   PathOptions none = o;
   none.fit.resume = true;
-  EXPECT_EQ(run(none).status.code, StatusCode::missing_file);
+  const Status missing = run(none).status;
+  EXPECT_EQ(missing.code, StatusCode::missing_file);
+  EXPECT_EQ(missing.file, path_.string());
 }
 
 TEST_P(PathResumeTest, AFileThatCannotBeWrittenDoesNotEndThePath) {
@@ -305,6 +307,7 @@ TEST_P(PathResumeTest, AFileThatCannotBeWrittenDoesNotEndThePath) {
   expect_same(other, whole);
   EXPECT_EQ(other.result.fit.checkpoint_error.code, StatusCode::io_error);
   EXPECT_EQ(other.result.fit.checkpoint_error.system_error, ENOENT);
+  EXPECT_EQ(other.result.fit.checkpoint_error.file, nowhere);
 }
 
 }  // namespace

@@ -338,7 +338,8 @@ TEST_P(ResumeTest, RefusalsLeaveTheOutputsAlone) {
   Status status = refused(other, data_);
   EXPECT_EQ(status.code, StatusCode::bad_checkpoint);
   EXPECT_EQ(message(status),
-            "checkpoint: l2 'kept 1e-06, now 0.5'; expected the same as when the checkpoint was written");
+            std::string(o.checkpoint) +
+                ": checkpoint: l2 'kept 1e-06, now 0.5'; expected the same as when the checkpoint was written");
   for (const Solver solver : {Solver::newton, Solver::sgd, Solver::momentum, Solver::adam}) {
     other = o;
     other.solver = solver;

@@ -21,6 +21,39 @@ TEST(StatusMessage, HasEveryPositionThatIsKnown) {
   EXPECT_EQ(message({}), "ok");
 }
 
+TEST(StatusMessage, BeginsWithTheFile) {
+  const Status missing = of_file("a/b.safetensors", cannot_open(ENOENT));
+  EXPECT_EQ(message(missing), "a/b.safetensors: cannot open: No such file or directory");
+  const Status kept = of_file("state", fail(StatusCode::bad_checkpoint, "l2", "the same", "1\n2"));
+  EXPECT_EQ(message(kept), "state: checkpoint: l2 '1?2'; expected the same");
+  EXPECT_EQ(of_file("state", Status{}).file, std::string());
+  EXPECT_EQ(of_file("a\nb\xFF", kept).file, std::string("a?b?"));
+}
+
+// Whole characters from the end.
+TEST(StatusMessage, ALongPathIsCutOnItsLeft) {
+  constexpr std::size_t kLongest = sizeof(Status::file) - 1;
+  const Status status = fail(StatusCode::io_error, "cannot read", "");
+  for (const std::string character : {"d", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"}) {
+    for (std::size_t size = kLongest - 8; size < kLongest + 9; ++size) {
+      std::string path;
+      while (path.size() + character.size() + 5 <= size) path += character;
+      path += "/file";
+      while (path.size() < size) path.insert(0, "/");
+      const std::string file = of_file(path, status).file;
+      if (size <= kLongest) {
+        EXPECT_EQ(file, path);
+        continue;
+      }
+      ASSERT_TRUE(file.starts_with("...")) << file;
+      EXPECT_TRUE(path.ends_with(file.substr(3))) << file;
+      EXPECT_TRUE(is_utf8(file)) << file;
+      EXPECT_LE(file.size(), kLongest);
+      EXPECT_GT(file.size() + character.size(), kLongest);
+    }
+  }
+}
+
 TEST(StatusMessage, NumbersAreWrittenInNoLocale) {
   const std::string before = std::setlocale(LC_NUMERIC, nullptr);
   for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "C"}) {

@@ -24,13 +24,15 @@ struct CommandError {
   give_up(kUsage, std::move(text));
 }
 
-/// `file:line: what; expected ...`, without the parts that are not known.
+/// `file:line: what; expected ...`, without the parts that are not known. `file` is the whole path, unlike
+/// Status::file.
 [[nodiscard]] inline std::string located_message(const std::string& file, const Status& status) {
   if (file.empty()) return message(status);
   std::string text = file;
   if (status.line >= 0) text += ':' + std::to_string(status.line);
   Status rest = status;
   rest.line = -1;
+  rest.file[0] = '\0';
   return text + ": " + message(rest);
 }
 

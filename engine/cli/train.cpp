@@ -252,8 +252,7 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
   if (summary.status.code == StatusCode::out_of_range) refuse_column(options, data, summary.status);
   if (summary.status.code != StatusCode::diverged) {
     // The only file that a fit reads or writes.
-    const bool is_of_a_file =
-        exit_code_of(summary.status.code) == kBadModel || exit_code_of(summary.status.code) == kInputOutput;
+    const bool is_of_a_file = summary.status.file[0] != '\0';
     check(summary.status, is_of_a_file ? options.checkpoint : "");
   }
   if (!summary.fit.centred) model.centre.clear();

@@ -22,13 +22,6 @@ namespace {
 constexpr std::size_t kInputBytes = std::size_t{64} << 10;
 constexpr std::size_t kLargestCall = std::size_t{1} << 30;  // what read(2) and zlib's 32-bit counts take at once
 
-Status system_failure(const char* what, int error) {
-  const bool missing = error == ENOENT || error == ENOTDIR;
-  Status status = fail(missing ? StatusCode::missing_file : StatusCode::io_error, what, "");
-  status.system_error = error;
-  return status;
-}
-
 bool is_gzip(const std::uint8_t* bytes, std::size_t size) {
   return size >= 2 && bytes[0] == 0x1F && bytes[1] == 0x8B;
 }
@@ -48,9 +41,9 @@ Status ByteSource::open(const std::string& path) {
     // O_NONBLOCK: opening a FIFO nobody writes to would wait for ever. It means nothing for regular files.
     descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   } while (descriptor_ < 0 && errno == EINTR);
-  if (descriptor_ < 0) return system_failure("cannot open", errno);
+  if (descriptor_ < 0) return cannot_open();
   struct stat about{};
-  if (::fstat(descriptor_, &about) != 0) return system_failure("cannot read", errno);
+  if (::fstat(descriptor_, &about) != 0) return system_failure("cannot read");
   if (S_ISDIR(about.st_mode)) return system_failure("cannot read", EISDIR);
   if (!S_ISREG(about.st_mode)) return fail(StatusCode::io_error, "not a regular file", "a file on disk");
   file_size_ = static_cast<std::size_t>(about.st_size);
@@ -81,7 +74,7 @@ Status ByteSource::read_file(std::uint8_t* to, std::size_t wanted, std::size_t& 
   while (got < wanted) {
     const ssize_t count = ::read(descriptor_, to + got, std::min(wanted - got, kLargestCall));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_failure("cannot read", errno);
+    if (count < 0) return system_failure("cannot read");
     if (count == 0) return fail(StatusCode::io_error, "file became shorter while it was read", "a file at rest");
     got += static_cast<std::size_t>(count);
     file_at_ += static_cast<std::size_t>(count);

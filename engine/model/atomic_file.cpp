@@ -17,14 +17,6 @@
 namespace lanemax {
 namespace {
 
-// The status of the system call that has just failed.
-Status system_failure(const char* what, StatusCode code = StatusCode::io_error) {
-  const int error = errno;
-  Status status = fail(code, what, "");
-  status.system_error = error;
-  return status;
-}
-
 // Repeats a system call that a signal interrupted.
 template <class Call>
 auto uninterrupted(const Call& call) {
@@ -197,10 +189,7 @@ Status write_file_atomically(const char* path, std::span<const std::uint8_t> byt
 Status read_regular_file(const char* path, BeginningCheck check, std::vector<std::uint8_t>& bytes) {
   // O_NONBLOCK: opening a FIFO would wait for its writer. It has no effect on a regular file.
   const Descriptor file{uninterrupted([&] { return ::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); })};
-  if (!file.valid()) {
-    const bool missing = errno == ENOENT || errno == ENOTDIR;
-    return system_failure("cannot open", missing ? StatusCode::missing_file : StatusCode::io_error);
-  }
+  if (!file.valid()) return cannot_open();
   struct stat info{};
   if (::fstat(file.number(), &info) != 0) return system_failure("cannot read");
   if (!S_ISREG(info.st_mode)) {

@@ -368,17 +368,17 @@ Status save_model(const Model& model, const char* path) noexcept {
   return without_exceptions("model", "", [&] {
     std::vector<std::uint8_t> bytes;
     if (const Status status = to_bytes(model, bytes); !status.ok()) return status;
-    return write_file_atomically(path, bytes);
+    return of_file(path, write_file_atomically(path, bytes));
   });
 }
 
 Status load_model(const char* path, Model& model) noexcept {
   if (path == nullptr) return fail(StatusCode::invalid_argument, "path", "not null");
-  return without_exceptions("model", "", [&] {
-    std::vector<std::uint8_t> bytes;
-    if (const Status status = read_regular_file(path, safetensors::check_beginning, bytes); !status.ok()) return status;
-    return from_bytes(bytes, model);
-  });
+  return of_file(path, without_exceptions("model", "", [&] {
+                   std::vector<std::uint8_t> bytes;
+                   const Status status = read_regular_file(path, safetensors::check_beginning, bytes);
+                   return status.ok() ? from_bytes(bytes, model) : status;
+                 }));
 }
 
 }  // namespace lanemax

@@ -67,7 +67,8 @@ struct Model {
 /// unless the directory could not be synced: then the new one is in place but might not outlive a power cut.
 [[nodiscard]] Status save_model(const Model& model, const char* path) noexcept;
 
-/// Reads a regular file; missing_file, io_error or bad_model otherwise. Never waits on a FIFO or reads a device.
+/// Reads a regular file; missing_file, io_error or bad_model otherwise, with the file's path in the status. Never waits
+/// on a FIFO or reads a device.
 [[nodiscard]] Status load_model(const char* path, Model& model) noexcept;
 
 }  // namespace lanemax

@@ -52,11 +52,12 @@ struct [[nodiscard]] Status {
   std::int64_t byte = -1;
   int system_error = 0;  ///< errno of a failed system call, else 0
   char found[64] = {};   ///< the offending text, cut to fit; empty if there is none
+  char file[128] = {};   ///< the path of the file that could not be read or written; of a long one "..." and its end
 
   [[nodiscard]] constexpr bool ok() const noexcept { return code == StatusCode::ok; }
 };
 
-/// One line that says where, what, and what was expected. Never contains a line break.
+/// One line that says where (the file first), what, and what was expected. Never contains a line break.
 [[nodiscard]] std::string message(const Status& status);
 
 /// The name of the code, as written in the enumeration.

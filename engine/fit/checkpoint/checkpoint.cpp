@@ -209,14 +209,14 @@ Status with_bad_alloc_only(const Body& body) {
 }  // namespace
 
 Status save_checkpoint(const char* path, const FitIdentity& identity, Resumable& state) {
-  return with_bad_alloc_only([&] { return save(path, identity, state); });
+  return of_file(path, with_bad_alloc_only([&] { return save(path, identity, state); }));
 }
 
 Status load_checkpoint(const char* path, const FitIdentity& identity, Resumable& state) {
   return with_bad_alloc_only([&] {
     Status status = load(path, identity, state);
     if (status.code == StatusCode::bad_model) status.code = StatusCode::bad_checkpoint;  // the container's faults
-    return status;
+    return of_file(path, status);
   });
 }
 
