@@ -10,6 +10,28 @@
 namespace lanemax::cli {
 namespace {
 
+struct EvaluateOptions {
+  RunOptions run;
+  InputOptions input;
+  std::string model;
+};
+
+constexpr char kNotes[] =
+    "Rows count by the weights that the model was trained with, if the file has them.\n"
+    "Rows whose label is not a class of the model count as wrong and take no part in the log loss. The log loss is in\n"
+    "nats, and null for hinge models. `confusion` has a row per true and a column per predicted class, in the order\n"
+    "of `labels`; it counts rows, and is null for models of more than 1000 classes.\n";
+
+bool read_options(const CommandLine& line, EvaluateOptions& options) {
+  OptionTable table("evaluate", "Measures a model on labelled samples.");
+  add_model_option(table, options.model);
+  add_input_options(table, options.input, "IDX label file (CSV files carry their labels)");
+  add_run_options(table, options.run);
+  add_json_option(table, options.run);
+  table.set_notes(std::string(kColumnNotes) + kNotes);
+  return table.parse(line);
+}
+
 constexpr std::size_t kMaxJsonClasses = 1000;  ///< a million entries
 constexpr std::size_t kMaxTableClasses = 20;
 constexpr std::size_t kMostConfused = 10;
@@ -104,14 +126,13 @@ std::string evaluation_text(const Evaluation& evaluation, const Model& model) {
 
 }  // namespace
 
-int run(const EvaluateOptions& options) {
+int run_evaluate(const CommandLine& line) {
+  EvaluateOptions options;
+  if (!read_options(line, options)) return kDone;
   const Isa isa = chosen_isa(options.run);
   const LoadedModel loaded = load_predictor(options.model, isa);
   const Dataset data = read_for_model(options.input, loaded.model);
-  if (data.labels.empty()) {
-    give_up(kBadData,
-            options.input.data.front() + ": no labels; expected --labels FILE for IDX, or a label column in CSV");
-  }
+  check_labels(options.input.data.front(), data, "--labels");
   say_remarks(data.remarks, options.run.quiet);
   const Evaluation evaluation = evaluate(loaded, data, options.run.threads);
   warn_about("evaluated", evaluation);

@@ -90,15 +90,6 @@ class Tally {
   double measured_ = 0;
 };
 
-// A model that does not say has features, and perhaps a label behind them.
-std::vector<Column> columns_of(const Model& model) {
-  if (!model.columns.empty()) return model.columns;
-  std::vector<Column> columns(model.features);
-  for (std::size_t d = 0; d < model.feature_names.size(); ++d) columns[d].name = model.feature_names[d];
-  columns.push_back({"", ColumnRole::label});
-  return columns;
-}
-
 }  // namespace
 
 Isa chosen_isa(const RunOptions& run) {
@@ -122,6 +113,19 @@ LoadedModel load_predictor(const std::string& file, Isa isa) {
 void check_features(const std::string& file, const Dataset& data, std::size_t features) {
   if (data.features == features) return;
   give_up(kBadData, file + ": " + std::to_string(data.features) + " features; expected " + std::to_string(features));
+}
+
+void check_labels(const std::string& file, const Dataset& data, const char* option) {
+  if (!data.labels.empty()) return;
+  give_up(kBadData, file + ": no labels; expected " + option + " FILE for IDX, or a label column in CSV");
+}
+
+std::vector<Column> columns_of(const Model& model) {
+  if (!model.columns.empty()) return model.columns;
+  std::vector<Column> columns(model.features);
+  for (std::size_t d = 0; d < model.feature_names.size(); ++d) columns[d].name = model.feature_names[d];
+  columns.push_back({"", ColumnRole::label});
+  return columns;
 }
 
 Dataset read_for_model(const InputOptions& input, const Model& model) {

@@ -26,11 +26,18 @@ struct LoadedModel {
 };
 [[nodiscard]] LoadedModel load_predictor(const std::string& file, Isa isa);
 
+/// The columns of the tables that a model was trained on. One that does not say has its features, and perhaps a label
+/// behind them.
+[[nodiscard]] std::vector<Column> columns_of(const Model& model);
+
 /// Samples for a model: labels are mapped onto its classes, and its features must fit.
 [[nodiscard]] Dataset read_for_model(const InputOptions& input, const Model& model);
 
 /// Refuses data whose features are not those a model (or a training set) has. `file` is named in the message.
 void check_features(const std::string& file, const Dataset& data, std::size_t features);
+
+/// Refuses data without labels; `option` would name their file.
+void check_labels(const std::string& file, const Dataset& data, const char* option);
 
 /// What to predict beside the class.
 struct Wanted {

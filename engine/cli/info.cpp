@@ -59,10 +59,10 @@ std::vector<std::string> isa_names(bool IsaInfo::* property) {
   return names;
 }
 
-Json info_json(const InfoOptions& options, Isa active) {
+Json info_json(const RunOptions& options, Isa active) {
   Json json;
   json["version"] = LANEMAX_VERSION;
-  json["threads"] = options.run.threads;
+  json["threads"] = options.threads;
   json["caches"] = caches_json();
   json["isa"] = {{"compiled", isa_names(&IsaInfo::compiled)},
                  {"supported", isa_names(&IsaInfo::supported)},
@@ -91,10 +91,15 @@ std::string info_text(const Json& info) {
 
 }  // namespace
 
-int run(const InfoOptions& options) {
-  const Isa active = chosen_isa(options.run);
+int run_info(const CommandLine& line) {
+  RunOptions options;
+  OptionTable table("info", "Says what this build and this machine can do.");
+  add_run_options(table, options);
+  add_json_option(table, options);
+  if (!table.parse(line)) return kDone;
+  const Isa active = chosen_isa(options);
   const Json info = info_json(options, active);
-  write_stdout(options.run.json ? json_text(info) : info_text(info));
+  write_stdout(options.json ? json_text(info) : info_text(info));
   return kDone;
 }
 

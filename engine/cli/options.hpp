@@ -2,18 +2,17 @@
 #ifndef LANEMAX_ENGINE_CLI_OPTIONS_HPP
 #define LANEMAX_ENGINE_CLI_OPTIONS_HPP
 
+#include "engine/cli/option_table.hpp"
 #include "engine/data/dataset.hpp"
 
-#include <lanemax/fit.hpp>
-
-#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
+/// The options that commands share; each command's own are beside it.
 namespace lanemax::cli {
+
+constexpr std::uint64_t kMaxCount = 1000000000;
 
 /// How a command runs and reports.
 struct RunOptions {
@@ -22,6 +21,8 @@ struct RunOptions {
   bool json = false;
   bool quiet = false;
 };
+void add_run_options(OptionTable& table, RunOptions& run);
+void add_json_option(OptionTable& table, RunOptions& run);
 
 /// Where samples come from.
 struct InputOptions {
@@ -29,64 +30,12 @@ struct InputOptions {
   std::string labels;
   ReadOptions read;
 };
+void add_input_options(OptionTable& table, InputOptions& input, const char* labels_help);
 
-enum class Scaling : std::uint8_t { none, unit, standard };
-[[nodiscard]] const char* name_of(Scaling scaling) noexcept;
-
-struct TrainOptions {
-  std::vector<std::string> command_line;  ///< as it was given, the program first
-  RunOptions run;
-  InputOptions input;
-  std::string model;
-  std::string test_data;
-  std::string test_labels;
-  std::string history;
-  Scaling scaling = Scaling::none;
-  double validation_fraction = 0;  ///< 0: none
-  std::optional<double> l2;        ///< none: 1 / (total sample weight)
-  std::vector<double> l2_path;     ///< empty: one fit
-  std::size_t folds = 0;           ///< 0: none
-  std::string checkpoint;          ///< empty: none
-  std::string class_weight;        ///< "balanced", a file, or empty
-  std::string sample_weight;       ///< a column, a file, or empty
-  std::string mini_batch_option;   ///< one that was given, or empty
-  FitOptions fit;                  ///< everything that goes to the solver as it is
-};
-
-struct EvaluateOptions {
-  RunOptions run;
-  InputOptions input;
-  std::string model;
-};
-
-struct PredictOptions {
-  RunOptions run;
-  InputOptions input;
-  std::string model;
-  std::string output;  ///< empty: stdout
-  bool probabilities = false;
-  bool logits = false;
-  std::size_t top_k = 0;  ///< 0: not asked for
-};
-
-struct InfoOptions {
-  RunOptions run;
-};
-
-struct SelfcheckOptions {
-  RunOptions run;
-  std::string data;  ///< directory of data files; empty: only what is embedded
-};
-
-/// Text asked for with --help or --version.
-struct PrintText {
-  std::string text;
-};
-
-using Command = std::variant<TrainOptions, EvaluateOptions, PredictOptions, InfoOptions, SelfcheckOptions, PrintText>;
-
-/// Reads and range-checks the command line. Throws CommandError with exit code 2 and a one-line text.
-[[nodiscard]] Command parse_command_line(int argc, char** argv);
+/// Of the commands that apply a model.
+void add_model_option(OptionTable& table, std::string& model);
+/// What their help says of the columns of tables.
+extern const char* const kColumnNotes;
 
 }  // namespace lanemax::cli
 

@@ -8,14 +8,50 @@
 namespace lanemax::cli {
 namespace {
 
+struct PredictOptions {
+  RunOptions run;
+  InputOptions input;
+  std::string model;
+  std::string output;  ///< empty: stdout
+  bool probabilities = false;
+  bool logits = false;
+  std::size_t top_k = 0;  ///< 0: not asked for
+};
+
+constexpr char kNotes[] =
+    "The label is skipped. Output: the id, if there is one, and class; with --proba also p_LABEL per class, with\n"
+    "--logits z_LABEL per score (a logistic model has one, that of its positive label); with --top-k\n"
+    "class_1,p_1,class_2,p_2... instead. Lines end with LF; fields are quoted as in RFC 4180. Rows without a finite\n"
+    "score have empty fields. Ties go to the class that sorts first.\n";
+
+bool read_options(const CommandLine& line, PredictOptions& options) {
+  OptionTable table("predict", "Predicts the classes of samples.");
+  add_model_option(table, options.model);
+  add_input_options(table, options.input, "not used; accepted as evaluate takes it");
+  table.flag("--proba", options.probabilities, "the probability of every class");
+  table.count("--top-k", "K", 1, kMaxCount, options.top_k, "the K most probable classes and their probabilities");
+  table.flag("--logits", options.logits, "the scores");
+  table.text("--output", "FILE", options.output, "write there instead of stdout");
+  add_run_options(table, options.run);
+  table.set_notes(std::string(kColumnNotes) + kNotes);
+  if (!table.parse(line)) return false;
+  if (options.probabilities && options.logits) refuse_given("--proba", "with --logits", "one of them");
+  if (options.top_k > 0 && options.probabilities) refuse_given("--top-k", "with --proba", "one of them");
+  if (options.top_k > 0 && options.logits) refuse_given("--top-k", "with --logits", "one of them");
+  options.input.labels.clear();  // nothing is compared with them
+  options.input.read.labels_optional = true;
+  options.input.read.keep_ids = true;
+  return true;
+}
+
 void check_wanted(const PredictOptions& options, const Model& model) {
   if (model.loss == Loss::hinge && (options.probabilities || options.top_k > 0)) {
-    give_up_usage(std::string(options.probabilities ? "--proba" : "--top-k") +
-                  ": given for a hinge model, which has no probabilities; expected --logits");
+    refuse_given(options.probabilities ? "--proba" : "--top-k", "for a hinge model, which has no probabilities",
+                 "--logits");
   }
   if (options.top_k > model.classes()) {
-    give_up_usage("--top-k: '" + std::to_string(options.top_k) + "'; expected at most " +
-                  std::to_string(model.classes()) + ", the model's classes");
+    refuse_value("--top-k", std::to_string(options.top_k),
+                 "at most " + std::to_string(model.classes()) + ", the model's classes");
   }
 }
 
@@ -128,15 +164,14 @@ void check_output(const PredictOptions& options) {
 
 }  // namespace
 
-int run(const PredictOptions& options) {
+int run_predict(const CommandLine& line) {
+  PredictOptions options;
+  if (!read_options(line, options)) return kDone;
   const Isa isa = chosen_isa(options.run);
   check_output(options);
   const LoadedModel loaded = load_predictor(options.model, isa);
   check_wanted(options, loaded.model);
-  InputOptions input = options.input;
-  input.labels.clear();  // nothing is compared with them
-  input.read.keep_ids = true;
-  const Dataset data = read_for_model(input, loaded.model);
+  const Dataset data = read_for_model(options.input, loaded.model);
   say_remarks(data.remarks, options.run.quiet);
 
   if (!options.output.empty()) note_interrupts();  // the temporary file must go

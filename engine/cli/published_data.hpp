@@ -2,31 +2,45 @@
 #ifndef LANEMAX_ENGINE_CLI_PUBLISHED_DATA_HPP
 #define LANEMAX_ENGINE_CLI_PUBLISHED_DATA_HPP
 
+#include "engine/data/dataset.hpp"
+
+#include <string>
+
+/// The data of published fits: a handful of numbers here, or files.
 namespace lanemax::cli {
 
-// Data of published fits that is a handful of numbers. What was found in them is in published_values.cpp, apart from
-// this on purpose: no expected value reaches the code that computes.
-
-/// Contraceptive choice, El Salvador 1985: couples by age group and choice (sterilised, other method, none).
-/// G. Rodriguez, Princeton WWS 509. Age is 12.5 + 5 times the group, counted from 1.
-inline constexpr int kElSalvador[7][3] = {{3, 61, 232},   {80, 137, 400}, {216, 131, 301}, {268, 76, 203},
-                                          {197, 50, 188}, {150, 24, 164}, {91, 10, 183}};
-
-/// Effect of the Personalised System of Instruction on grades: GPA, TUCE, PSI, GRADE. Spector and Mazzeo 1980.
-struct SpectorRow {
-  float gpa;  // Stata stores it so
-  int tuce, psi, grade;
+struct Samples {
+  Dataset training;
+  Dataset unseen;  ///< to test on; no samples: none
 };
-inline constexpr SpectorRow kSpector[32] = {
-    {2.66f, 20, 0, 0}, {2.89f, 22, 0, 0}, {3.28f, 24, 0, 0}, {2.92f, 12, 0, 0}, {4.0f, 21, 0, 1},  {2.86f, 17, 0, 0},
-    {2.76f, 17, 0, 0}, {2.87f, 21, 0, 0}, {3.03f, 25, 0, 0}, {3.92f, 29, 0, 1}, {2.63f, 20, 0, 0}, {3.32f, 23, 0, 0},
-    {3.57f, 23, 0, 0}, {3.26f, 25, 0, 1}, {3.53f, 26, 0, 0}, {2.74f, 19, 0, 0}, {2.75f, 25, 0, 0}, {2.83f, 19, 0, 0},
-    {3.12f, 23, 1, 0}, {3.16f, 25, 1, 1}, {2.06f, 22, 1, 0}, {3.62f, 28, 1, 1}, {2.89f, 14, 1, 0}, {3.51f, 26, 1, 0},
-    {3.54f, 24, 1, 1}, {2.83f, 27, 1, 1}, {3.39f, 17, 1, 1}, {2.67f, 24, 1, 0}, {3.65f, 21, 1, 1}, {4.0f, 23, 1, 1},
-    {3.1f, 21, 1, 0},  {2.39f, 19, 1, 1}};
 
-/// The three rows of scores of a comparison of losses in a course on linear classification; class 0 is the true one.
-inline constexpr double kScores[3][3] = {{10, -2, 3}, {10, 9, 9}, {10, -100, -100}};
+/// Reads `file`, or the files of that name, in `directory`. Embedded data look at neither.
+using ReadSamples = FileStatus (*)(const std::string& directory, const std::string& file, Samples& samples);
+
+// ---- embedded ----
+
+/// A single row, whose only feature is 1: weights are its scores. Its class is 0.
+FileStatus one_row(const std::string& directory, const std::string& file, Samples& samples);
+/// Contraceptive choice, El Salvador 1985: couples by age, age^2 and choice (sterilised, other method, none).
+FileStatus el_salvador(const std::string& directory, const std::string& file, Samples& samples);
+/// The same with features that are 0.
+FileStatus el_salvador_without_age(const std::string& directory, const std::string& file, Samples& samples);
+/// Grades by GPA, TUCE and PSI.
+FileStatus spector(const std::string& directory, const std::string& file, Samples& samples);
+
+// ---- of files ----
+
+/// CSV, in f32 or f64.
+FileStatus table(const std::string& directory, const std::string& file, Samples& samples);
+FileStatus table_f64(const std::string& directory, const std::string& file, Samples& samples);
+/// UCI's iris with the two rows that differ in scikit-learn's copy as they are there, in f64.
+FileStatus iris_of_scikit_learn(const std::string& directory, const std::string& file, Samples& samples);
+/// UCLA's table: the programme (academic, general, vocation) by ses middle, ses high and the score in writing.
+FileStatus high_school(const std::string& directory, const std::string& file, Samples& samples);
+/// The images to train on and to test on.
+FileStatus mnist(const std::string& directory, const std::string& file, Samples& samples);
+/// In the directory `file`, or else where Debian's package puts them.
+FileStatus fashion_mnist(const std::string& directory, const std::string& file, Samples& samples);
 
 }  // namespace lanemax::cli
 

@@ -2,38 +2,59 @@
 #ifndef LANEMAX_ENGINE_CLI_PUBLISHED_FITS_HPP
 #define LANEMAX_ENGINE_CLI_PUBLISHED_FITS_HPP
 
-#include <lanemax/isa.hpp>
+#include "engine/cli/published_data.hpp"
 
-#include <optional>
+#include <lanemax/fit.hpp>
+
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
+/// What published results are of: a problem, solved here, and a quantity of its solution. No published number reaches
+/// this code.
 namespace lanemax::cli {
 
-/// A number that somebody printed: what it is called here, as it was printed, and where from.
-struct PublishedValue {
-  const char* name;
-  const char* text;      ///< a number, or low..high
-  double tolerance = 0;  ///< relative; 0: to the digits of the text
-  const char* source = "";
+struct Problem {
+  ReadSamples read = nullptr;
+  std::string file = {};  ///< empty: embedded
+  Loss loss = Loss::softmax;
+  bool penalised = false;  ///< by 1 / samples
+  bool standardise = false;
+  double tolerance = 0;             ///< 0: as far as double goes
+  std::vector<double> scores = {};  ///< of one_row(): nothing is fitted, the loss is at these
+  bool operator==(const Problem&) const = default;
 };
-/// All of them, in the order of the table.
-[[nodiscard]] const std::vector<PublishedValue>& published_values();
 
-/// What came out here under that name.
-struct ComputedValue {
-  std::string name;
-  double value = 0;
+struct Solution {
+  Samples samples;
+  std::vector<double> weights;  ///< [C][D], for raw features
+  std::vector<double> bias;
+  FitResult result;  ///< of scores, data_loss alone
 };
-/// Runs the public fit on the embedded data and, if `data_directory` is not empty, on the files that are there. Files
-/// that are not are named in `missing`.
-[[nodiscard]] std::vector<ComputedValue> compute_published_fits(const std::string& data_directory, int threads, Isa isa,
-                                                                std::vector<std::string>& missing);
 
-/// Whether a number is the published one: within the tolerance, or, rounded to as many digits, the printed text.
-[[nodiscard]] bool holds(const PublishedValue& published, double ours);
-/// ours - published; of a range, 0 inside.
-[[nodiscard]] double difference(const PublishedValue& published, double ours);
+/// Fits by the public calls. A failure is a CommandError.
+[[nodiscard]] Solution solve(const Problem& problem, Samples samples, const Execution& execution);
+
+/// A number that a solution has.
+using Quantity = std::function<double(const Solution&)>;
+
+[[nodiscard]] double objective(const Solution& solution);
+[[nodiscard]] double sum_objective(const Solution& solution);  ///< times the samples
+[[nodiscard]] double data_loss(const Solution& solution);
+[[nodiscard]] double data_loss_log10(const Solution& solution);  ///< in decimal, not natural, logarithms
+[[nodiscard]] double exp_data_loss(const Solution& solution);
+[[nodiscard]] double log_likelihood(const Solution& solution);  ///< of all samples, by their weights
+[[nodiscard]] double deviance(const Solution& solution);
+[[nodiscard]] double correct(const Solution& solution);                      ///< training rows whose class is predicted
+[[nodiscard]] double test_accuracy(const Solution& solution);                ///< on the unseen rows
+[[nodiscard]] Quantity predicted(std::size_t predicted, std::size_t truth);  ///< how many training rows
+[[nodiscard]] Quantity probability(std::size_t c);                           ///< of a class, for the first row
+
+inline constexpr std::size_t kConstant = static_cast<std::size_t>(-1);
+/// The weight of a feature, or the bias for kConstant, of the only row; that of a class minus that of another.
+[[nodiscard]] Quantity coefficient(std::size_t feature);
+[[nodiscard]] Quantity contrast(std::size_t c, std::size_t against, std::size_t feature);
 
 }  // namespace lanemax::cli
 

@@ -7,6 +7,7 @@
 #include "engine/cli/interrupt.hpp"
 #include "engine/cli/output.hpp"
 #include "engine/cli/progress.hpp"
+#include "engine/cli/train_options.hpp"
 #include "engine/cli/train_report.hpp"
 #include "engine/cli/training_rows.hpp"
 #include "engine/model/atomic_file.hpp"
@@ -64,9 +65,7 @@ void check_trainable(const TrainOptions& options, const Dataset& data) {
   const std::string& file = options.input.data.front();
   const std::size_t classes = data.class_labels.size();
   if (data.samples == 0) give_up(kBadData, file + ": no samples; expected at least one");
-  if (data.labels.empty()) {
-    give_up(kBadData, file + ": no labels; expected --labels FILE for IDX, or a label column in CSV");
-  }
+  check_labels(file, data, "--labels");
   if (classes < 2) give_up(kBadData, file + ": all labels are equal; expected at least two classes");
   if (options.fit.objective.loss == Loss::logistic && classes != 2) {
     give_up(kBadData, file + ": " + std::to_string(classes) + " classes; expected exactly 2 for --loss logistic");
@@ -84,9 +83,7 @@ Dataset read_test_data(const TrainOptions& options, const ReadOptions& training_
   read.precision = training.type == FeatureType::f64 ? TextPrecision::f64 : TextPrecision::f32;
   Dataset test;
   check(read_dataset({options.test_data}, options.test_labels, read, test));
-  if (test.labels.empty()) {
-    give_up(kBadData, options.test_data + ": no labels; expected --test-labels FILE for IDX, or a label column in CSV");
-  }
+  check_labels(options.test_data, test, "--test-labels");
   check_features(options.test_data, test, training.features);
   return test;
 }
@@ -102,8 +99,7 @@ TrainingData read_training_data(const TrainOptions& options) {
   if (weight_file) {
     data.training.sample_weights = read_sample_weights(options.sample_weight, data.training.samples);
   } else if (!options.sample_weight.empty() && data.training.sample_weights.empty()) {
-    give_up_usage("--sample-weight: '" + one_line(options.sample_weight) +
-                  "'; expected a file or a column of CSV data");
+    refuse_value("--sample-weight", options.sample_weight, "a file or a column of CSV data");
   }
   if (!options.test_data.empty()) data.test = read_test_data(options, read, data.training);
   return data;
@@ -138,22 +134,13 @@ double resolve_penalty(const TrainOptions& options, const RowSplit& split, Datas
   return options.l2.value_or(1 / total);
 }
 
-// A model that does not say has features, and perhaps a label behind them.
-bool goes_without_saying(const std::vector<Column>& columns) {
-  for (std::size_t c = 0; c < columns.size(); ++c) {
-    const bool is_label = columns[c].role == ColumnRole::label && c + 1 == columns.size();
-    if (!columns[c].name.empty() || (columns[c].role != ColumnRole::feature && !is_label)) return false;
-  }
-  return true;
-}
-
 Model new_model(const Dataset& data, Loss loss) {
   Model model;
   model.loss = loss;
   model.features = data.features;
   model.class_labels = data.class_labels;
   model.feature_names = data.feature_names;
-  if (!goes_without_saying(data.columns)) model.columns = data.columns;
+  if (data.columns != columns_of(model)) model.columns = data.columns;  // else they go without saying
   const std::size_t rows = loss == Loss::logistic ? 1 : data.class_labels.size();
   if (rows > std::numeric_limits<std::size_t>::max() / sizeof(float) / data.features) throw std::bad_alloc();
   model.weight.assign(rows * data.features, 0.0F);
@@ -289,8 +276,10 @@ int exit_code_after(const TrainSummary& summary) {
 
 }  // namespace
 
-int run(const TrainOptions& options) {
+int run_train(const CommandLine& line) {
   const Stopwatch total;
+  TrainOptions options;
+  if (!read_train_options(line, options)) return kDone;
   const Isa isa = chosen_isa(options.run);
   check_outputs(options);
 

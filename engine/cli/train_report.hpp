@@ -3,7 +3,7 @@
 #define LANEMAX_ENGINE_CLI_TRAIN_REPORT_HPP
 
 #include "engine/cli/evaluation.hpp"
-#include "engine/cli/options.hpp"
+#include "engine/cli/train_options.hpp"
 
 #include <lanemax/fit_path.hpp>
 

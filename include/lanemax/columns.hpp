@@ -13,6 +13,7 @@ enum class ColumnRole : std::uint8_t { feature, label, weight, id, dropped };
 struct Column {
   std::string name;  ///< from the header, or empty
   ColumnRole role = ColumnRole::feature;
+  bool operator==(const Column&) const = default;
 };
 
 }  // namespace lanemax
