@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/cli/evaluation.hpp"
 
+#include "engine/cli/aligned_memory.hpp"
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/output.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
-#include <new>
 
 namespace lanemax::cli {
 namespace {
-
-// Scratch as the library wants it.
-class AlignedMemory {
- public:
-  explicit AlignedMemory(std::size_t bytes)
-      : data_(::operator new(std::max<std::size_t>(bytes, 1), kAlignment)), bytes_(bytes) {}
-  ~AlignedMemory() { ::operator delete(data_, kAlignment); }
-  AlignedMemory(const AlignedMemory&) = delete;
-  AlignedMemory& operator=(const AlignedMemory&) = delete;
-  [[nodiscard]] Workspace view() const noexcept { return {data_, bytes_}; }
-
- private:
-  static constexpr std::align_val_t kAlignment{kWorkspaceAlignment};
-  void* data_;
-  std::size_t bytes_;
-};
 
 constexpr std::size_t kChunkNumbers = std::size_t{4} << 20;
 constexpr std::size_t kChunkRows = 65536;

@@ -2,8 +2,9 @@
 #ifndef LANEMAX_ENGINE_CLI_PUBLISHED_RESULTS_HPP
 #define LANEMAX_ENGINE_CLI_PUBLISHED_RESULTS_HPP
 
-#include "engine/cli/published_fits.hpp"
+#include "engine/cli/published_problems.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace lanemax::cli {
 struct PublishedResult {
   const char* name;
   Problem problem;
-  Quantity quantity;
+  std::function<double(const Solution&)> quantity;
   const char* text;      ///< a number, or low..high
   double tolerance = 0;  ///< relative; 0: to the digits of the text
   const char* source = "";
