@@ -2,6 +2,7 @@
 //
 // What the command refuses, with which exit code and in which words.
 #include "tests/support/command_fixture.hpp"
+#include "tests/support/data_files.hpp"
 
 namespace {
 
@@ -70,7 +71,10 @@ TEST_F(CommandTest, WrongOptionsAreUsageErrors) {
   expect_refusal(plus(base, {"--label-column", "nose"}), 2, "nose");
   expect_refusal(plus(base, {"--sample-weight", "nose"}), 2, "nose");
   expect_refusal(plus(plus({"train", "--model", "@m"}, idx_), {"--sample-weight", "nose"}), 2, "nose");
-  expect_refusal({"train", "--data", "-", "--model", "@m"}, 2, "--data");
+  for (const char* option : {"--data", "--labels", "--test-data", "--test-labels", "--model"}) {
+    expect_refusal({"train", option, "-"}, 2,
+                   std::string(option) + ": '-'; expected a file, standard input is not read");
+  }
   expect_refusal(plus(base, {"--", "x"}), 2, "'x'");
   expect_refusal(plus(base, {"--labels", "@y.idx"}), 2, "labels file");
   expect_refusal({"info", "stray"}, 2, "stray");
@@ -115,6 +119,15 @@ TEST_F(CommandTest, BadDataIsNamed) {
   expect_refusal(plus(train, {"--data", "@ragged.csv"}), 3, "ragged.csv:3: ");
   expect_refusal(plus(train, {"--data", "@one.csv"}), 3, "one.csv");
   expect_refusal(plus(train, {"--data", "@empty.csv"}), 3, "empty.csv");
+  // Its beginning looks well, its end is missing.
+  const std::string packed = lanemax::testing_data::gzip(images());
+  write_text(path("cut.gz"), packed.substr(0, packed.size() - 9));
+  const std::string ends_too_early =
+      path("cut.gz") + ": gzip data 'ends too early', byte " + std::to_string(packed.size() - 9) + "; expected";
+  expect_refusal(plus(train, {"--data", "@cut.gz", "--labels", "@y.idx"}), 3, ends_too_early);
+  expect_refusal(plus(train, plus(idx_, {"--test-data", "@cut.gz", "--test-labels", "@y.idx"})), 3, ends_too_early);
+  expect_refusal(plus(train, plus(idx_, {"--test-data", "@x.idx", "--test-labels", "@none.idx"})), 5,
+                 path("none.idx") + ": cannot open: No such file");
   write_text(path("latin1.csv"), "a,b,y\n1,2,u\n1,3,M\xFCller\n");
   expect_refusal(plus(train, {"--data", "@latin1.csv"}), 3, "latin1.csv:3: label 'M?ller', column 2; expected UTF-8");
   expect_refusal(plus(train, {"--data", "@all.csv", "--loss", "logistic"}), 3, "logistic");
@@ -128,12 +141,15 @@ TEST_F(CommandTest, BadModelsAreNamed) {
   flipped[flipped.size() - 3] = static_cast<char>(flipped[flipped.size() - 3] ^ 1);
   write_text(path("flipped"), flipped);
   write_text(path("cut"), model.substr(0, model.size() - 1));
+  const std::string packed = lanemax::testing_data::gzip(table());
+  write_text(path("cut.gz"), packed.substr(0, packed.size() / 2));
   for (const char* command : {"evaluate", "predict"}) {
     for (const char* bad : {"@flipped", "@cut", "@all.csv", "@x.idx"}) {
       expect_refusal({command, "--model", bad, "--data", "@all.csv"}, 4, std::string(bad).substr(1));
     }
     expect_refusal({command, "--model", "@none", "--data", "@all.csv"}, 5, "none");
     expect_refusal({command, "--model", "@m", "--data", "@none.csv"}, 5, "none.csv");
+    expect_refusal({command, "--model", "@m", "--data", "@cut.gz"}, 3, path("cut.gz") + ": gzip data 'ends too early'");
   }
   write_text(path("narrow.csv"), "a,b,species\n1,2,ant\n");
   write_text(path("renamed.csv"), "a,b,c,d,e,g\n1,2,3,4,5,6\n");

@@ -329,6 +329,12 @@ TEST_F(CommandTest, WeightsActLikeRepeatedRows) {
   const json a = train(plus({"--data", "@weighted.csv", "--sample-weight", "w"}, still));
   const json b = train(plus({"--data", "@repeated.csv"}, still));
   EXPECT_NEAR(a["objective"].get<double>(), b["objective"].get<double>(), 1e-5);
+  // A directory of the column's name is no file of weights.
+  std::filesystem::create_directory(path("w"));
+  const CommandResult here =
+      run_command({"/bin/sh", "-c", "cd \"$1\"; exec \"$0\" train --data weighted.csv --model here --sample-weight w",
+                   LANEMAX_COMMAND_PATH, path("")});
+  EXPECT_EQ(here.exit_code, 0) << here.err;
   const json c = train(plus({"--data", "@weighted.csv", "--label-column", "y", "--sample-weight", "w", "--class-weight",
                              "@classes.csv", "--l2", "0.01"},
                             still));

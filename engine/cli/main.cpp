@@ -8,7 +8,6 @@
 #include <new>
 
 namespace lanemax::cli {
-
 namespace {
 
 constexpr char kOverview[] =
@@ -60,7 +59,7 @@ int run_command_line(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return report(kOutOfMemory, "out of memory");
   } catch (const std::exception& error) {
-    return report(kFailure, one_line(error.what()));
+    return report(kFailure, error.what());
   }
 }
 

@@ -38,7 +38,7 @@ struct TrainingData {
 
 bool is_file(const std::string& path) {
   std::error_code error;
-  return std::filesystem::exists(path, error);
+  return std::filesystem::exists(path, error) && !std::filesystem::is_directory(path, error);
 }
 
 // A path that names no file can only be a column's name, unless it looks like nothing but a path.

@@ -35,7 +35,7 @@ Json path_json(const TrainSummary& summary, std::size_t folds) {
 }
 
 // No loss is below 0: the objective itself is a bound.
-bool says_something(const FitResult& fit) {
+bool bound_says_something(const FitResult& fit) {
   return fit.gap_bound < fit.objective;
 }
 
@@ -50,7 +50,7 @@ std::string path_text(const TrainSummary& summary) {
     std::array<char, 200> line;
     std::snprintf(line.data(), line.size(), "%12s%12s%15s%20s%12s%9zu%s%s\n", readable(point.l2, 4).c_str(),
                   readable(point.fit.objective).c_str(),
-                  says_something(point.fit) ? readable(point.fit.gap_bound, 2).c_str() : "-",
+                  bound_says_something(point.fit) ? readable(point.fit.gap_bound, 2).c_str() : "-",
                   (readable(point.held_out_loss) + error).c_str(), readable(point.held_out_accuracy).c_str(),
                   point.fit.iterations, i == summary.best ? "  best" : "", point.converged ? "" : "  not converged");
     text += line.data();
@@ -163,7 +163,7 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
           (fit.converged ? "converged\n" : "not converged\n");
   text += "objective " + readable(fit.objective) + ", data loss " + readable(fit.data_loss) +
           " nats, largest gradient entry " + readable(fit.gradient_norm) + ", l2 " + readable(summary.l2) + "\n";
-  if (says_something(fit)) text += "at most " + readable(fit.gap_bound) + " above the optimum\n";
+  if (bound_says_something(fit)) text += "at most " + readable(fit.gap_bound) + " above the optimum\n";
   if (fit.converged && fit.gradient_norm > options.fit.tolerance) {
     text +=
         "(converged before the weights were rounded to f32: that moved the gradient, but the objective by at most " +

@@ -24,18 +24,17 @@ namespace lanemax {
 /// - The text is UTF-8; a byte order mark is skipped. UTF-16 and NUL bytes are refused.
 /// - Lines that begin with '#' before the first row of values are comments. Later ones are rows like any other.
 /// - Every feature is a finite decimal number, in quotes or not, rounded to f32 or f64. Too large for f32 is refused,
-/// too
-///   small is 0. There are no missing values.
+///   too small is 0. There are no missing values.
 /// - The decimal mark is a point, or what ReadOptions::decimal says. Where that says nothing and the separator is not a
 ///   comma, the first number with a comma between digits makes it the comma for its file, with a remark; if a number
 ///   with a point came before, it is refused.
 /// - A label is any text, kept as it is but for blanks around it. Missing labels (an empty field, and ? NA N/A na n/a
 ///   null NULL nan NaN without quotes) are refused, or unknown with `labels_optional`. '-' is a label.
 /// - Sample weights are finite and not negative.
-/// - The first file decides the columns, or a model: choose_known_columns(). Its first column is an id and left out,
-/// with a remark, if the header has no name
-///   for it (an empty one, or one too few) and it numbers the rows: whole numbers, none twice. A column that counts 0,
-///   1, 2... or 1, 2, 3... otherwise is a feature, with a warning where it is read to train.
+/// - The first file decides the columns, or a model: choose_known_columns(). The first file's first column is an id and
+///   left out, with a remark, if the header has no name for it (an empty one, or one too few) and it numbers the rows:
+///   whole numbers, none twice. A column that counts 0, 1, 2... or 1, 2, 3... otherwise is a feature, with a warning
+///   where it is read to train.
 /// - A last column without a name and without anything in it is left out, with a remark: all lines end with a
 /// separator.
 /// - What cannot be read is refused at the first place, with a note about all of it: diagnose().

@@ -21,8 +21,7 @@ namespace lanemax {
 /// - Columns that options name have that role, and take the place of the model's own column of that role.
 /// - `options.labels_optional`: nobody will look at labels and weights; without it both have their roles.
 /// - Whether there is a header, where nobody says so: if all of the model's features are there by name, else by the
-/// rules
-///   of choose_columns(). Where all of these names are numbers, a row of them is refused: it may be values.
+///   rules of choose_columns(). Where all of these names are numbers, a row of them is refused: it may be values.
 ///
 /// `remarks` says what was left out, `note` on an error what the file has. `last_is_empty`: the last column has neither
 /// name nor anything in it.

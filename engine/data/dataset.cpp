@@ -2,9 +2,7 @@
 #include "engine/data/dataset.hpp"
 
 #include <array>
-#include <new>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 #include "engine/data/csv.hpp"
@@ -143,37 +141,24 @@ Status DatasetReader::judge_labels() {
   return status;
 }
 
-Status no_memory() {
-  return fail(StatusCode::out_of_memory, "data set", "more memory or less data");
-}
-
-// Naming the file may itself run out of memory; the failure is then reported without it.
-void name_file(FileStatus& result, const DatasetReader& reader) {
-  if (result.ok() || reader.file == nullptr) return;
-  try {
-    result.file = *reader.file;
-    result.note = reader.note;
-  } catch (const std::bad_alloc&) {
-  }
+template <class Body>
+Status with_memory(const Body& body) noexcept {
+  return without_exceptions("data set", "more memory or less data", body);
 }
 
 FileStatus read_once(const std::vector<std::string>& data_files, const std::string& labels_file,
                      const ReadOptions& options, TextPrecision precision, Dataset& dataset, bool& too_coarse) noexcept {
   FileStatus result;
   too_coarse = false;
-  try {
+  result.status = with_memory([&] {
     DatasetReader reader(options, precision);
-    try {
-      result.status = reader.read(data_files, labels_file, dataset, too_coarse);
-    } catch (const std::bad_alloc&) {
-      result.status = no_memory();
-    } catch (const std::length_error&) {
-      result.status = no_memory();
+    Status status = with_memory([&] { return reader.read(data_files, labels_file, dataset, too_coarse); });
+    if (!status.ok() && reader.file != nullptr) {
+      result.file = *reader.file;
+      result.note = reader.note;
     }
-    name_file(result, reader);
-  } catch (const std::bad_alloc&) {
-    result.status = no_memory();
-  }
+    return status;
+  });
   return result;
 }
 

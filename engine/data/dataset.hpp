@@ -25,11 +25,10 @@ struct Dataset {
   std::size_t samples = 0;
   std::size_t features = 0;
   FeatureType type = FeatureType::f32;
-  std::vector<std::uint8_t> bytes;  ///< type u8: samples x features, row-major
-  std::vector<float> values;        ///< type f32: samples x features, row-major
-  std::vector<double> doubles;      ///< type f64: samples x features, row-major
-  std::vector<std::int32_t>
-      labels;  ///< one per sample, or empty if the data has none; kUnknownLabel: not a known class
+  std::vector<std::uint8_t> bytes;         ///< type u8: samples x features, row-major
+  std::vector<float> values;               ///< type f32: samples x features, row-major
+  std::vector<double> doubles;             ///< type f64: samples x features, row-major
+  std::vector<std::int32_t> labels;        ///< one per sample, or none; kUnknownLabel: not a known class
   std::vector<std::string> class_labels;   ///< sorted: numerically if every label is a number, else by bytes
   std::vector<std::string> feature_names;  ///< from a CSV header, or empty
   std::vector<Column> columns;             ///< those of the first CSV file, in its order
@@ -61,8 +60,8 @@ struct ReadOptions {
   HeaderMode header = HeaderMode::automatic;
   char separator = 0;  ///< CSV; 0: found from the first lines (find_separator)
   char decimal = 0;    ///< CSV: '.' or ','; 0: a point, or a comma from the first number that has one on (CsvReader)
-  std::string label_column =
-      {};  ///< CSV: a header name, a 0-based index (negative from the end) or "none"; empty: last
+  /// CSV: a header name, a 0-based index (negative from the end) or "none"; empty: the last.
+  std::string label_column = {};
   std::string weight_column = {};      ///< CSV: name or index of a column of sample weights; empty: none
   std::vector<std::string> drop = {};  ///< CSV: names or indices of columns to leave out
   std::string id_column = {};          ///< CSV: name or index of a column that names the rows; empty: none

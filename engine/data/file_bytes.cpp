@@ -123,11 +123,7 @@ Status ByteSource::read_gzip(std::uint8_t* to, std::size_t wanted, std::size_t& 
     if (Status status = inflate_some(to + got, wanted - got, made); !status.ok()) return status;
     got += made;
     inflated_ += made;
-    if (inflated_ > size_limit()) {
-      return fail(StatusCode::bad_data, "inflated size of the gzip file",
-                  "at most 48 MiB or 40 times the compressed size (decompress it first if it is genuine)",
-                  "more than " + std::to_string(size_limit()) + " bytes");
-    }
+    if (inflated_ > size_limit()) return refuse_inflated_size("more than " + std::to_string(size_limit()));
   }
   return {};
 }
@@ -182,6 +178,12 @@ Status ByteSource::damaged(const char* cause) const {
   const std::size_t position = at_member_header ? member_start_ : file_at_ - (input_end_ - input_at_);
   status.byte = static_cast<std::int64_t>(position);
   return status;
+}
+
+Status refuse_inflated_size(const std::string& bytes) {
+  return fail(StatusCode::bad_data, "inflated size of the gzip file",
+              "at most 48 MiB or 40 times the compressed size (decompress it first if it is genuine)",
+              bytes + " bytes");
 }
 
 Status read_text(ByteSource& source, FileText& text) {

@@ -71,6 +71,9 @@ class ByteSource {
   std::size_t head_at_ = 0, head_end_ = 0;
 };
 
+/// The refusal of a file that inflates to so many bytes. Throws std::bad_alloc.
+[[nodiscard]] Status refuse_inflated_size(const std::string& bytes);
+
 /// A whole file in memory, followed by one NUL byte that `size` does not count.
 struct FileText {
   struct Free {

@@ -142,12 +142,7 @@ Status check_payload(const ByteSource& source, const IdxHeader& header) {
   if (claimed / kMostDeflateExpands > source.file_size()) {
     return refuse_size(std::to_string(source.file_size()) + " compressed", header);
   }
-  if (claimed > source.size_limit()) {
-    return fail(StatusCode::bad_data, "inflated size of the gzip file",
-                "at most 48 MiB or 40 times the compressed size (decompress it first if it is genuine)",
-                std::to_string(claimed) + " bytes");
-  }
-  return {};
+  return claimed > source.size_limit() ? refuse_inflated_size(std::to_string(claimed)) : Status{};
 }
 
 Status read_header(ByteSource& source, Role role, IdxHeader& header) {
