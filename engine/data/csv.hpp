@@ -36,7 +36,7 @@ namespace lanemax {
 ///   whole numbers, none twice. A column that counts 0, 1, 2... or 1, 2, 3... otherwise is a feature, with a warning
 ///   where it is read to train.
 /// - A last column without a name and without anything in it is left out, with a remark: all lines end with a
-/// separator.
+///   separator.
 /// - What cannot be read is refused at the first place, with a note about all of it: diagnose().
 /// - Without a header, a first row that looks like numbered names is refused: a header has to be declared then, and so
 ///   has its absence. See refuse_numbered_names.

@@ -33,25 +33,25 @@ std::string without_single_quotes(const std::string& name) {
   return quoted ? name.substr(1, name.size() - 2) : name;
 }
 
+Status usage(const char* what, const char* expected, std::string_view found) {
+  return fail(StatusCode::invalid_argument, what, expected, found);
+}
+
 Status find_by_name(const std::string& name, const std::vector<std::string>& row, const char* what, std::size_t& at) {
   at = kNone;
   for (std::size_t i = 0; i < row.size(); ++i) {
     if (without_single_quotes(row[i]) != name) continue;
-    if (at != kNone)
-      return fail(StatusCode::invalid_argument, what, "a name that only one column has, or an index", name);
+    if (at != kNone) return usage(what, "a name that only one column has, or an index", name);
     at = i;
   }
-  return at != kNone
-             ? Status{}
-             : fail(StatusCode::invalid_argument, what, "the name or 0-based index of a column of the file", name);
+  return at != kNone ? Status{} : usage(what, "the name or 0-based index of a column of the file", name);
 }
 
 Status find_column(const std::string& wanted, const std::vector<std::string>& row, const char* what, std::size_t& at) {
   std::int64_t index = 0;
   if (!is_index(wanted, index)) return find_by_name(wanted, row, what, at);
   const auto count = static_cast<std::int64_t>(row.size());
-  if (index < -count || index >= count)
-    return fail(StatusCode::invalid_argument, what, "an index within the columns of the file", wanted);
+  if (index < -count || index >= count) return usage(what, "an index within the columns of the file", wanted);
   at = static_cast<std::size_t>(index < 0 ? index + count : index);
   return {};
 }
@@ -63,8 +63,8 @@ Status refuse_name_of_another(const std::string& wanted, const std::vector<std::
   if (!is_index(wanted, index)) return {};
   const auto named = std::find(names.begin(), names.end(), wanted);
   if (named == names.end() || names[at] == wanted) return {};
-  return fail(StatusCode::invalid_argument, what,
-              "an index that is not also the name of another column (count from the end: -1 is the last)", wanted);
+  return usage(what, "an index that is not also the name of another column (count from the end: -1 is the last)",
+               wanted);
 }
 
 bool counts_up(const std::vector<std::string>& row, const std::vector<ColumnRole>& roles, bool labels_too,
@@ -153,7 +153,7 @@ Status ColumnChoices::apply(const std::vector<std::string>& row, HeaderMode head
   for (Choice& choice : list) {
     std::int64_t ignored = 0;
     if (header == HeaderMode::no && !is_index(choice.column, ignored)) {
-      return fail(StatusCode::invalid_argument, choice.what, "a 0-based index where there is no header", choice.column);
+      return usage(choice.what, "a 0-based index where there is no header", choice.column);
     }
   }
   for (Choice& choice : list) {
@@ -161,7 +161,7 @@ Status ColumnChoices::apply(const std::vector<std::string>& row, HeaderMode head
     if (!status.ok()) return status;
     ColumnRole& role = roles[choice.at];
     if (role != ColumnRole::feature && role != choice.role) {
-      return fail(StatusCode::invalid_argument, choice.what, "a column that no other option names", choice.column);
+      return usage(choice.what, "a column that no other option names", choice.column);
     }
     role = choice.role;
   }
