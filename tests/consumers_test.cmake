@@ -129,6 +129,17 @@ if(MODE STREQUAL "installed")
   file(RENAME "${work}/first place" "${work}/other places")
   check_installation("${work}/other places" lib64 include/foo
     "-Dlanemax_DIR=${work}/other places/lib64/cmake/lanemax")  # Debian's CMake looks into no lib64 by itself
+
+  # What a shared library would export: one made of the same objects.
+  set(shared "${work}/liblanemax-as-shared.so")
+  separate_arguments(flags UNIX_COMMAND "${FLAGS}")
+  if(THREADS STREQUAL "openmp")
+    list(APPEND flags -fopenmp)
+  endif()
+  run(${COMPILER} ${flags} -shared -pthread -Wl,--whole-archive "${LIBRARY}" -Wl,--no-whole-archive -o "${shared}")
+  run(${COMPILER} -std=c++20 ${flags} -fvisibility=hidden "-I${SOURCE}/include" "${consumers}/main.cpp" "${shared}" "-Wl,-rpath,${work}"
+    -o "${work}/shared program")
+  run_program("${work}/shared program")
 elseif(MODE STREQUAL "guest")
   set(parent "${CMAKE_COMMAND}" -S "${consumers}/parent" ${same_build} "-DLANEMAX=${SOURCE}" -DCMAKE_UNITY_BUILD=ON
     -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)

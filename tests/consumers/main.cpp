@@ -6,7 +6,25 @@
 #include <limits>
 #include <vector>
 
+// Takes a function from the library, as a call would.
+template <class Function>
+bool there(Function* function) {
+  Function* volatile taken = function;
+  return taken != nullptr;
+}
+
+// All that is a template in the public headers: a shared library must export each instance.
+template <class T>
+bool instances_are_there() {
+  return there(&lanemax::loss_workspace_bytes<T>) && there(&lanemax::loss<T>) &&
+         there(&lanemax::loss_and_gradient<T>) && there(&lanemax::train_step_workspace_bytes<T>) &&
+         there(&lanemax::train_step<T>) && there(&lanemax::TrainState<T>::bytes) &&
+         there(&lanemax::TrainState<T>::create);
+}
+
 int main() {
+  if (!instances_are_there<float>() || !instances_are_there<double>()) return std::puts("a call is missing"), 6;
+
   std::vector<float> x{0, 0, 0, 1, 3, 0, 3, 1, 0, 4, 1, 4};
   const std::vector<std::int32_t> y{0, 0, 1, 1, 2, 2};
   lanemax::Batch data;
@@ -33,7 +51,8 @@ int main() {
 
   x[5] = std::numeric_limits<float>::quiet_NaN();
   if (predictor.predict(x.data() + 4) != -1) return std::puts("a NaN has a class"), 3;
-  if (fit(data, {}, {model.weight.data(), 3, 2}, model.bias.data(), result).ok()) return std::puts("a NaN is fitted"), 4;
+  if (fit(data, {}, {model.weight.data(), 3, 2}, model.bias.data(), result).ok())
+    return std::puts("a NaN is fitted"), 4;
   bytes[20] ^= 1;
   if (lanemax::model_from_bytes(bytes.data(), bytes.size(), loaded).ok()) return std::puts("a broken model"), 5;
   std::puts("as it should be");
