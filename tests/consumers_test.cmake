@@ -3,7 +3,7 @@
 #   cmake -DMODE=guest      ... -P consumers_test.cmake   inside another project (generated, not built)
 #   cmake -DMODE=alone      ... -P consumers_test.cmake   the library without what only the command needs
 # SOURCE, BUILD: the trees of lanemax; WORK: a directory of the test's own; LIBRARY; CONFIG, GENERATOR, COMPILER, FLAGS,
-# TOOLCHAIN, EMULATOR, XSIMD: as lanemax is built; THREADS: LANEMAX_THREADS; OBJDUMP.
+# TOOLCHAIN, EMULATOR, XSIMD: as lanemax is built; VERSION; THREADS: LANEMAX_THREADS; OBJDUMP.
 cmake_minimum_required(VERSION 3.25)
 set(work "${WORK}/with a blank")
 file(REMOVE_RECURSE "${WORK}")
@@ -16,6 +16,8 @@ if(TOOLCHAIN)
 else()
   list(APPEND same_build "-DCMAKE_CXX_COMPILER=${COMPILER}")
 endif()
+separate_arguments(flags UNIX_COMMAND "${FLAGS}")
+set(lacking -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)
 
 # Runs a command, which must succeed; what it says is in `said`.
 function(run)
@@ -81,8 +83,10 @@ function(check_installation prefix library_dir include_dir)
     endif()
   endforeach()
 
-  # The rule is the library's SOVERSION: 0.1.x for 0.1.y.
-  foreach(wanted 0.1:TRUE 0.1.0:TRUE 0.0:FALSE 0.1.99:FALSE 0.2:FALSE 1.0:FALSE)
+  # The rule is that of the library's SOVERSION: the same minor version, no older than asked for.
+  string(REGEX MATCH "^([0-9]+)\\.[0-9]+" minor "${VERSION}")
+  set(major ${CMAKE_MATCH_1})
+  foreach(wanted ${minor}:TRUE ${VERSION}:TRUE 0.0:FALSE ${minor}.999:FALSE ${major}.999:FALSE 999.0:FALSE)
     string(REPLACE ":" ";" wanted ${wanted})
     list(GET wanted 0 PACKAGE_FIND_VERSION)
     list(GET wanted 1 expected)
@@ -108,7 +112,6 @@ function(check_installation prefix library_dir include_dir)
   set(ENV{PKG_CONFIG_PATH} "${prefix}/${library_dir}/pkgconfig")
   run("${PKG_CONFIG}" --cflags --libs lanemax)
   separate_arguments(options UNIX_COMMAND "${said}")
-  separate_arguments(flags UNIX_COMMAND "${FLAGS}")
   run(${COMPILER} -std=c++20 ${flags} "${consumers}/main.cpp" ${options} -o "${prefix} program")
   run_program("${prefix} program")
   check_needed("${prefix} program")
@@ -133,7 +136,6 @@ if(MODE STREQUAL "installed")
 
   # What a shared library would export: one made of the same objects.
   set(shared "${work}/liblanemax-as-shared.so")
-  separate_arguments(flags UNIX_COMMAND "${FLAGS}")
   if(THREADS STREQUAL "openmp")
     list(APPEND flags -fopenmp)
   endif()
@@ -142,8 +144,7 @@ if(MODE STREQUAL "installed")
     -o "${work}/shared program")
   run_program("${work}/shared program")
 elseif(MODE STREQUAL "guest")
-  set(parent "${CMAKE_COMMAND}" -S "${consumers}/parent" ${same_build} "-DLANEMAX=${SOURCE}" -DCMAKE_UNITY_BUILD=ON
-    -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)
+  set(parent "${CMAKE_COMMAND}" -S "${consumers}/parent" ${same_build} "-DLANEMAX=${SOURCE}" -DCMAKE_UNITY_BUILD=ON ${lacking})
   run(${parent} -B "${work}/a" -DLANEMAX_INSTALL=ON "-DCMAKE_CXX_FLAGS=${FLAGS} -ffast-math" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON)
   run(${parent} -B "${work}/b" -DEXPORT_LANEMAX=ON -DFETCH=ON)
   run_in_vain(${parent} -B "${work}/c")
@@ -197,7 +198,6 @@ elseif(MODE STREQUAL "guest")
     endif()
   endforeach()
 elseif(MODE STREQUAL "alone")
-  set(lacking -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)
   run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${work}/library" ${same_build} ${lacking} -DLANEMAX_COMMAND=OFF)
   run_in_vain("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${work}/command" ${same_build} ${lacking})
   string(REGEX REPLACE "[ \n]+" " " said "${said}")
