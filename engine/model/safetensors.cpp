@@ -2,13 +2,8 @@
 #include "engine/model/safetensors.hpp"
 
 #include "engine/fail.hpp"
+#include "engine/model/json_reader.hpp"
 #include "engine/model/json_text.hpp"
-
-// The parser's only assertion that input can reach compares its reading of a fraction with strtod's, which depends on
-// the locale. Fractions are refused here anyway; nothing may abort. (All that this changes is instantiated for
-// TextInput below and so belongs to this file.)
-#define JSON_ASSERT(condition) static_cast<void>(0)
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -17,62 +12,15 @@
 namespace lanemax::safetensors {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t kLengthBytes = 8;
 constexpr const char* kDtypeNames[] = {"F32", "F64", "U64"};  // in the order of Dtype
 constexpr const char* kMetadataKey = "__metadata__";
 
-// ---- JSON in: events of the parser, all of them refused unless a reader below expects them ----
+// ---- JSON in: each reader takes the tokens that it expects and refuses any other ----
 
-// Hands the parser its text and tells how far it has read.
-struct TextInput {
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-
-  const char* at;
-  const char** reached;
-
-  reference operator*() const { return *at; }
-  TextInput& operator++() {
-    *reached = ++at;
-    return *this;
-  }
-  bool operator==(const TextInput& other) const { return at == other.at; }
-  bool operator!=(const TextInput& other) const { return at != other.at; }
-};
-
-class Reader : public nlohmann::json_sax<Json> {
+class Reader {
  public:
-  // Parses all of `text`. The status's byte counts from the start of `text` and is where the refused token ends.
-  Status read(std::string_view text) {
-    const char* reached = text.data();
-    const TextInput first{text.data(), &reached};
-    const TextInput last{text.data() + text.size(), &reached};
-    const bool accepted = Json::sax_parse(first, last, this);
-    if (!accepted && status_.ok()) status_ = lanemax::fail(StatusCode::bad_model, what_is_next().what, "valid JSON");
-    if (!status_.ok()) status_.byte = std::max<std::ptrdiff_t>(reached - text.data() - 1, 0);
-    return status_;
-  }
-
-  bool null() override { return unexpected("null"); }
-  bool boolean(bool value) override { return unexpected(value ? "true" : "false"); }
-  bool number_integer(number_integer_t value) override { return unexpected(value < 0 ? std::to_string(value) : "-0"); }
-  bool number_unsigned(number_unsigned_t value) override { return unexpected(std::to_string(value)); }
-  bool number_float(number_float_t, const string_t& text) override { return unexpected(text); }
-  bool string(string_t& value) override { return unexpected(value); }
-  bool binary(binary_t&) override { return unexpected("binary"); }
-  bool start_object(std::size_t) override { return unexpected("{"); }
-  bool key(string_t& name) override { return unexpected(name); }
-  bool end_object() override { return unexpected("}"); }
-  bool start_array(std::size_t) override { return unexpected("["); }
-  bool end_array() override { return unexpected("]"); }
-  bool parse_error(std::size_t, const std::string& token, const nlohmann::detail::exception&) override {
-    return fail(what_is_next().what, "valid JSON", token);
-  }
+  explicit Reader(std::string_view text) noexcept : in_(text) {}
 
  protected:
   struct Expectation {
@@ -81,14 +29,27 @@ class Reader : public nlohmann::json_sax<Json> {
     std::string_view owner = {};  // the tensor or entry it belongs to
   };
 
-  [[nodiscard]] virtual Expectation what_is_next() const = 0;
-
-  bool unexpected(std::string_view found) {
-    const Expectation next = what_is_next();
-    return fail(next.what, next.expected, owned(next.owner, found));
+  // The next token is this one; if not, it is refused.
+  bool take(JsonToken wanted, const Expectation& next) {
+    token_ = in_.next();
+    return token_ == wanted || unexpected(next);
   }
+
+  // A key, or a number, or a string, or else the end of what it is in. False at the end and for what is refused.
+  bool take_unless(JsonToken end, JsonToken wanted, const Expectation& next) {
+    token_ = in_.next();
+    return token_ != end && (token_ == wanted || unexpected(next));
+  }
+
+  bool unexpected(const Expectation& next) {
+    if (token_ == JsonToken::malformed) return fail(next.what, "valid JSON", in_.token());
+    return fail(next.what, next.expected, owned(next.owner, in_.token()));
+  }
+
+  // The status's byte counts from the start of the text and is where the refused token ends.
   bool fail(const char* what, const char* expected, std::string_view found) {
     status_ = lanemax::fail(StatusCode::bad_model, what, expected, found);
+    status_.byte = static_cast<std::int64_t>(in_.last_byte());
     return false;
   }
 
@@ -99,210 +60,149 @@ class Reader : public nlohmann::json_sax<Json> {
     return text.append(detail.substr(0, 40));
   }
 
- private:
+  JsonReader in_;
+  JsonToken token_ = JsonToken::malformed;
   Status status_;
 };
 
 class HeaderReader final : public Reader {
  public:
-  HeaderReader(DtypeOf dtype_of, Header& header) : dtype_of_(dtype_of), header_(header) {}
+  HeaderReader(std::string_view text, DtypeOf dtype_of, Header& header)
+      : Reader(text), dtype_of_(dtype_of), header_(header) {}
 
-  bool start_object(std::size_t) override {
-    switch (place_) {
-      case Place::start: place_ = Place::top; return true;
-      case Place::metadata_object: place_ = Place::metadata_key; return true;
-      case Place::tensor_object: place_ = Place::field; return true;
-      default: return unexpected("{");
+  Status read() {
+    constexpr Expectation kNext{"header", "a JSON object"};
+    if (!take(JsonToken::object, kNext)) return status_;
+    while (take_key(kNext)) {
+      if (!(in_.token() == kMetadataKey ? metadata() : tensor())) break;
     }
-  }
-
-  bool key(string_t& name) override {
-    if (name.find('\0') != std::string::npos) return fail("header key", "no U+0000 in it", name.c_str());
-    switch (place_) {
-      case Place::top: return name == kMetadataKey ? metadata_key() : tensor_key(name);
-      case Place::metadata_key: return metadata_entry(name);
-      case Place::field: return tensor_field(name);
-      default: return unexpected(name);
-    }
-  }
-
-  bool string(string_t& value) override {
-    if (place_ == Place::metadata_value) {
-      header_.metadata.back().second = std::move(value);
-      place_ = Place::metadata_key;
-      return true;
-    }
-    return place_ == Place::dtype ? tensor_dtype(value) : unexpected(value);
-  }
-
-  bool start_array(std::size_t) override {
-    switch (place_) {
-      case Place::shape: place_ = Place::dimension; return true;
-      case Place::offsets: place_ = Place::offset; return true;
-      default: return unexpected("[");
-    }
-  }
-
-  bool number_unsigned(number_unsigned_t value) override {
-    if (place_ != Place::dimension && place_ != Place::offset) return unexpected(std::to_string(value));
-    if (value > kMaxInteger)
-      return fail(what_is_next().what, "at most 2^53", owned(tensor().name, std::to_string(value)));
-    if (place_ == Place::dimension) {
-      if (tensor().shape.size() == kMaxDimensions) return fail("tensor shape", "at most 8 dimensions", tensor().name);
-      tensor().shape.push_back(value);
-      return true;
-    }
-    if (offsets_ == 2) return unexpected("a third number");
-    (offsets_++ == 0 ? tensor().begin : tensor().end) = value;
-    return true;
-  }
-
-  bool end_array() override {
-    if (place_ == Place::offset && offsets_ != 2) return unexpected("]");
-    place_ = Place::field;
-    return true;
-  }
-
-  bool end_object() override {
-    if (place_ == Place::field && !tensor_is_complete()) return false;
-    place_ = Place::top;
-    return true;
+    if (status_.ok()) take(JsonToken::end, kNext);
+    return status_;
   }
 
  private:
-  enum class Place {
-    start,
-    top,
-    metadata_object,
-    metadata_key,
-    metadata_value,
-    tensor_object,
-    field,
-    dtype,
-    shape,
-    dimension,
-    offsets,
-    offset
-  };
-
-  [[nodiscard]] Expectation what_is_next() const override {
-    const std::string_view name = header_.tensors.empty() ? std::string_view{} : header_.tensors.back().name;
-    switch (place_) {
-      case Place::start:
-      case Place::top: return {"header", "a JSON object"};
-      case Place::metadata_object: return {kMetadataKey, "an object"};
-      case Place::metadata_key: return {"metadata key", "a string"};
-      case Place::metadata_value: return {"metadata value", "a string", header_.metadata.back().first};
-      case Place::tensor_object: return {"tensor", "an object", name};
-      case Place::field: return {"tensor field", "dtype, shape and data_offsets, each once", name};
-      case Place::dtype: return {"tensor dtype", expected_dtype(name), name};
-      case Place::shape:
-      case Place::dimension: return {"tensor shape", "a list of whole numbers", name};
-      case Place::offsets:
-      case Place::offset: break;
-    }
-    return {"tensor data_offsets", "two whole numbers, neither negative", name};
+  bool take_key(const Expectation& next) {
+    if (!take_unless(JsonToken::object_end, JsonToken::key, next)) return false;
+    const std::string& key = in_.token();
+    return key.find('\0') == std::string::npos || fail("header key", "no U+0000 in it", key.c_str());
   }
 
-  [[nodiscard]] const char* expected_dtype(std::string_view name) const {
-    return dtype_of_ == nullptr ? "F32, F64 or U64" : kDtypeNames[static_cast<std::size_t>(dtype_of_(name))];
+  // False at the end of the list, too.
+  bool take_number(const Expectation& next) {
+    if (!take_unless(JsonToken::list_end, JsonToken::integer, next)) return false;
+    return in_.integer() <= kMaxInteger || fail(next.what, "at most 2^53", owned(next.owner, in_.token()));
   }
 
-  Tensor& tensor() { return header_.tensors.back(); }
-
-  bool metadata_key() {
+  bool metadata() {
     if (seen_metadata_) return fail("header key", "every key once", kMetadataKey);
     seen_metadata_ = true;
-    place_ = Place::metadata_object;
-    return true;
-  }
-
-  bool tensor_key(string_t& name) {
-    const auto same = [&](const Tensor& other) { return other.name == name; };
-    if (std::ranges::any_of(header_.tensors, same)) return fail("tensor name", "every name once", name);
-    if (header_.tensors.size() == kMaxTensors) return fail("tensors", "at most 128; a model has two or three", name);
-    header_.tensors.emplace_back().name = std::move(name);
-    seen_fields_ = offsets_ = 0;
-    place_ = Place::tensor_object;
-    return true;
-  }
-
-  bool metadata_entry(string_t& name) {
-    const auto same = [&](const auto& other) { return other.first == name; };
-    if (std::ranges::any_of(header_.metadata, same)) return fail("metadata key", "every key once", name);
-    if (header_.metadata.size() == kMaxMetadata) return fail("metadata", "at most 1024 entries", name);
-    header_.metadata.emplace_back().first = std::move(name);
-    place_ = Place::metadata_value;
-    return true;
-  }
-
-  bool tensor_field(const string_t& name) {
-    const int field = name == "dtype" ? 1 : name == "shape" ? 2 : name == "data_offsets" ? 4 : 0;
-    if (field == 0 || (seen_fields_ & field) != 0) return unexpected(name);
-    seen_fields_ |= field;
-    place_ = field == 1 ? Place::dtype : field == 2 ? Place::shape : Place::offsets;
-    return true;
-  }
-
-  bool tensor_dtype(const string_t& name) {
-    const auto* const found = std::ranges::find(kDtypeNames, name);
-    if (found == std::end(kDtypeNames)) return unexpected(name);
-    const auto dtype = static_cast<Dtype>(found - std::begin(kDtypeNames));
-    if (dtype_of_ != nullptr && dtype != dtype_of_(tensor().name)) return unexpected(name);
-    tensor().dtype = dtype;
-    place_ = Place::field;
-    return true;
-  }
-
-  bool tensor_is_complete() {
-    if (seen_fields_ != 7) return unexpected("}");
-    const Tensor& t = tensor();
-    std::uint64_t bytes = size_of(t.dtype);
-    for (const std::uint64_t n : t.shape) {
-      if (n == 0) return fail("tensor shape", "no dimension of size 0", t.name);
-      if (__builtin_mul_overflow(bytes, n, &bytes)) return fail("tensor shape", "a size below 2^64 bytes", t.name);
+    if (!take(JsonToken::object, {kMetadataKey, "an object"})) return false;
+    while (take_key({"metadata key", "a string"})) {
+      const auto same = [&](const auto& other) { return other.first == in_.token(); };
+      if (std::ranges::any_of(header_.metadata, same)) return fail("metadata key", "every key once", in_.token());
+      if (header_.metadata.size() == kMaxMetadata) return fail("metadata", "at most 1024 entries", in_.token());
+      auto& [key, value] = header_.metadata.emplace_back();
+      key = std::move(in_.token());
+      if (!take(JsonToken::string, {"metadata value", "a string", key})) return false;
+      value = std::move(in_.token());
     }
-    if (t.end < t.begin) return fail("tensor data_offsets", "an end behind the beginning", t.name);
-    if (t.end - t.begin != bytes) return fail("tensor data_offsets", "as many bytes as the shape needs", t.name);
+    return status_.ok();
+  }
+
+  bool tensor() {
+    const auto same = [&](const Tensor& other) { return other.name == in_.token(); };
+    if (std::ranges::any_of(header_.tensors, same)) return fail("tensor name", "every name once", in_.token());
+    if (header_.tensors.size() == kMaxTensors) {
+      return fail("tensors", "at most 128; a model has two or three", in_.token());
+    }
+    Tensor& tensor = header_.tensors.emplace_back();
+    tensor.name = std::move(in_.token());
+    if (!take(JsonToken::object, {"tensor", "an object", tensor.name})) return false;
+    const Expectation next{"tensor field", "dtype, shape and data_offsets, each once", tensor.name};
+    int seen = 0;
+    while (take_key(next)) {
+      const std::string& name = in_.token();
+      const int field = name == "dtype" ? 1 : name == "shape" ? 2 : name == "data_offsets" ? 4 : 0;
+      if (field == 0 || (seen & field) != 0) return unexpected(next);
+      seen |= field;
+      if (!(field == 1 ? dtype(tensor) : field == 2 ? shape(tensor) : offsets(tensor))) return false;
+    }
+    if (!status_.ok()) return false;
+    return seen == 7 ? sizes_agree(tensor) : unexpected(next);
+  }
+
+  bool dtype(Tensor& tensor) {
+    const char* const wanted =
+        dtype_of_ == nullptr ? nullptr : kDtypeNames[static_cast<std::size_t>(dtype_of_(tensor.name))];
+    const Expectation next{"tensor dtype", wanted == nullptr ? "F32, F64 or U64" : wanted, tensor.name};
+    if (!take(JsonToken::string, next)) return false;
+    const auto* const found = std::ranges::find(kDtypeNames, in_.token());
+    if (found == std::end(kDtypeNames) || (wanted != nullptr && *found != wanted)) return unexpected(next);
+    tensor.dtype = static_cast<Dtype>(found - std::begin(kDtypeNames));
+    return true;
+  }
+
+  bool shape(Tensor& tensor) {
+    const Expectation next{"tensor shape", "a list of whole numbers", tensor.name};
+    if (!take(JsonToken::list, next)) return false;
+    while (take_number(next)) {
+      if (tensor.shape.size() == kMaxDimensions) return fail("tensor shape", "at most 8 dimensions", tensor.name);
+      tensor.shape.push_back(in_.integer());
+    }
+    return status_.ok();
+  }
+
+  bool offsets(Tensor& tensor) {
+    const Expectation next{"tensor data_offsets", "two whole numbers, neither negative", tensor.name};
+    if (!take(JsonToken::list, next)) return false;
+    std::size_t count = 0;
+    while (take_number(next)) {
+      if (count == 2) return fail(next.what, next.expected, owned(tensor.name, "a third number"));
+      (count++ == 0 ? tensor.begin : tensor.end) = in_.integer();
+    }
+    return status_.ok() && (count == 2 || unexpected(next));
+  }
+
+  bool sizes_agree(const Tensor& tensor) {
+    std::uint64_t bytes = size_of(tensor.dtype);
+    for (const std::uint64_t n : tensor.shape) {
+      if (n == 0) return fail("tensor shape", "no dimension of size 0", tensor.name);
+      if (__builtin_mul_overflow(bytes, n, &bytes)) return fail("tensor shape", "a size below 2^64 bytes", tensor.name);
+    }
+    if (tensor.end < tensor.begin) return fail("tensor data_offsets", "an end behind the beginning", tensor.name);
+    if (tensor.end - tensor.begin != bytes) {
+      return fail("tensor data_offsets", "as many bytes as the shape needs", tensor.name);
+    }
     return true;
   }
 
   DtypeOf dtype_of_;
   Header& header_;
-  Place place_ = Place::start;
   bool seen_metadata_ = false;
-  int seen_fields_ = 0;
-  int offsets_ = 0;
 };
 
 class StringListReader final : public Reader {
  public:
-  StringListReader(const char* field, std::size_t count, std::vector<std::string>& list)
-      : field_(field), count_(count), list_(list) {}
+  using Reader::Reader;
 
-  bool start_array(std::size_t) override {
-    if (inside_) return unexpected("[");
-    return inside_ = true;
+  Status read(const char* field, std::size_t count, std::vector<std::string>& list) {
+    constexpr const char* kCount = "as many names as the tensors have rows or columns";
+    const Expectation next{field, "a JSON list of strings"};
+    if (!take(JsonToken::list, next)) return status_;
+    while (take_unless(JsonToken::list_end, JsonToken::string, next)) {
+      if (list.size() == count) {
+        fail(field, kCount, in_.token());
+        break;
+      }
+      list.push_back(std::move(in_.token()));
+    }
+    if (!status_.ok()) return status_;
+    if (count != kAnyCount && list.size() != count)
+      fail(field, kCount, std::to_string(list.size()));
+    else
+      take(JsonToken::end, next);
+    return status_;
   }
-  bool string(string_t& value) override {
-    if (!inside_) return unexpected(value);
-    if (list_.size() == count_) return fail(field_, kCount, value);
-    list_.push_back(std::move(value));
-    return true;
-  }
-  bool end_array() override {
-    return count_ == kAnyCount || list_.size() == count_ || fail(field_, kCount, std::to_string(list_.size()));
-  }
-
- private:
-  static constexpr const char* kCount = "as many names as the tensors have rows or columns";
-
-  [[nodiscard]] Expectation what_is_next() const override { return {field_, "a JSON list of strings"}; }
-
-  const char* field_;
-  std::size_t count_;
-  std::vector<std::string>& list_;
-  bool inside_ = false;
 };
 
 // ---- the bytes around the JSON ----
@@ -367,14 +267,14 @@ Status read_header(std::span<const std::uint8_t> file, DtypeOf dtype_of, Header&
   const auto length = static_cast<std::size_t>(little_endian(file));
   header.data_begin = kLengthBytes + length;
   std::string_view text{reinterpret_cast<const char*>(file.data()) + kLengthBytes, length};
-  // The parser takes a NUL for the end of its input and skips blanks of all kinds at the end.
+  // A NUL and padding other than spaces have words of their own: some readers let them pass.
   Status status;
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     status = fail(StatusCode::bad_model, "header", "no NUL byte");
     status.byte = static_cast<std::int64_t>(nul);
   } else {
     text = text.substr(0, text.find_last_not_of(' ') + 1);
-    status = text.ends_with('}') ? HeaderReader{dtype_of, header}.read(text)
+    status = text.ends_with('}') ? HeaderReader{text, dtype_of, header}.read()
                                  : fail(StatusCode::bad_model, "header", "a JSON object padded with spaces only");
     if (!text.ends_with('}')) status.byte = static_cast<std::int64_t>(text.size() - 1);
   }
@@ -429,9 +329,8 @@ Status write_header(const Metadata& metadata, const std::vector<Tensor>& tensors
 Status read_string_list(std::string_view json, const char* field, std::size_t count, std::vector<std::string>& list) {
   list.clear();
   list.reserve(std::min(count, json.size() / 3 + 1));  // an entry takes three characters or more
-  // The parser takes a NUL for the end of its input.
   if (json.find('\0') != std::string_view::npos) return fail(StatusCode::bad_model, field, "no NUL byte");
-  Status status = StringListReader{field, count, list}.read(json);
+  Status status = StringListReader{json}.read(field, count, list);
   status.byte = -1;  // counts inside the string, which would mislead
   return status;
 }

@@ -23,8 +23,18 @@ install(EXPORT lanemax-targets NAMESPACE lanemax:: DESTINATION ${package_dir})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/lanemax-config.cmake.in ${PROJECT_BINARY_DIR}/lanemax-config.cmake
   INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lanemax-config-version.cmake COMPATIBILITY SameMinorVersion)
-# Where the prefix is, seen from the pkg-config file: an installation may be moved.
-file(RELATIVE_PATH LANEMAX_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+# Paths in the pkg-config file start from where it is: an installation may be moved. Not so where the directories are absolute.
+set(LANEMAX_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(LANEMAX_PC_PREFIX "/")
+  cmake_path(RELATIVE_PATH LANEMAX_PC_PREFIX BASE_DIRECTORY "/${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+  string(PREPEND LANEMAX_PC_PREFIX "\${pcfiledir}/")
+endif()
+cmake_path(APPEND LANEMAX_PC_LIBDIR "\${prefix}" "${CMAKE_INSTALL_LIBDIR}")
+cmake_path(APPEND LANEMAX_PC_INCLUDEDIR "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
+foreach(path PREFIX LIBDIR INCLUDEDIR)
+  string(REPLACE " " "\\ " LANEMAX_PC_${path} "${LANEMAX_PC_${path}}")  # ${pcfiledir} comes with its blanks escaped
+endforeach()
 set(LANEMAX_PC_LIBS "")
 if(NOT BUILD_SHARED_LIBS)
   set(LANEMAX_PC_LIBS "${LANEMAX_PRIVATE_LIBS}")

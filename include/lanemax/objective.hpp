@@ -6,6 +6,7 @@
 #include <lanemax/status.hpp>
 #include <lanemax/views.hpp>
 
+// g++ does not apply this to function templates, which say it themselves.
 #pragma GCC visibility push(default)
 namespace lanemax {
 
@@ -64,21 +65,22 @@ struct GradientOutputs {
 /// T is the scalar of the pass. 0 if the shapes overflow.
 template <class T>
 [[nodiscard]] std::size_t loss_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes,
-                                               int threads) noexcept;
+                                               int threads) noexcept __attribute__((visibility("default")));
 
 /// The loss over a batch (seed: one call, vectorised, log-sum-exp). T = float computes in f32, T = double in f64; sums
 /// of losses are in double either way. On an error nothing is written.
 template <class T>
 [[nodiscard]] Status loss(const Objective& objective, const WeightsView<T>& weights, const Batch& batch,
                           const Execution& execution, const Workspace& workspace, LossResult& result,
-                          const LossOutputs<T>& outputs = {}) noexcept;
+                          const LossOutputs<T>& outputs = {}) noexcept __attribute__((visibility("default")));
 
 /// Loss and gradient from one pass that shares the work: X comes from memory once.
 /// dL/dz_i = (s_i/S) (tau_i p_i - t_i), dW = dZ' X + l2 W, db = sum_i dz_i, dX = dZ W; times S with Reduction::sum.
 template <class T>
 [[nodiscard]] Status loss_and_gradient(const Objective& objective, const WeightsView<T>& weights, const Batch& batch,
                                        const Execution& execution, const Workspace& workspace, LossResult& result,
-                                       const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs = {}) noexcept;
+                                       const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs = {}) noexcept
+    __attribute__((visibility("default")));
 
 }  // namespace lanemax
 #pragma GCC visibility pop

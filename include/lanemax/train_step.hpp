@@ -4,6 +4,7 @@
 
 #include <lanemax/objective.hpp>
 
+// g++ does not apply this to function templates, which say it themselves.
 #pragma GCC visibility push(default)
 namespace lanemax {
 
@@ -79,7 +80,7 @@ class TrainState {
 /// Scratch for train_step() on batches of up to `rows` rows.
 template <class T>
 [[nodiscard]] std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes,
-                                                     int threads) noexcept;
+                                                     int threads) noexcept __attribute__((visibility("default")));
 
 /// Loss, gradient and update in one call. The result is the loss at the weights before the update. A non-finite loss
 /// or gradient is found before the update: the state is left as it was and the status says which input is to blame.
@@ -88,7 +89,7 @@ template <class T>
 template <class T>
 [[nodiscard]] Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch,
                                 const StepOptions& options, const Execution& execution, const Workspace& workspace,
-                                LossResult& result) noexcept;
+                                LossResult& result) noexcept __attribute__((visibility("default")));
 
 }  // namespace lanemax
 #pragma GCC visibility pop
