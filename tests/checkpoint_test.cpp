@@ -3,7 +3,7 @@
 // with its past: fit_identity_test. Whole fits: resume_test.
 #include "engine/fit/checkpoint/checkpoint.hpp"
 #include "engine/fit/problem.hpp"
-#include "tests/support/failing_allocations.hpp"
+#include "tests/support/allocations.hpp"
 #include "tests/support/model_bytes.hpp"
 
 #include <bit>
@@ -314,24 +314,29 @@ TEST_F(CheckpointTest, ASizeThatCannotBeAskedForIsMemoryThatIsNotThere) {
 }
 
 TEST_F(CheckpointTest, WithoutMemoryNothingIsHalfDone) {
+  if (!kSeesAllocations) GTEST_SKIP() << "the allocations of this C library cannot be seen";
+  expect_allocations_are_seen();
   const Bytes file = saved();
   const std::string path = path_.string();
   for (const bool saving : {false, true}) {
-    for (long n = 0;; ++n) {
+    for (std::size_t n = 0;; ++n) {
       Everything state = other();
-      bool failed = false;
-      g_until_failure = n;
-      try {
-        const Status status =
-            saving ? save_checkpoint(path.c_str(), kIdentity, state) : load_checkpoint(path.c_str(), kIdentity, state);
-        g_until_failure = -1;
-        EXPECT_TRUE(status.ok()) << message(status);
-      } catch (const std::bad_alloc&) {
-        failed = true;
-      }
-      g_until_failure = -1;
-      if (!failed) {
-        EXPECT_GT(n, 10);
+      Status status;
+      bool thrown = false;
+      const auto call = [&] {
+        try {
+          status = saving ? save_checkpoint(path.c_str(), kIdentity, state)
+                          : load_checkpoint(path.c_str(), kIdentity, state);
+        } catch (const std::bad_alloc&) {
+          thrown = true;
+        }
+      };
+      const Allocations seen = watch_allocations(call, {n});
+      EXPECT_TRUE(status.ok()) << message(status);
+      EXPECT_EQ(thrown, seen.refused > 0);
+      EXPECT_EQ(seen.kept, 0);
+      if (!thrown) {
+        EXPECT_GT(n, 10U);
         break;
       }
       EXPECT_EQ(state.bits(), other().bits());

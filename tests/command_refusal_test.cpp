@@ -43,7 +43,7 @@ TEST_F(CommandTest, WrongOptionsAreUsageErrors) {
     expect_refusal(plus(base, {"--solver", solver, "--loss", "hinge"}), 2, solver);
   }
   expect_refusal(plus(base, {"--solver", "sgd", "--preconditioner", "gram"}), 2, "--preconditioner");
-  expect_refusal(plus(base, {"--report", "f"}), 2, "--report");
+  expect_refusal(plus(base, {"--no-such-option", "f"}), 2, "--no-such-option");
   expect_refusal(plus(base, {"--resume"}), 2, "--checkpoint");
   expect_refusal(plus(base, {"--checkpoint", "@m"}), 2, "--checkpoint");
   expect_refusal(plus(base, {"--folds", "5"}), 2, "--l2-path");

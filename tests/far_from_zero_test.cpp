@@ -76,18 +76,19 @@ class FarFromZeroTest : public IsaTest {
     o.execution.isa = GetParam();
     return o;
   }
-  /// The mean loss at these weights of x - centre, by the public call in double.
+  /// The mean loss at these weights of x - centre.
   template <class X, class T>
-  [[nodiscard]] double data_loss(const Data<X>& data, const Trained<T>& run, Loss loss = Loss::softmax) const {
-    const std::vector<double> w(run.w.begin(), run.w.end()), b(run.b.begin(), run.b.end());
-    Batch batch = data.batch;
-    if (run.result.centred) batch.scaling.centre = run.centre.data();
-    Objective objective;
-    objective.loss = loss;
-    CallOptions how;
-    how.isa = GetParam();
-    how.with_rows = false;
-    return call<double>(objective, {{w.data(), run.b.size(), kFeatures}, b.data()}, batch, how, false).result.data_loss;
+  [[nodiscard]] static double data_loss(const Data<X>& data, const Trained<T>& run, Loss loss = Loss::softmax) {
+    reference::Problem p;
+    p.loss = loss == Loss::logistic ? reference::Loss::logistic : reference::Loss::softmax;
+    p.rows = data.labels.size();
+    p.features = kFeatures;
+    p.classes = run.b.size();
+    p.labels.assign(data.labels.begin(), data.labels.end());
+    for (std::size_t i = 0; i < data.x.size(); ++i) {
+      p.x.push_back(static_cast<double>(data.x[i]) - (run.result.centred ? run.centre[i % kFeatures] : 0));
+    }
+    return static_cast<double>(solution_at(p, 0, run.w, run.b).data_loss.value);
   }
 };
 INSTANTIATE_PER_ISA(FarFromZeroTest);

@@ -60,7 +60,7 @@ void append(std::vector<unsigned char>& bits, const T* values, std::size_t count
   bits.insert(bits.end(), first, first + count * sizeof(T));
 }
 
-/// Some work of every kind of call; all but the fit on features so small that half of their gradients are subnormal.
+/// Some work of every kind of call; all but the fits on features so small that half of their gradients are subnormal.
 class Work {
  public:
   Work() {
@@ -80,6 +80,10 @@ class Work {
     append(bits, out.dweights.data(), out.dweights.size());
     append(bits, out.sample_losses.data(), out.sample_losses.size());
     append(bits, &out.result.objective, 1);
+    const CallOutputs<float> loss_alone = call(*arrays_, options, false);
+    EXPECT_TRUE(loss_alone.status.ok());
+    append(bits, loss_alone.probabilities.data(), loss_alone.probabilities.size());
+    append(bits, &loss_alone.result.objective, 1);
 
     OwnedState<float> owned(problem_.features, problem_.classes, Optimiser::momentum);
     EXPECT_TRUE(owned.state.set_weights(arrays_->weights).ok());
@@ -89,6 +93,17 @@ class Work {
     }
     const std::vector<float> weights = owned.weights();
     append(bits, weights.data(), weights.size());
+
+    // Scaled on the way in and out.
+    const std::vector<double> centre(problem_.features, 0.1);
+    const std::vector<float> factor(problem_.features, 0.3F);
+    OwnedState<float> in(problem_.features, problem_.classes, Optimiser::gradient_descent);
+    EXPECT_TRUE(in.state.set_weights(arrays_->weights, {centre.data(), factor.data()}).ok());
+    const std::vector<unsigned char> scaled = in.memory();
+    append(bits, scaled.data(), scaled.size());
+    const std::vector<float> w_out = in.weights(), b_out = in.bias();
+    append(bits, w_out.data(), w_out.size());
+    append(bits, b_out.data(), b_out.size());
 
     FitOptions fit_options;
     fit_options.objective.l2 = 1e-3;
@@ -102,6 +117,22 @@ class Work {
     append(bits, &fitted.objective, 1);
     append(bits, &fitted.gap_bound, 1);
 
+    constexpr double kPenalties[] = {1e-3, 1e-2};
+    PathOptions path;
+    path.fit = fit_options;
+    path.l2 = kPenalties;
+    path.points = 2;
+    path.folds = 2;
+    PathPoint points[2];
+    PathResult best;
+    EXPECT_TRUE(
+        fit_path(ordinary_->batch, path, points, {w.data(), problem_.classes, problem_.features}, b.data(), best).ok());
+    append(bits, w.data(), w.size());
+    for (const PathPoint& point : points) {
+      append(bits, &point.held_out_loss, 1);
+      append(bits, &point.held_out_loss_error, 1);
+    }
+
     Model model;
     model.features = problem_.features;
     model.weight = weights;
@@ -111,8 +142,8 @@ class Work {
     EXPECT_TRUE(Predictor::create(model, isa, predictor).ok());
     const auto* x = static_cast<const float*>(arrays_->batch.features.data);
     for (std::size_t n = 0; n < 50; ++n) {
-      const std::int32_t c = predictor.predict(x + n * problem_.features);
-      append(bits, &c, 1);
+      const std::size_t at = n * problem_.features;
+      for (const std::int32_t c : {predictor.predict(x + at), predictor.predict(&problem_.x[at])}) append(bits, &c, 1);
     }
     std::vector<float> probabilities(problem_.rows * problem_.classes);
     Predictions predictions;

@@ -1,95 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Compute calls allocate nothing: with one thread never, with more nothing after the first call. Every allocation of
-// the process is counted, by whichever name it is made.
+// Compute calls allocate nothing: with one thread never, with more nothing after the first call of the process, in a
+// thread that has made no call yet, too.
 #include <lanemax/lanemax.hpp>
 
+#include "tests/support/allocations.hpp"
 #include "tests/support/plan_shapes.hpp"
 
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <new>
 #include <string>
+#include <thread>
 #include <vector>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LANEMAX_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define LANEMAX_TEST_SANITIZED 1
-#endif
-#endif
-
-#if defined(__GLIBC__) && !defined(LANEMAX_TEST_SANITIZED)
-#define LANEMAX_TEST_COUNTS 1
-namespace {
-std::atomic<bool> counting{false};
-std::atomic<std::size_t> allocations{0};
-void count_one() noexcept {
-  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
-}
-// Of memory that nobody looks at the compiler may leave out the allocation.
-void look_at(void* memory) noexcept {
-  asm volatile("" : : "r"(memory) : "memory");
-}
-}  // namespace
-
-// glibc lets a program bring its own; operator new, in a shared library that must see them, ends up here too.
-#pragma GCC visibility push(default)
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_calloc(std::size_t, std::size_t);
-void* __libc_realloc(void*, std::size_t);
-void* __libc_memalign(std::size_t, std::size_t);
-
-void* malloc(std::size_t size) noexcept {
-  count_one();
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) noexcept {
-  count_one();
-  return __libc_calloc(count, size);
-}
-void* realloc(void* old, std::size_t size) noexcept {
-  count_one();
-  return __libc_realloc(old, size);
-}
-void* memalign(std::size_t alignment, std::size_t size) noexcept {
-  count_one();
-  return __libc_memalign(alignment, size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
-  count_one();
-  return __libc_memalign(alignment, size);
-}
-int posix_memalign(void** out, std::size_t alignment, std::size_t size) noexcept {
-  count_one();
-  *out = __libc_memalign(alignment, size);
-  return *out == nullptr ? 12 : 0;
-}
-}
-#pragma GCC visibility pop
-#endif
 
 namespace lanemax::checks {
 namespace {
-
-/// Allocations during f().
-std::size_t allocations_of([[maybe_unused]] const std::function<void()>& f) {
-#ifdef LANEMAX_TEST_COUNTS
-  allocations = 0;
-  counting = true;
-  f();
-  counting = false;
-  return allocations;
-#else
-  return 0;
-#endif
-}
 
 struct Aligned {
   explicit Aligned(std::size_t bytes_) : bytes(bytes_), data(::operator new(bytes_, std::align_val_t{64})) {}
@@ -104,27 +30,20 @@ struct Aligned {
 class NoAllocationTest : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-#ifndef LANEMAX_TEST_COUNTS
-    GTEST_SKIP() << "allocations cannot be counted here: a sanitizer or another C library owns malloc";
-#else
-    const auto allocate = [] {
-      void* memory = std::malloc(100);
-      look_at(memory);
-      std::free(memory);
-    };
-    ASSERT_GT(allocations_of(allocate), 0U) << "malloc is not counted";
-    ASSERT_GT(allocations_of([] { look_at(std::vector<int>(100).data()); }), 0U) << "operator new is not counted";
-    ASSERT_GT(allocations_of([] { look_at(Aligned(64).data); }), 0U) << "aligned operator new is not counted";
-#endif
+    if (!test::kSeesAllocations) GTEST_SKIP() << "the allocations of this C library cannot be seen";
+    test::expect_allocations_are_seen();
   }
   /// With several threads the first call may start them.
   void expect_none(const char* name, const std::function<Status()>& f) const {
     Status status;
     if (GetParam() > 1) status = f();
-    for (int repeat = 0; repeat < 3; ++repeat) {
-      EXPECT_EQ(allocations_of([&] { status = f(); }), 0U) << name << ", " << GetParam() << " threads";
+    const auto expect_none_here = [&](const char* where) {
+      const test::Allocations seen = test::watch_allocations([&] { status = f(); });
+      EXPECT_EQ(seen.made, 0U) << name << where << ", " << GetParam() << " threads";
       EXPECT_TRUE(status.ok()) << name << ": " << message(status);
-    }
+    };
+    for (int repeat = 0; repeat < 3; ++repeat) expect_none_here("");
+    std::thread([&] { expect_none_here(" in a new thread"); }).join();
   }
 };
 INSTANTIATE_TEST_SUITE_P(Threads, NoAllocationTest, ::testing::Values(1, 2),
@@ -171,11 +90,10 @@ TEST_P(NoAllocationTest, ObjectiveAndSteps) {
     }
     // Refusing costs nothing either.
     x[5] = std::nanf("");
-    EXPECT_EQ(allocations_of([&] {
-                EXPECT_EQ(loss<float>({}, weights, batch, execution, scratch.view(), result).code,
-                          StatusCode::not_finite);
-              }),
-              0U);
+    Status refused;
+    const auto refuse = [&] { refused = loss<float>({}, weights, batch, execution, scratch.view(), result); };
+    EXPECT_EQ(test::watch_allocations(refuse).made, 0U);
+    EXPECT_EQ(refused.code, StatusCode::not_finite);
   }
 }
 

@@ -2,11 +2,16 @@
 // The text of a status.
 #include "engine/fail.hpp"
 #include "engine/workspace.hpp"
+#include "tests/support/comma_locale.hpp"
 
 #include <gtest/gtest.h>
 
-#include <clocale>
+#include <cerrno>
+#include <cstring>
+#include <iostream>
 #include <limits>
+#include <set>
+#include <string>
 
 namespace lanemax {
 namespace {
@@ -55,20 +60,57 @@ TEST(StatusMessage, ALongPathIsCutOnItsLeft) {
 }
 
 TEST(StatusMessage, NumbersAreWrittenInNoLocale) {
-  const std::string before = std::setlocale(LC_NUMERIC, nullptr);
-  for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "C"}) {
-    if (std::setlocale(LC_NUMERIC, name) == nullptr) continue;
-    const auto text_of = [](double value) {
-      Status status;
-      set_found(status, value);
-      return std::string(status.found);
-    };
-    EXPECT_EQ(text_of(1234.5), "1234.5") << name;
-    EXPECT_EQ(text_of(-1), "-1");
-    EXPECT_EQ(text_of(1e300), "1e+300");
-    EXPECT_EQ(text_of(std::numeric_limits<double>::quiet_NaN()), "nan");
+  const checks::CommaLocale locale;
+  if (!locale.is_at_work()) std::cout << "[ SKIPPED  ] C's part of the locale" << std::endl;
+  const auto text_of = [](double value) {
+    Status status;
+    set_found(status, value);
+    return std::string(status.found);
+  };
+  EXPECT_EQ(text_of(1234.5), "1234.5");
+  EXPECT_EQ(text_of(-1), "-1");
+  EXPECT_EQ(text_of(1e300), "1e+300");
+  EXPECT_EQ(text_of(std::numeric_limits<double>::quiet_NaN()), "nan");
+  Status status = fail(StatusCode::bad_data, "value", "");
+  status.line = 1234567;
+  EXPECT_EQ(message(status), "value, line 1234567");
+}
+
+TEST(StatusMessage, WhatWasFoundIsCutBetweenCharacters) {
+  const auto shown_of = [](const std::string& text) {
+    const std::string shown_text = shown(text);
+    EXPECT_LT(shown_text.size(), sizeof(Status::found));
+    return shown_text;
+  };
+  const std::string euro = "\xE2\x82\xAC";
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += euro;
+  for (std::size_t before = 0; before < 3; ++before) {
+    const std::string text = std::string(before, 'x') + many, got = shown_of(text);
+    EXPECT_EQ(text.compare(0, got.size(), got), 0);
+    EXPECT_EQ((got.size() - before) % 3, 0U);
+    EXPECT_GT(got.size() + 3, sizeof(Status::found) - 1);
   }
-  std::setlocale(LC_NUMERIC, before.c_str());
+  EXPECT_EQ(shown_of("a\xFF\xE2\x82"
+                     "b\x7F\x1B"),
+            "a???b??");
+}
+
+TEST(StatusMessage, EveryCodeHasANameOfItsOwn) {
+  std::set<std::string> names;
+  int code = 0;
+  for (; name_of(static_cast<StatusCode>(code)) != std::string("unknown"); ++code) {
+    const Status status = fail(static_cast<StatusCode>(code), "", "");
+    EXPECT_TRUE(names.insert(name_of(status.code)).second) << name_of(status.code);
+    EXPECT_EQ(message(status).find(name_of(status.code)) == std::string::npos, false) << message(status);
+  }
+  EXPECT_EQ(code, static_cast<int>(StatusCode::out_of_memory) + 1);
+}
+
+TEST(StatusMessage, SaysWhatTheSystemSaid) {
+  Status status = fail(StatusCode::io_error, "write", "");
+  status.system_error = ENOSPC;
+  EXPECT_EQ(message(status), std::string("write: ") + std::strerror(ENOSPC));
 }
 
 TEST(StatusMessage, AWorkspaceSaysHowMuchIsMissing) {

@@ -31,6 +31,23 @@ struct Fitted {
          f.result.objective == kUntouched && f.result.seconds == kUntouched;
 }
 
+/// What the oracle says of the problem at these weights.
+template <class T>
+[[nodiscard]] reference::Solution solution_at(reference::Problem problem, double l2, const std::vector<T>& w,
+                                              const std::vector<T>& b) {
+  problem.l2 = l2;
+  problem.w.assign(w.begin(), w.end());
+  problem.b.assign(b.begin(), b.end());
+  return reference::solve(problem, reference::arithmetic_of<double>());
+}
+/// The largest entry of the objective's gradient.
+[[nodiscard]] inline double largest_gradient(const reference::Solution& at) {
+  reference::Real largest = 0;
+  for (const Estimate& g : at.dweights) largest = std::max(largest, std::fabs(g.value));
+  for (const Estimate& g : at.dbias) largest = std::max(largest, std::fabs(g.value));
+  return static_cast<double>(largest);
+}
+
 /// Keeps what a fit reports.
 struct Recorder {
   std::vector<FitProgress> seen;

@@ -79,7 +79,7 @@ class PlainFit {
         weight *= mass;
       }
       for (std::size_t c = 0; weight > 0 && c < p_.classes; ++c) {
-        for (std::size_t k = 0; k < p_.classes; ++k) {
+        for (std::size_t k = 0; k <= c; ++k) {  // the other half is the same
           const auto p = static_cast<double>(at.probabilities[n * p_.classes + c].value);
           const auto q = static_cast<double>(at.probabilities[n * p_.classes + k].value);
           const double curvature = weight * p * ((c == k ? 1 : 0) - q);
@@ -90,6 +90,9 @@ class PlainFit {
           }
         }
       }
+    }
+    for (std::size_t i = 0; i < size_; ++i) {
+      for (std::size_t j = 0; j < i; ++j) h[j * size_ + i] = h[i * size_ + j];
     }
     for (std::size_t c = 0; c < p_.classes; ++c) {
       for (std::size_t d = 0; d < p_.features; ++d) h[index(c, d) * size_ + index(c, d)] += p_.l2;
@@ -132,6 +135,13 @@ class PlainFit {
   reference::Problem& p_;
   std::size_t size_;
 };
+
+/// The smallest value of the objective.
+[[nodiscard]] inline double plain_optimum(reference::Problem problem, double l2) {
+  problem.l2 = l2;
+  PlainFit(problem).run();
+  return static_cast<double>(reference::solve(problem, reference::arithmetic_of<double>()).objective.value);
+}
 
 }  // namespace lanemax::checks
 
