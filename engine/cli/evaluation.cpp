@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/cli/evaluation.hpp"
 
-#include "engine/cli/aligned_memory.hpp"
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/output.hpp"
+#include "engine/dispatch/select_isa.hpp"
+#include "engine/predict/log_losses.hpp"
+#include "engine/workspace.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -14,41 +16,17 @@ namespace {
 
 constexpr std::size_t kChunkNumbers = std::size_t{4} << 20;
 constexpr std::size_t kChunkRows = 65536;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 FeaturesView rows_of(const FeaturesView& features, std::size_t first, std::size_t rows) {
   const char* data = static_cast<const char*>(features.data) + first * features.row_stride * size_of(features.type);
   return {data, features.type, rows, features.features, features.row_stride};
 }
 
-// Log-sum-exp around the largest score; tiny losses keep their digits.
-double softmax_loss(const float* z, std::size_t classes, std::size_t truth) {
-  std::size_t best = 0;
-  for (std::size_t c = 1; c < classes; ++c) {
-    if (z[c] > z[best]) best = c;
-  }
-  const double largest = static_cast<double>(z[best]);
-  double rest = 0;
-  for (std::size_t c = 0; c < classes; ++c) {
-    if (c != best) rest += std::exp(static_cast<double>(z[c]) - largest);
-  }
-  return std::log1p(rest) + (largest - static_cast<double>(z[truth]));
-}
-
-double logistic_loss(double z, bool positive) {
-  return std::max(z, 0.0) - (positive ? z : 0.0) + std::log1p(std::exp(-std::fabs(z)));
-}
-
-double log_loss_of(const Model& model, const float* z, std::int32_t truth) {
-  if (model.loss == Loss::logistic) return logistic_loss(static_cast<double>(z[0]), truth == 1);
-  return softmax_loss(z, model.classes(), static_cast<std::size_t>(truth));
-}
-
 // Adds rows one by one, in order.
 class Tally {
  public:
-  explicit Tally(const Model& model) : model_(model) {}
-
-  void add(std::int32_t truth, std::int32_t predicted, const float* logits, double weight) {
+  void add(std::int32_t truth, std::int32_t predicted, double loss, double weight) {
     ++result_.samples;
     result_.weight += weight;
     if (predicted < 0) ++result_.not_finite;
@@ -57,17 +35,15 @@ class Tally {
     if (truth == predicted) result_.correct += weight;
     ++result_.confusion[{truth, predicted}];
     measured_ += weight;
-    if (logits != nullptr && weight > 0) loss_ += weight * log_loss_of(model_, logits, truth);
+    if (weight > 0) loss_ += weight * loss;
   }
 
-  Evaluation result(bool with_loss) {
-    const bool known = with_loss && measured_ > 0;
-    result_.log_loss = known ? loss_ / measured_ : std::numeric_limits<double>::quiet_NaN();
+  Evaluation result() {
+    result_.log_loss = measured_ > 0 ? loss_ / measured_ : kNaN;
     return std::move(result_);
   }
 
  private:
-  const Model& model_;
   Evaluation result_;
   double loss_ = 0;
   double measured_ = 0;
@@ -88,6 +64,7 @@ Isa chosen_isa(const RunOptions& run) {
 
 LoadedModel load_predictor(const std::string& file, Isa isa) {
   LoadedModel loaded;
+  check(select_kernels(isa, loaded.kernels));
   check(load_model(file.c_str(), loaded.model), file);
   check(Predictor::create(loaded.model, isa, loaded.predictor), file);
   return loaded;
@@ -130,7 +107,8 @@ void predict_in_chunks(const LoadedModel& loaded, const FeaturesView& features, 
   const std::size_t numbers = 1 + scores + classes + 2 * wanted.top_k;
   const std::size_t chunk = std::min(std::clamp<std::size_t>(kChunkNumbers / numbers, 1, kChunkRows), features.samples);
 
-  const AlignedMemory workspace(loaded.predictor.workspace_bytes(threads));
+  const Buffer<std::byte> memory(loaded.predictor.workspace_bytes(threads));
+  const Workspace workspace{memory.data(), memory.size()};
   std::vector<std::int32_t> best(chunk);
   std::vector<float> logits(chunk * scores);
   std::vector<float> probabilities(chunk * classes);
@@ -147,34 +125,38 @@ void predict_in_chunks(const LoadedModel& loaded, const FeaturesView& features, 
       out.top_probabilities = top_probabilities.data();
       out.top_k = wanted.top_k;
     }
-    check(loaded.predictor.predict_batch(rows_of(features, first, rows), workspace.view(), threads, out));
+    check(loaded.predictor.predict_batch(rows_of(features, first, rows), workspace, threads, out));
     use(first, rows, out);
   }
 }
 
 double Evaluation::accuracy() const noexcept {
-  return weight > 0 ? correct / weight : std::numeric_limits<double>::quiet_NaN();
+  return weight > 0 ? correct / weight : kNaN;
 }
 
 Evaluation evaluate(const LoadedModel& loaded, const Dataset& data, int threads,
                     const std::vector<std::uint32_t>& rows) {
   const bool with_loss = loaded.model.loss != Loss::hinge;
-  Tally tally(loaded.model);
+  Tally tally;
+  std::vector<double> losses;
   auto next = rows.begin();
   const auto add_chunk = [&](std::size_t first, std::size_t count, const Predictions& predictions) {
+    losses.assign(count, kNaN);  // of hinge there is none
+    if (with_loss) {
+      log_losses(*loaded.kernels, loaded.model.loss, predictions.logits, data.labels.data() + first, losses.data());
+    }
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = first + i;
       if (!rows.empty()) {
         if (next == rows.end() || *next != row) continue;
         ++next;
       }
-      const float* logits = with_loss ? &predictions.logits.at(i, 0) : nullptr;
       const double weight = data.sample_weights.empty() ? 1 : static_cast<double>(data.sample_weights[row]);
-      tally.add(data.labels[row], predictions.classes[i], logits, weight);
+      tally.add(data.labels[row], predictions.classes[i], losses[i], weight);
     }
   };
   predict_in_chunks(loaded, data.view(), threads, {.logits = with_loss}, add_chunk);
-  return tally.result(with_loss);
+  return tally.result();
 }
 
 void warn_about(const char* what, const Evaluation& evaluation) {

@@ -3,6 +3,7 @@
 #define LANEMAX_ENGINE_CLI_EVALUATION_HPP
 
 #include "engine/cli/options.hpp"
+#include "engine/dispatch/kernel_table.hpp"
 
 #include <lanemax/predictor.hpp>
 
@@ -23,6 +24,7 @@ namespace lanemax::cli {
 struct LoadedModel {
   Model model;
   Predictor predictor;
+  const KernelTable* kernels = nullptr;  ///< of its variant
 };
 [[nodiscard]] LoadedModel load_predictor(const std::string& file, Isa isa);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/cli/published_problems.hpp"
 
-#include "engine/cli/aligned_memory.hpp"
 #include "engine/cli/command_error.hpp"
 #include "engine/data/number.hpp"
 #include "engine/data/text_table.hpp"
 #include "engine/fail.hpp"
+#include "engine/workspace.hpp"
 
 #include <lanemax/objective.hpp>
 
@@ -155,10 +155,10 @@ FileStatus fashion_mnist(const std::string& path, Samples& samples) {
 double loss_of_scores(const std::vector<double>& scores, const Batch& data, Loss kind, Isa isa) {
   Objective objective;
   objective.loss = kind;
-  const AlignedMemory workspace(loss_workspace_bytes<double>(1, 1, scores.size(), 1));
+  const Buffer<std::byte> memory(loss_workspace_bytes<double>(1, 1, scores.size(), 1));
   LossResult result;
-  check(
-      loss<double>(objective, {{scores.data(), scores.size(), 1}, nullptr}, data, {1, isa}, workspace.view(), result));
+  check(loss<double>(objective, {{scores.data(), scores.size(), 1}, nullptr}, data, {1, isa},
+                     {memory.data(), memory.size()}, result));
   return result.data_loss;
 }
 
