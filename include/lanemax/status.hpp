@@ -52,7 +52,7 @@ struct [[nodiscard]] Status {
   std::int64_t byte = -1;
   int system_error = 0;  ///< errno of a failed system call, else 0
   char found[64] = {};   ///< the offending text, cut to fit; empty if there is none
-  char file[128] = {};   ///< the path of the file that could not be read or written; of a long one "..." and its end
+  char file[96] = {};    ///< the path of the file that could not be read or written; of a long one "..." and its end
 
   [[nodiscard]] constexpr bool ok() const noexcept { return code == StatusCode::ok; }
 };
