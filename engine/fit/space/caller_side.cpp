@@ -97,7 +97,7 @@ Status CallerSide<T>::map_features(const KernelTable& table, std::size_t rows) {
 template <class T>
 Status CallerSide<T>::check_columns(const KernelTable& table) const {
   const std::size_t features = data_.features.features;
-  const std::vector<Column> columns = look_at_columns(data_, options_.objective, table, 0, features);
+  const std::vector<ColumnSpread> columns = look_at_columns(data_, options_.objective, table, 0, features);
   Status status;
   for (std::size_t d = 0; d < features && status.ok(); ++d) status = check_range(columns[d], d);
   return status;

@@ -25,8 +25,8 @@ void for_each_values(const Batch& data, const Objective& objective, const Kernel
 
 }  // namespace
 
-std::vector<Column> look_at_columns(const Batch& data, const Objective& objective, const KernelTable& table,
-                                    std::size_t first, std::size_t end) {
+std::vector<ColumnSpread> look_at_columns(const Batch& data, const Objective& objective, const KernelTable& table,
+                                          std::size_t first, std::size_t end) {
   Batch part = data;
   part.scaling = {};
   part.features.data = static_cast<const char*>(data.features.data) + first * size_of(data.features.type);
@@ -46,7 +46,7 @@ std::vector<Column> look_at_columns(const Batch& data, const Objective& objectiv
   for_each_values(part, objective, table, [&](const double* x) {
     for (std::size_t d = 0; d < count; ++d) square[d] += (x[d] - mean[d]) * (x[d] - mean[d]);
   });
-  std::vector<Column> columns(count);
+  std::vector<ColumnSpread> columns(count);
   for (std::size_t d = 0; d < count; ++d) columns[d] = {mean[d], std::sqrt(square[d] / rows), low[d], high[d]};
   return columns;
 }
@@ -55,7 +55,7 @@ Status column_out_of_range(std::size_t d, double found, const char* expected) no
   return fail_at(StatusCode::out_of_range, "features", expected, at_column(d), found);
 }
 
-Status check_range(const Column& column, std::size_t d) noexcept {
+Status check_range(const ColumnSpread& column, std::size_t d) noexcept {
   const double largest = column.largest();
   if (column.is_constant() ? std::isfinite(static_cast<float>(largest)) : largest >= kSmallest && largest <= kLargest) {
     return {};

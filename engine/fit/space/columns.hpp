@@ -12,8 +12,8 @@
 
 namespace lanemax {
 
-/// Of one column, over the rows that take part, not weighted and not scaled.
-struct Column {
+/// Of one column, over the rows that take part, not weighted and not scaled. (A Column is one of a model's table.)
+struct ColumnSpread {
   double mean = 0;
   double deviation = 0;  ///< of the population
   double low = 0, high = 0;
@@ -28,12 +28,12 @@ struct Column {
 
 /// Looks at columns [first, end) in two passes in double, rows in order. The values must be finite. Throws
 /// std::bad_alloc.
-[[nodiscard]] std::vector<Column> look_at_columns(const Batch& data, const Objective& objective,
-                                                  const KernelTable& table, std::size_t first, std::size_t end);
+[[nodiscard]] std::vector<ColumnSpread> look_at_columns(const Batch& data, const Objective& objective,
+                                                        const KernelTable& table, std::size_t first, std::size_t end);
 
 /// out_of_range, naming column `d`, unless the largest of its values is from 1e-30 to 1e30, well within f32, or all of
 /// them are equal.
-[[nodiscard]] Status check_range(const Column& column, std::size_t d) noexcept;
+[[nodiscard]] Status check_range(const ColumnSpread& column, std::size_t d) noexcept;
 
 /// The same refusal for another reason: `found` is no good.
 [[nodiscard]] Status column_out_of_range(std::size_t d, double found, const char* expected) noexcept;

@@ -19,11 +19,11 @@ constexpr double kMostForMiniBatches = 0x1p53;  // sums of a few thousand square
 constexpr std::size_t kSampleRows = 1024;
 constexpr const char* kSpread = "a spread whose inverse is a normal f32: another unit for this column";
 
-double centre_for(const Batch& data, const Column& column) {
+double centre_for(const Batch& data, const ColumnSpread& column) {
   const double centre = column.is_constant() ? column.low : column.mean;
   return data.features.type == FeatureType::f64 ? centre : static_cast<double>(static_cast<float>(centre));
 }
-bool is_off_centre(const Column& column, double centre, double lost) {
+bool is_off_centre(const ColumnSpread& column, double centre, double lost) {
   return kUnit * std::abs(column.mean - centre) > lost * column.deviation;
 }
 bool is_comfortable(double size) {
@@ -52,8 +52,8 @@ int exponent_for(double size, double l2) {
 }
 
 // What find_map() does about one column.
-Status adjust(const Batch& data, const Objective& objective, const Column& column, std::size_t d, bool mini_batches,
-              FeatureMap& map) {
+Status adjust(const Batch& data, const Objective& objective, const ColumnSpread& column, std::size_t d,
+              bool mini_batches, FeatureMap& map) {
   if (const Status status = check_range(column, d); !status.ok()) return status;
   const double factor = std::abs(map.factor_of(d));
   double centre = map.centre_of(d);
@@ -99,12 +99,12 @@ FeatureMap map_of(const Batch& data) {
 
 Status standardise(const Batch& data, const Objective& objective, const KernelTable& table, FeatureMap& map) {
   if (const Status status = find_bad_feature(data, objective.ignored_label); !status.ok()) return status;
-  const std::vector<Column> columns = look_at_columns(data, objective, table, 0, data.features.features);
+  const std::vector<ColumnSpread> columns = look_at_columns(data, objective, table, 0, data.features.features);
   map.centre.resize(columns.size());
   map.factor.resize(columns.size());
   map.penalised_factor.resize(columns.size());
   for (std::size_t d = 0; d < columns.size(); ++d) {
-    const Column& column = columns[d];
+    const ColumnSpread& column = columns[d];
     if (const Status status = check_range(column, d); !status.ok()) return status;
     map.centre[d] = centre_for(data, column);
     map.penalised_factor[d] = column.is_constant() ? 1 : 1 / column.deviation;
@@ -122,7 +122,7 @@ Status find_map(const Batch& data, const Objective& objective, const KernelTable
   sampled.selection = sample.data();
   sampled.selected = sample.size();
   const std::size_t features = data.features.features;
-  const std::vector<Column> seen = look_at_columns(sampled, objective, table, 0, features);
+  const std::vector<ColumnSpread> seen = look_at_columns(sampled, objective, table, 0, features);
   const auto may_need_it = [&](std::size_t d) {
     const double centre = map.centre_of(d);
     return is_off_centre(seen[d], centre, kLost / 4) ||
@@ -131,9 +131,9 @@ Status find_map(const Batch& data, const Objective& objective, const KernelTable
   for (std::size_t first = 0, end = 0; first < features; first = end + 1) {
     for (end = first; end < features && may_need_it(end);) ++end;
     if (end == first) continue;
-    const std::vector<Column> columns = look_at_columns(data, objective, table, first, end);
+    const std::vector<ColumnSpread> columns = look_at_columns(data, objective, table, first, end);
     for (std::size_t d = first; d < end; ++d) {
-      const Column& column = columns[d - first];
+      const ColumnSpread& column = columns[d - first];
       Status status;
       if (!std::isfinite(column.mean)) status = find_bad_feature(data, objective.ignored_label);
       if (status.ok()) status = adjust(data, objective, column, d, mini_batches, map);
