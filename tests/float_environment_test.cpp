@@ -85,14 +85,17 @@ class Work {
     append(bits, loss_alone.probabilities.data(), loss_alone.probabilities.size());
     append(bits, &loss_alone.result.objective, 1);
 
-    OwnedState<float> owned(problem_.features, problem_.classes, Optimiser::momentum);
-    EXPECT_TRUE(owned.state.set_weights(arrays_->weights).ok());
-    LossResult result;
-    for (int step = 0; step < 2; ++step) {
-      EXPECT_TRUE(owned.step({}, arrays_->batch, step_options(kRules[1], 0.125, 0.875), {threads, isa}, result).ok());
+    std::vector<float> weights;
+    for (const ProblemArrays<float>* arrays : {ordinary_.get(), arrays_.get()}) {
+      OwnedState<float> owned(problem_.features, problem_.classes, Optimiser::momentum);
+      EXPECT_TRUE(owned.state.set_weights(arrays->weights).ok());
+      LossResult result;
+      for (int step = 0; step < 2; ++step) {
+        EXPECT_TRUE(owned.step({}, arrays->batch, step_options(kRules[1], 0.125, 0.875), {threads, isa}, result).ok());
+      }
+      weights = owned.weights();
+      append(bits, weights.data(), weights.size());
     }
-    const std::vector<float> weights = owned.weights();
-    append(bits, weights.data(), weights.size());
 
     // Scaled on the way in and out.
     const std::vector<double> centre(problem_.features, 0.1);
@@ -138,6 +141,14 @@ class Work {
     model.weight = weights;
     model.bias.assign(problem_.classes, 0x1p-130f);
     for (std::size_t c = 0; c < problem_.classes; ++c) model.class_labels.push_back(std::to_string(c));
+    model.scaling_centre.assign(problem_.features, 0);
+    model.scaling_factor.assign(problem_.features, 0x1p-140F);  // where a small factor counts as 0, it is none
+    EXPECT_TRUE(check_model(model).ok());
+    std::vector<std::uint8_t> file;
+    EXPECT_TRUE(model_to_bytes(model, file).ok());
+    append(bits, file.data(), file.size());
+    Model read;
+    EXPECT_TRUE(model_from_bytes(file.data(), file.size(), read).ok());
     Predictor predictor;
     EXPECT_TRUE(Predictor::create(model, isa, predictor).ok());
     const auto* x = static_cast<const float*>(arrays_->batch.features.data);

@@ -2,6 +2,7 @@
 #include <lanemax/model.hpp>
 
 #include "engine/fail.hpp"
+#include "engine/float_environment.hpp"
 #include "engine/model/atomic_file.hpp"
 #include "engine/model/json_text.hpp"
 #include "engine/model/sealed_file.hpp"
@@ -352,20 +353,27 @@ Status to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) {
   return {};
 }
 
+// The body of a public call. Numbers become text and back, too, as they are elsewhere, whatever the host has set.
+template <class Body>
+Status computed(const Body& body) noexcept {
+  const FloatEnvironment environment;
+  return without_exceptions("model", "", body);
+}
+
 }  // namespace
 
 Status model_to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) noexcept {
-  return without_exceptions("model", "", [&] { return to_bytes(model, bytes); });
+  return computed([&] { return to_bytes(model, bytes); });
 }
 
 Status model_from_bytes(const std::uint8_t* bytes, std::size_t size, Model& model) noexcept {
   if (bytes == nullptr && size > 0) return fail(StatusCode::invalid_argument, "bytes", "not null");
-  return without_exceptions("model", "", [&] { return from_bytes({bytes, size}, model); });
+  return computed([&] { return from_bytes({bytes, size}, model); });
 }
 
 Status save_model(const Model& model, const char* path) noexcept {
   if (path == nullptr) return fail(StatusCode::invalid_argument, "path", "not null");
-  return without_exceptions("model", "", [&] {
+  return computed([&] {
     std::vector<std::uint8_t> bytes;
     if (const Status status = to_bytes(model, bytes); !status.ok()) return status;
     return of_file(path, write_file_atomically(path, bytes));
@@ -374,7 +382,7 @@ Status save_model(const Model& model, const char* path) noexcept {
 
 Status load_model(const char* path, Model& model) noexcept {
   if (path == nullptr) return fail(StatusCode::invalid_argument, "path", "not null");
-  return of_file(path, without_exceptions("model", "", [&] {
+  return of_file(path, computed([&] {
                    std::vector<std::uint8_t> bytes;
                    const Status status = read_regular_file(path, safetensors::check_beginning, bytes);
                    return status.ok() ? from_bytes(bytes, model) : status;
