@@ -18,23 +18,10 @@ void class_major_probabilities(const ProbabilityArgs<T>& args) {
   for (std::size_t n = 0; n < args.rows; n += kLanes<Arch, T>) {
     const T* z_n = args.logits + n;
     T* p_n = args.probabilities + n;
-    V max = load<Arch>(z_n);
-    for (std::size_t c = 1; c < args.classes; ++c) max = xsimd::max(max, load<Arch>(z_n + c * args.capacity));
+    const V max = class_major_max<Arch>(z_n, args.classes, args.capacity);
     SoftmaxSums<V> sums{zero, zero, zero, zero};
-    for_class_groups<4>(args.classes, [&](auto count, std::size_t first) {
-      constexpr std::size_t kCount = decltype(count)::value;
-      V z[kCount], e[kCount];
-#pragma GCC unroll 4
-      for (std::size_t i = 0; i < kCount; ++i) {
-        z[i] = load<Arch>(z_n + (first + i) * args.capacity);
-        e[i] = z[i] - max;
-      }
-      exp_negative<Arch, T>(e, cut);
-#pragma GCC unroll 4
-      for (std::size_t i = 0; i < kCount; ++i) {
-        store<Arch>(p_n + (first + i) * args.probability_capacity,
-                    gather_class<Arch, T, Targets::labels>(sums, z[i], max, e[i], zero));
-      }
+    for_each_exp<Arch, T>(z_n, args.classes, args.capacity, max, cut, [&](std::size_t c, V z, V e) {
+      store<Arch>(p_n + c * args.probability_capacity, gather_class<Arch, T, Targets::labels>(sums, z, max, e, zero));
     });
     const V inverse = one / (one + (sums.others + (sums.maxima - one)));
     for (std::size_t c = 0; c < args.classes; ++c) {

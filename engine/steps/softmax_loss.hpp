@@ -71,6 +71,32 @@ inline Vec<Arch, T> probability(Vec<Arch, T> e, Vec<Arch, T> inverse) {
 
 // ---- class-major logits: lanes over rows, every lane a row of its own ----
 
+template <class Arch, class T>
+inline Vec<Arch, T> class_major_max(const T* z, std::size_t classes, std::size_t capacity) {
+  Vec<Arch, T> max = load<Arch>(z);
+  for (std::size_t c = 1; c < classes; ++c) max = xsimd::max(max, load<Arch>(z + c * capacity));
+  return max;
+}
+
+// Calls use(c, z, exp(z - max)) for every class.
+template <class Arch, class T, class Use>
+[[gnu::always_inline]] inline void for_each_exp(const T* z_rows, std::size_t classes, std::size_t capacity,
+                                                Vec<Arch, T> max, T cut, const Use& use) {
+  using V = Vec<Arch, T>;
+  for_class_groups<4>(classes, [&](auto count, std::size_t first) {
+    constexpr std::size_t kCount = decltype(count)::value;
+    V z[kCount], e[kCount];
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < kCount; ++i) {
+      z[i] = load<Arch>(z_rows + (first + i) * capacity);
+      e[i] = z[i] - max;
+    }
+    exp_negative<Arch, T>(e, cut);
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < kCount; ++i) use(first + i, z[i], e[i]);
+  });
+}
+
 template <class Arch, class T, Targets kTargets>
 void class_major_softmax(const LossArgs<T>& args) {
   using V = Vec<Arch, T>;
@@ -85,27 +111,13 @@ void class_major_softmax(const LossArgs<T>& args) {
       for (std::size_t i = 0; i < kLanes<Arch, T>; ++i) lanes[i] = static_cast<T>(args.labels[n + i]);
       label = load<Arch>(lanes);
     }
-    V max = load<Arch>(z_n);
-    for (std::size_t c = 1; c < args.classes; ++c) max = xsimd::max(max, load<Arch>(z_n + c * args.capacity));
-
+    const V max = class_major_max<Arch>(static_cast<const T*>(z_n), args.classes, args.capacity);
     SoftmaxSums<V> sums{zero, zero, zero, zero};
     V distance = zero;  // m - z of the label
-    for_class_groups<4>(args.classes, [&](auto count, std::size_t first) {
-      constexpr std::size_t kCount = decltype(count)::value;
-      V z[kCount], e[kCount];
-#pragma GCC unroll 4
-      for (std::size_t i = 0; i < kCount; ++i) {
-        z[i] = load<Arch>(z_n + (first + i) * args.capacity);
-        e[i] = z[i] - max;
-      }
-      exp_negative<Arch, T>(e, cut);
-#pragma GCC unroll 4
-      for (std::size_t i = 0; i < kCount; ++i) {
-        const std::size_t c = first + i;
-        const V target = kLabels ? zero : load<Arch>(args.targets + c * args.part_capacity + n);
-        store<Arch>(z_n + c * args.capacity, gather_class<Arch, T, kTargets>(sums, z[i], max, e[i], target));
-        if constexpr (kLabels) distance = xsimd::select(label == V(static_cast<T>(c)), max - z[i], distance);
-      }
+    for_each_exp<Arch, T>(z_n, args.classes, args.capacity, max, cut, [&](std::size_t c, V z, V e) {
+      const V target = kLabels ? zero : load<Arch>(args.targets + c * args.part_capacity + n);
+      store<Arch>(z_n + c * args.capacity, gather_class<Arch, T, kTargets>(sums, z, max, e, target));
+      if constexpr (kLabels) distance = xsimd::select(label == V(static_cast<T>(c)), max - z, distance);
     });
     const V r = sums.others + (sums.maxima - one);
     const V inverse = one / (one + r);
