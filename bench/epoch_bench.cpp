@@ -54,7 +54,8 @@ const std::vector<double>& expected_weights(const Problem& problem, const Buffer
 
 class EpochCase : public Training {
  public:
-  EpochCase(Isa isa, int threads) : Training(isa, kShape, kBatch, threads), order_(shuffled_rows(kShape.rows)) {
+  EpochCase(const KernelTable& table, int threads)
+      : Training(table, kShape, kBatch, threads), order_(shuffled_rows(kShape.rows)) {
     options_.learning_rate = kRate;
   }
 
@@ -91,7 +92,7 @@ void add_epoch() {
   for (const Variant& v : variants()) {
     for (const int threads : settings().threads) {
       add_case({"epoch", v.name, kShape.text(), threads, v.isa, "openmp"},
-               [&v, threads] { return std::make_unique<EpochCase>(v.isa, threads); });
+               [&v, threads] { return std::make_unique<EpochCase>(*v.table, threads); });
     }
   }
 }

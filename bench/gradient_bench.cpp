@@ -22,6 +22,7 @@ class KernelCase : public Case {
         plan_(make_plan<float>(shape.rows, shape.features, shape.classes)),
         dlogits_(logit_count(plan_.capacity, shape.classes)),
         gradient_(plan_.slots * plan_.parameters()) {
+    plan_.cut_tiles(static_cast<std::size_t>(threads));
     for (std::size_t i = 0; i < plan_.capacity; ++i) {
       for (std::size_t c = 0; c < shape.classes; ++c) {
         dlogits_[logit_index(plan_.capacity, shape.classes, i, c)] = made_up_dlogit(c, i % plan_.block_rows);
@@ -81,17 +82,15 @@ class KernelCase : public Case {
   }
 
   void by_tile(const Team& team) const {
-    const std::size_t panels = is_class_major(plan_.classes) ? 1 : panel_count(plan_.classes);
-    const std::size_t tiles_down = (panels + plan_.tile_panels - 1) / plan_.tile_panels;
-    const std::size_t tiles_across = (plan_.features + plan_.tile_features - 1) / plan_.tile_features;
     for (std::size_t first = 0; first < plan_.blocks; first += plan_.group_blocks) {
       const std::size_t count = std::min(plan_.group_blocks, plan_.blocks - first);
-      team.for_each(tiles_down * tiles_across, [&](std::size_t tile) {
+      team.for_each(plan_.tiles(), [&](std::size_t index) {
+        const PassPlan::Tile tile = plan_.tile_at(index);
         GradientArgs<float> part;
-        part.feature_begin = tile % tiles_across * plan_.tile_features;
-        part.feature_end = std::min(part.feature_begin + plan_.tile_features, plan_.features);
-        part.panel_begin = tile / tiles_across * plan_.tile_panels;
-        part.panel_end = std::min(part.panel_begin + plan_.tile_panels, panels);
+        part.feature_begin = tile.feature_begin;
+        part.feature_end = tile.feature_end;
+        part.panel_begin = tile.panel_begin;
+        part.panel_end = tile.panel_end;
         part.dweights = gradient_.data();
         part.accumulate = first > 0;
         RowBlock<float> x = block_of(*problem_, plan_, first);

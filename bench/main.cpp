@@ -8,6 +8,7 @@
 //   what there is               lanemax_bench --benchmark_list_tests
 //   the largest shapes, too     lanemax_bench --large              (or LANEMAX_BENCH_LARGE=1)
 //   odd shapes by the hundred   lanemax_bench --sweep --benchmark_filter=^sweep/ --benchmark_min_time=0.005
+//   every schedule of a variant lanemax_bench --schedules --benchmark_filter='^(logits|gradient|pass|train_step)/'
 //   other numbers of threads    lanemax_bench --threads=1,2,4      (default: 1 and, where there are two processors, 2)
 //   peers from elsewhere        lanemax_bench --peers=DIR          (bench/README.md)
 //   figures for other programs  lanemax_bench --benchmark_out=FILE.json --benchmark_out_format=json
@@ -43,6 +44,7 @@ void print_help() {
       "lanemax_bench: lanemax's kernels and calls against this machine's limits and other libraries\n\n"
       "          [--large]                     also the shapes that need gigabytes or minutes (LANEMAX_BENCH_LARGE=1)\n"
       "          [--sweep]                     also the pass over hundreds of odd shapes\n"
+      "          [--schedules]                 every schedule of each variant, as avx2_fma:in_place\n"
       "          [--peers=<directory>]         where newer OpenBLAS, MKL and oneDNN are looked for\n"
       "          [--threads=<n>[,<n>...]]      thread counts to measure; default 1,2\n\n"
       "and Google Benchmark's own:\n\n");
@@ -77,6 +79,8 @@ bool read_options(int& argc, char** argv, bool& lists_only) {
       s.large = true;
     } else if (argument == "--sweep") {
       s.sweep = true;
+    } else if (argument == "--schedules") {
+      s.schedules = true;
     } else if (argument.starts_with("--peers=")) {
       s.peer_directory = argument.substr(std::strlen("--peers="));
     } else if (argument.starts_with("--threads=")) {

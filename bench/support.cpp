@@ -24,7 +24,16 @@ const std::vector<Variant>& variants() {
     const IsaInfo* known = known_isas(count);
     for (std::size_t i = 0; i < count; ++i) {
       const KernelTable* table = nullptr;
-      if (select_kernels(known[i].isa, table).ok()) list.push_back({known[i].isa, known[i].name, table});
+      if (!select_kernels({.isa = known[i].isa}, table).ok()) continue;
+      if (!settings().schedules) {
+        list.push_back({known[i].isa, known[i].name, table});
+        continue;
+      }
+      for (std::size_t s = 1; s <= kKernelSchedules; ++s) {
+        const auto schedule = static_cast<KernelSchedule>(s);
+        if (!select_kernels({.isa = known[i].isa, .schedule = schedule}, table).ok()) continue;
+        list.push_back({known[i].isa, std::string(known[i].name) + ':' + name_of(schedule), table});
+      }
     }
     return list;
   }();

@@ -23,16 +23,17 @@ namespace lanemax::bench {
 
 struct Variant {
   Isa isa = Isa::process_default;
-  const char* name = "";
+  std::string name;
   const KernelTable* table = nullptr;
 };
-/// The variants this machine runs, best first.
+/// The variants this machine runs, best first; if settings() say so, each in every schedule.
 [[nodiscard]] const std::vector<Variant>& variants();
 
 struct Settings {
   std::vector<int> threads;                             ///< the counts to measure
   bool large = false;                                   ///< the shapes that need gigabytes or minutes, too
   bool sweep = false;                                   ///< the hundreds of shapes of the sweep, too
+  bool schedules = false;                               ///< every schedule of a variant, side by side
   std::string peer_directory = LANEMAX_BENCH_PEER_DIR;  ///< where newer versions of the peers are looked for
 };
 [[nodiscard]] Settings& settings();

@@ -10,7 +10,7 @@ namespace {
 
 class EngineCase : public Training {
  public:
-  EngineCase(Isa isa, const Shape& shape, int threads) : Training(isa, shape, shape.rows, threads) {}
+  EngineCase(const KernelTable& table, const Shape& shape, int threads) : Training(table, shape, shape.rows, threads) {}
 
   [[nodiscard]] Work work() const override { return work_of_step(problem_->shape); }
 
@@ -48,7 +48,7 @@ void add_train_step() {
     for (const Variant& v : variants()) {
       for (const int threads : settings().threads) {
         add_case({family, v.name, shape.text(), threads, v.isa, "openmp"},
-                 [&v, shape, threads] { return std::make_unique<EngineCase>(v.isa, shape, threads); });
+                 [&v, shape, threads] { return std::make_unique<EngineCase>(*v.table, shape, threads); });
       }
     }
     add_peers(family, shape, PeerSteps::Part::train_step);

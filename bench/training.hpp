@@ -14,14 +14,15 @@ namespace lanemax::bench {
 /// Training by the public train_step(), on batches of up to `batch_rows` of a problem's rows.
 class Training : public Case {
  public:
-  Training(Isa isa, const Shape& shape, std::size_t batch_rows, int threads)
+  Training(const KernelTable& table, const Shape& shape, std::size_t batch_rows, int threads)
       : problem_(problem_of(shape)),
         weights_(shape.features * shape.classes),
         bias_(shape.classes),
         state_memory_(TrainState<float>::bytes(shape.features, shape.classes, Optimiser::gradient_descent)),
         workspace_(train_step_workspace_bytes<float>(batch_rows, shape.features, shape.classes, threads)) {
     std::memset(workspace_.view().data, 0, workspace_.view().bytes);  // pages that are there
-    execution_.isa = isa;
+    execution_.isa = table.isa;
+    execution_.schedule = table.schedule;
     execution_.threads = threads;
     batch_.features = {problem_->x.data(), shape.rows, shape.features};
     batch_.labels = problem_->labels.data();

@@ -85,6 +85,11 @@ TEST_F(CommandTest, WrongInstructionSetsAreUsageErrors) {
     expect_refusal({"info"}, 2, "LANEMAX_ISA", {std::string("LANEMAX_ISA=") + name});
     expect_refusal(plus({"train", "--model", "@m"}, csv_), 2, "LANEMAX_ISA", {std::string("LANEMAX_ISA=") + name});
   }
+  for (const char* name : {"packed", "garbage", ""}) {
+    expect_refusal({"info"}, 2, "LANEMAX_SCHEDULE", {std::string("LANEMAX_SCHEDULE=") + name});
+    expect_refusal(plus({"train", "--model", "@m"}, csv_), 2, "LANEMAX_SCHEDULE",
+                   {std::string("LANEMAX_SCHEDULE=") + name});
+  }
   expect_refusal({"info", "--isa", "avx9"}, 2, "avx9");
   expect_refusal({"info", "--isa", "neon_sse2"}, 2, "--isa");
 }

@@ -177,7 +177,7 @@ TEST_F(CommandTest, InfoTellsVariantsCachesAndThreads) {
   const CommandResult result = run({"info", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const json info = json::parse(result.out);
-  EXPECT_EQ(keys(info), (std::set<std::string>{"version", "threads", "caches", "isa"}));
+  EXPECT_EQ(keys(info), (std::set<std::string>{"version", "threads", "caches", "isa", "schedule"}));
   EXPECT_EQ(keys(info["isa"]), (std::set<std::string>{"compiled", "supported", "active"}));
   EXPECT_GE(info["threads"].get<int>(), 1);
   EXPECT_NE(std::find(info["isa"]["supported"].begin(), info["isa"]["supported"].end(), info["isa"]["active"]),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/dispatch/cpu_features.hpp"
+#include "engine/dispatch/schedule.hpp"
 #include "engine/dispatch/select_isa.hpp"
 #include "tests/support/table_checks.hpp"
 #include "tests/support/testing.hpp"
@@ -80,7 +81,7 @@ TEST(Dispatch, CheckIsaSaysWhatKnownIsasSay) {
                                               : StatusCode::ok;
     EXPECT_EQ(check_isa(info.isa).code, want) << info.name;
     const KernelTable* table = nullptr;
-    EXPECT_EQ(select_kernels(info.isa, table).code, want) << info.name;
+    EXPECT_EQ(select_kernels({.isa = info.isa}, table).code, want) << info.name;
     EXPECT_EQ(table != nullptr, info.supported) << info.name;
   }
   EXPECT_EQ(check_isa(Isa::process_default).code, StatusCode::isa_unknown);
@@ -240,6 +241,84 @@ TEST(ProcessChoice, IsMadeOnce) {
   }
 }
 
+// ---- schedules ----
+
+TEST(Schedules, NamesRoundTrip) {
+  for (const KernelSchedule schedule : all_schedules()) {
+    KernelSchedule found = KernelSchedule::machine_default;
+    ASSERT_TRUE(schedule_from_name(name_of(schedule), found).ok());
+    EXPECT_EQ(found, schedule);
+  }
+  for (const char* name : {"", "machine_default", "packed", "PACKED_32K", "in_place ", "garbage"}) {
+    KernelSchedule found = KernelSchedule::packed_48k;
+    const Status status = schedule_from_name(name, found);
+    EXPECT_EQ(status.code, StatusCode::invalid_argument) << name;
+    EXPECT_STREQ(status.found, name);
+    EXPECT_EQ(found, KernelSchedule::packed_48k) << "the output was touched";
+  }
+}
+
+TEST(Schedules, AreWhatWasAskedFor) {
+  for (const Isa isa : testable_isas()) {
+    for (const KernelSchedule schedule : all_schedules()) expect_ok(check_table(*table_of(isa, schedule), isa));
+    KernelSchedule usual = KernelSchedule::machine_default;
+    ASSERT_TRUE(default_schedule(isa, usual).ok());
+    EXPECT_EQ(table_of(isa)->schedule, usual);
+    const KernelTable* table = nullptr;
+    const Status status = select_kernels({.isa = isa, .schedule = static_cast<KernelSchedule>(99)}, table);
+    EXPECT_EQ(status.code, StatusCode::invalid_argument);
+    EXPECT_STREQ(status.what, "schedule");
+  }
+}
+
+TEST(Schedules, ByWhatTheProcessorSays) {
+  struct Case {
+    bool amd;
+    std::uint64_t l1;
+    Isa isa;
+    KernelSchedule want;
+  };
+  constexpr std::uint64_t kSmall = 32 * 1024, kLarge = 48 * 1024;
+  const Case cases[] = {
+      {true, kSmall, Isa::avx512, KernelSchedule::in_place},      // Zen 4
+      {true, kLarge, Isa::avx512, KernelSchedule::in_place},      // Zen 5
+      {true, kSmall, Isa::avx2_fma, KernelSchedule::packed_32k},  // Zen 3
+      {true, kLarge, Isa::avx2_fma, KernelSchedule::packed_48k},  // Zen 5
+      {false, kLarge, Isa::avx512, KernelSchedule::packed_48k},   // Sapphire Rapids
+      {false, kSmall, Isa::avx512, KernelSchedule::packed_32k},   // Skylake
+      {false, kSmall, Isa::sse2, KernelSchedule::packed_32k},
+      {false, 0, Isa::neon, KernelSchedule::packed_32k},  // does not say
+  };
+  for (const Case& c : cases) {
+    CpuidAnswers cpu;
+    cpu.amd = c.amd;
+    cpu.l1_data_bytes = c.l1;
+    EXPECT_EQ(suitable_schedule(c.isa, cpu), c.want) << name_of(c.isa) << ' ' << c.amd << ' ' << c.l1;
+  }
+}
+
+#if defined(__x86_64__)
+TEST(Schedules, TheCacheIsWhatTheSystemSays) {
+  const std::string said = output_of("cat /sys/devices/system/cpu/cpu0/cache/index0/size 2>/dev/null");
+  const std::string type = output_of("cat /sys/devices/system/cpu/cpu0/cache/index0/type 2>/dev/null");
+  if (said.empty() || type != "Data\n") GTEST_SKIP() << "skipped: the system does not say how large L1 is";
+  EXPECT_EQ(std::to_string(ask_cpu().l1_data_bytes / 1024) + "K\n", said);
+}
+#endif
+
+TEST(Schedules, ForcedByTheEnvironment) {
+  for (const KernelSchedule schedule : all_schedules()) {
+    const std::string name = name_of(schedule);
+    EXPECT_EQ(output_of("LANEMAX_SCHEDULE=" + name + " '" LANEMAX_ISA_PROBE "' schedule").substr(0, name.size() + 1),
+              name + "\n");
+  }
+  for (const char* name : {"", "garbage", "machine_default"}) {
+    EXPECT_EQ(output_of("LANEMAX_SCHEDULE='" + std::string(name) + "' '" LANEMAX_ISA_PROBE "' default schedule"),
+              "invalid_argument LANEMAX_SCHEDULE\nmachine_default\nprocess_default\n")
+        << name;
+  }
+}
+
 // ---- what the compiler may use is what is detected ----
 
 /// Names of the macros the compiler predefines with these options, without their underscores.
@@ -270,7 +349,7 @@ TEST(Features, AreWhatTheCompilerPredefines) {
     Isa isa = Isa::process_default;
     ASSERT_TRUE(isa_from_name(name.c_str(), isa).ok());
     const KernelTable* table = nullptr;
-    if (!select_kernels(isa, table).ok()) {
+    if (!select_kernels({.isa = isa}, table).ok()) {
       std::printf("[ SKIPPED  ] variant %s: its table cannot be had here\n", name.c_str());
       continue;
     }

@@ -9,28 +9,28 @@ class GradientTest : public IsaTest {};
 INSTANTIATE_PER_ISA(GradientTest);
 
 TEST_P(GradientTest, SmallShapesF32) {
-  expect_ok(check_gradient_small<float>(table()));
+  expect_ok_in_every_schedule(check_gradient_small<float>);
 }
 TEST_P(GradientTest, SmallShapesF64) {
-  expect_ok(check_gradient_small<double>(table()));
+  expect_ok_in_every_schedule(check_gradient_small<double>);
 }
 TEST_P(GradientTest, LargeShapesF32) {
-  expect_ok(check_gradient_large<float>(table()));
+  expect_ok_in_every_schedule(check_gradient_large<float>);
 }
 TEST_P(GradientTest, LargeShapesF64) {
-  expect_ok(check_gradient_large<double>(table()));
+  expect_ok_in_every_schedule(check_gradient_large<double>);
 }
 TEST_P(GradientTest, PartsF32) {
-  expect_ok(check_gradient_parts<float>(table()));
+  expect_ok_in_every_schedule(check_gradient_parts<float>);
 }
 TEST_P(GradientTest, PartsF64) {
-  expect_ok(check_gradient_parts<double>(table()));
+  expect_ok_in_every_schedule(check_gradient_parts<double>);
 }
 TEST_P(GradientTest, ZeroColumnsF32) {
-  expect_ok(check_gradient_zeros<float>(table()));
+  expect_ok_in_every_schedule(check_gradient_zeros<float>);
 }
 TEST_P(GradientTest, ZeroColumnsF64) {
-  expect_ok(check_gradient_zeros<double>(table()));
+  expect_ok_in_every_schedule(check_gradient_zeros<double>);
 }
 TEST_P(GradientTest, BiasF32) {
   expect_ok(check_bias_gradient<float>(table()));

@@ -18,34 +18,34 @@ class LogitsTest : public IsaTest {};
 INSTANTIATE_PER_ISA(LogitsTest);
 
 TEST_P(LogitsTest, SmallShapesF32) {
-  expect_ok(check_logits_small<float>(table()));
+  expect_ok_in_every_schedule(check_logits_small<float>);
 }
 TEST_P(LogitsTest, SmallShapesF64) {
-  expect_ok(check_logits_small<double>(table()));
+  expect_ok_in_every_schedule(check_logits_small<double>);
 }
 TEST_P(LogitsTest, LargeShapesF32) {
-  expect_ok(check_logits_large<float>(table()));
+  expect_ok_in_every_schedule(check_logits_large<float>);
 }
 TEST_P(LogitsTest, LargeShapesF64) {
-  expect_ok(check_logits_large<double>(table()));
+  expect_ok_in_every_schedule(check_logits_large<double>);
 }
 TEST_P(LogitsTest, RowsDoNotDependOnTheirBlockF32) {
-  expect_ok(check_logits_rows<float>(table()));
+  expect_ok_in_every_schedule(check_logits_rows<float>);
 }
 TEST_P(LogitsTest, RowsDoNotDependOnTheirBlockF64) {
-  expect_ok(check_logits_rows<double>(table()));
+  expect_ok_in_every_schedule(check_logits_rows<double>);
 }
 TEST_P(LogitsTest, MaskedAndNotFiniteF32) {
-  expect_ok(check_logits_special<float>(table()));
+  expect_ok_in_every_schedule(check_logits_special<float>);
 }
 TEST_P(LogitsTest, MaskedAndNotFiniteF64) {
-  expect_ok(check_logits_special<double>(table()));
+  expect_ok_in_every_schedule(check_logits_special<double>);
 }
 TEST_P(LogitsTest, SlicesMakeTheWholeF32) {
-  expect_ok(check_logits_slices<float>(table()));
+  expect_ok_in_every_schedule(check_logits_slices<float>);
 }
 TEST_P(LogitsTest, SlicesMakeTheWholeF64) {
-  expect_ok(check_logits_slices<double>(table()));
+  expect_ok_in_every_schedule(check_logits_slices<double>);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The same bits for any number of threads and in every run; for equal values in any feature type; for a sample alone
-// and in any batch.
+// The same bits for any number of threads, in every schedule and in every run; for equal values in any feature type;
+// for a sample alone and in any batch.
 #include <lanemax/fit.hpp>
 #include <lanemax/predictor.hpp>
 
@@ -79,6 +79,14 @@ class SameBitsTest : public IsaTest {
       EXPECT_TRUE(same_bits(loss.result.objective, gradient.result.objective));
       EXPECT_TRUE(same_bits(loss.sample_losses, gradient.sample_losses));
       const bool large = s.shape.rows * s.shape.features * s.shape.classes > 50'000'000;
+      for (const KernelSchedule schedule : all_schedules()) {
+        SCOPED_TRACE(text(name_of(schedule), ", ", describe_plan<T>(s.shape)));
+        for (const int threads : {1, 3}) {
+          CallOptions scheduled = options(threads);
+          scheduled.schedule = schedule;
+          EXPECT_TRUE(same_bits(gradient, call<T>(l2, rows.arrays->weights, rows.batch, scheduled, true)));
+        }
+      }
       for (const int threads : kThreads) {
         if (large && threads == 4) continue;
         SCOPED_TRACE(text(threads, " threads, ", describe_plan<T>(s.shape)));
@@ -97,20 +105,22 @@ class SameBitsTest : public IsaTest {
       for (const Rule& rule : kRules) {
         std::vector<std::vector<unsigned char>> states;
         std::vector<double> losses;
-        for (const int threads : {1, 2, 3, 4, 7, 1}) {
+        std::vector<Execution> ways;
+        for (const int threads : {1, 2, 3, 4, 7, 1}) ways.push_back({threads, GetParam()});
+        for (const KernelSchedule schedule : all_schedules()) ways.push_back({2, GetParam(), schedule});
+        for (const Execution& way : ways) {
           OwnedState<T> owned(s.shape.features, s.shape.classes, rule.optimiser);
           ASSERT_TRUE(owned.state.set_weights(rows.arrays->weights).ok());
           LossResult result;
           for (int step = 0; step < 10; ++step) {
-            const Status status =
-                owned.step({}, rows.batch, step_options(rule, 0.125, 0.875), {threads, GetParam()}, result);
+            const Status status = owned.step({}, rows.batch, step_options(rule, 0.125, 0.875), way, result);
             ASSERT_TRUE(status.ok()) << message(status);
           }
           states.push_back(owned.memory());
           losses.push_back(result.objective);
-          EXPECT_EQ(states.back(), states.front())
-              << threads << " threads, " << rule.name << ", " << describe_plan<T>(s.shape);
-          EXPECT_TRUE(same_bits(losses.back(), losses.front())) << threads << " threads";
+          EXPECT_EQ(states.back(), states.front()) << way.threads << " threads, " << name_of(way.schedule) << ", "
+                                                   << rule.name << ", " << describe_plan<T>(s.shape);
+          EXPECT_TRUE(same_bits(losses.back(), losses.front())) << way.threads << " threads";
         }
       }
     }

@@ -64,7 +64,7 @@ Isa chosen_isa(const RunOptions& run) {
 
 LoadedModel load_predictor(const std::string& file, Isa isa) {
   LoadedModel loaded;
-  check(select_kernels(isa, loaded.kernels));
+  check(select_kernels({.isa = isa}, loaded.kernels));
   check(load_model(file.c_str(), loaded.model), file);
   check(Predictor::create(loaded.model, isa, loaded.predictor), file);
   return loaded;

@@ -4,6 +4,7 @@
 #include "engine/cli/evaluation.hpp"
 #include "engine/cli/json.hpp"
 #include "engine/cli/output.hpp"
+#include "engine/dispatch/select_isa.hpp"
 
 #include <fstream>
 #include <optional>
@@ -67,6 +68,9 @@ Json info_json(const RunOptions& options, Isa active) {
   json["isa"] = {{"compiled", isa_names(&IsaInfo::compiled)},
                  {"supported", isa_names(&IsaInfo::supported)},
                  {"active", name_of(active)}};
+  const KernelTable* kernels = nullptr;
+  check(select_kernels({.isa = active}, kernels));
+  json["schedule"] = name_of(kernels->schedule);
   return json;
 }
 
@@ -86,7 +90,8 @@ std::string info_text(const Json& info) {
   }
   text += "isa compiled " + words(info["isa"]["compiled"]) + "\n";
   text += "isa supported " + words(info["isa"]["supported"]) + "\n";
-  return text + "isa active " + info["isa"]["active"].get<std::string>() + "\n";
+  text += "isa active " + info["isa"]["active"].get<std::string>() + "\n";
+  return text + "schedule " + info["schedule"].get<std::string>() + "\n";
 }
 
 }  // namespace

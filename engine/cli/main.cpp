@@ -26,7 +26,8 @@ constexpr char kOverview[] =
     "Words and progress go to stderr, results to stdout. Exit codes: 0 done, 1 diverged or failed, 2 usage, 3 bad "
     "data,\n"
     "4 bad model, 5 missing or unreadable file, 6 out of memory, 130/143 interrupted (the model so far is saved).\n"
-    "LANEMAX_ISA=NAME forces an instruction set (see `lanemax info`); a wrong name is an error.\n";
+    "LANEMAX_ISA=NAME forces an instruction set (see `lanemax info`), LANEMAX_SCHEDULE=NAME the order in which its\n"
+    "kernels go through memory (in_place, packed_32k, packed_48k: the same results); a wrong name is an error.\n";
 
 constexpr char kCommands[] = "train, evaluate, predict, info or selfcheck";
 

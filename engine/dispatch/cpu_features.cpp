@@ -2,6 +2,8 @@
 // Compiled for the baseline: nothing here may need what it is about to look for.
 #include "engine/dispatch/cpu_features.hpp"
 
+#include <cstring>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -30,6 +32,29 @@ constexpr std::uint32_t kV4Leaf7Ebx = bit(16) | bit(17) | bit(28) | bit(30) | bi
 // XCR0: SSE and AVX state; opmask and the two halves of the ZMM state.
 constexpr std::uint64_t kAvxState = 0x06;
 constexpr std::uint64_t kAvx512State = 0xe6;
+
+#if defined(__x86_64__)
+// "AuthenticAMD" or "HygonGenuine", of which the first word tells them from all others.
+bool is_amd() {
+  std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  return std::memcmp(&ebx, "Auth", 4) == 0 || std::memcmp(&ebx, "Hygo", 4) == 0;
+}
+
+// Leaf 4, or AMD's leaf of the same form: a cache for each subleaf, until there is none.
+std::uint64_t l1_data_bytes(std::uint32_t leaf) {
+  std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+  for (std::uint32_t index = 0; index < 16 && __get_cpuid_count(leaf, index, &eax, &ebx, &ecx, &edx) != 0; ++index) {
+    const std::uint32_t type = eax & 0x1fU, level = (eax >> 5) & 0x7U;
+    constexpr std::uint32_t kNone = 0, kData = 1;
+    if (type == kNone) break;
+    if (type != kData || level != 1) continue;
+    const std::uint64_t ways = (ebx >> 22) + 1, partitions = ((ebx >> 12) & 0x3ffU) + 1, line = (ebx & 0xfffU) + 1;
+    return ways * partitions * line * (std::uint64_t{ecx} + 1);
+  }
+  return 0;
+}
+#endif
 
 }  // namespace
 
@@ -60,6 +85,8 @@ CpuidAnswers ask_cpu() noexcept {
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     a.xcr0 = (static_cast<std::uint64_t>(high) << 32) | low;
   }
+  a.amd = is_amd();
+  a.l1_data_bytes = l1_data_bytes(a.amd ? 0x8000001dU : 4U);
 #endif
   return a;
 }

@@ -13,7 +13,9 @@ struct CpuidAnswers {
   std::uint32_t leaf1_ecx = 0, leaf1_edx = 0;
   std::uint32_t leaf7_ebx = 0;
   std::uint32_t leaf80000001_ecx = 0;
-  std::uint64_t xcr0 = 0;  ///< register state the operating system saves; 0 if it does not say (no OSXSAVE)
+  std::uint64_t xcr0 = 0;           ///< register state the operating system saves; 0 if it does not say (no OSXSAVE)
+  bool amd = false;                 ///< AMD, or Hygon, which builds AMD's cores
+  std::uint64_t l1_data_bytes = 0;  ///< 0: not said
 };
 
 /// Whether code of these levels may run: every feature the compiler is allowed to use for -march=x86-64-v3 and -v4, and

@@ -207,6 +207,7 @@ struct BlockSizes {
 
 struct KernelTable {
   Isa isa = Isa::process_default;
+  KernelSchedule schedule = KernelSchedule::machine_default;
   const char* name = "";
   const char* features = "";  ///< what the compiler was allowed to use, by the names of its predefined macros
   BlockSizes blocks;
@@ -214,6 +215,14 @@ struct KernelTable {
   LogitsForm (*form_f64)(std::size_t features, std::size_t classes);
   Kernels<float> f32;
   Kernels<double> f64;
+};
+
+/// What a variant exports: its kernels in every schedule.
+struct ScheduledKernels {
+  KernelTable tables[kKernelSchedules];
+  [[nodiscard]] const KernelTable& operator[](KernelSchedule schedule) const noexcept {
+    return tables[static_cast<std::size_t>(schedule) - 1];
+  }
 };
 
 template <class T>

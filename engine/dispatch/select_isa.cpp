@@ -2,6 +2,7 @@
 #include "engine/dispatch/select_isa.hpp"
 
 #include "engine/dispatch/cpu_features.hpp"
+#include "engine/dispatch/schedule.hpp"
 
 #include <atomic>
 #include <cstdlib>
@@ -9,17 +10,17 @@
 
 namespace lanemax {
 
-extern const KernelTable kAvx512Kernels;
-extern const KernelTable kAvx2FmaKernels;
-extern const KernelTable kSse2Kernels;
-extern const KernelTable kNeonKernels;
+extern const ScheduledKernels kAvx512Kernels;
+extern const ScheduledKernels kAvx2FmaKernels;
+extern const ScheduledKernels kSse2Kernels;
+extern const ScheduledKernels kNeonKernels;
 
 namespace {
 
 struct Variant {
   Isa isa;
   const char* name;
-  const KernelTable* table;  // null if not part of this build
+  const ScheduledKernels* kernels;  // null if not part of this build
   bool (*runs_here)(const CpuLevels&);
 };
 
@@ -61,7 +62,7 @@ struct KnownIsas {
     const CpuLevels cpu = levels_of(ask_cpu());
     for (std::size_t i = 0; i < kCount; ++i) {
       const Variant& v = kVariants[i];
-      info[i] = {v.isa, v.name, v.table != nullptr, v.table != nullptr && v.runs_here(cpu)};
+      info[i] = {v.isa, v.name, v.kernels != nullptr, v.kernels != nullptr && v.runs_here(cpu)};
     }
   }
 };
@@ -81,9 +82,13 @@ Status error(StatusCode code, const char* what, const char* found) {
 // The process-wide choice: unset until the first use or initialize(), then never changed.
 std::atomic<const KernelTable*> process_table{nullptr};
 
-Status find_table(Isa isa, const KernelTable*& table) {
-  const Status status = check_isa(isa);
-  if (status.ok()) table = find(isa)->table;
+// The kernels of a variant that may be missing, in a schedule or the one that is its default here.
+Status find_table(Isa isa, KernelSchedule schedule, const KernelTable*& table) {
+  Status status = check_isa(isa);
+  if (static_cast<std::size_t>(schedule) > kKernelSchedules)
+    status = error(StatusCode::invalid_argument, "schedule", "");
+  if (status.ok() && schedule == KernelSchedule::machine_default) status = default_schedule(isa, schedule);
+  if (status.ok()) table = &(*find(isa)->kernels)[schedule];
   return status;
 }
 
@@ -148,7 +153,7 @@ Status initialize(Isa isa) noexcept {
     Isa wanted = isa;
     Status status;
     if (wanted == Isa::process_default) status = preferred_isa(wanted);
-    if (status.ok()) status = find_table(wanted, table);
+    if (status.ok()) status = find_table(wanted, KernelSchedule::machine_default, table);
     if (!status.ok()) return status;
     // Two threads may race here; the first to store wins. Whoever left the choice to the process has it made.
     if (process_table.compare_exchange_strong(chosen, table, std::memory_order_acq_rel)) return {};
@@ -165,13 +170,20 @@ Isa active_isa() noexcept {
   return initialize().ok() ? process_table.load(std::memory_order_acquire)->isa : Isa::process_default;
 }
 
-Status select_kernels(Isa isa, const KernelTable*& table) noexcept {
-  if (isa != Isa::process_default) return find_table(isa, table);
+KernelSchedule active_schedule() noexcept {
+  return initialize().ok() ? process_table.load(std::memory_order_acquire)->schedule : KernelSchedule::machine_default;
+}
+
+Status select_kernels(const Execution& execution, const KernelTable*& table) noexcept {
+  const bool is_default = execution.schedule == KernelSchedule::machine_default;
+  if (execution.isa != Isa::process_default) return find_table(execution.isa, execution.schedule, table);
   table = process_table.load(std::memory_order_acquire);
-  if (table != nullptr) return {};
-  const Status status = initialize();
-  if (status.ok()) table = process_table.load(std::memory_order_acquire);
-  return status;
+  if (table == nullptr) {
+    const Status status = initialize();
+    if (!status.ok()) return status;
+    table = process_table.load(std::memory_order_acquire);
+  }
+  return is_default ? Status{} : find_table(table->isa, execution.schedule, table);
 }
 
 }  // namespace lanemax

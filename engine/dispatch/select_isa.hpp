@@ -6,8 +6,8 @@
 
 namespace lanemax {
 
-/// The kernels of a variant, or of the process-wide choice, which is made here if it was not made before.
-[[nodiscard]] Status select_kernels(Isa isa, const KernelTable*& table) noexcept;
+/// The kernels of a variant in a schedule, or of the process-wide choice, which is made here if it was not made before.
+[[nodiscard]] Status select_kernels(const Execution& execution, const KernelTable*& table) noexcept;
 
 }  // namespace lanemax
 

@@ -21,10 +21,9 @@ namespace {
 //
 // Limit: the multiply-add units. Loads per k step are MR + NV against MR * NV multiply-adds. What stands in the way is
 // the gradient's walk down the columns of X: rows lie a multiple of a page apart as often as not, so that a column
-// falls in a few sets of L1, and no prefetcher follows it. Tiles of 4 vectors of 64 bytes give each line time to
-// arrive, if it was asked for some features earlier (4096 x 768 x 1000: 82 % of peak without, 93 % with). Narrower
-// tiles do not; their variants copy strips of kStripWidth features of a block to a place in L1 (AVX2, D = 2048: 66 % of
-// peak without, 85 % with; prefetching 8 to 16 rows ahead instead: 46 %).
+// falls in a few sets of L1, and no prefetcher follows it. A schedule (engine/isa/schedules.hpp) says what is done
+// about it: X is read where it lies, with tiles so wide that each line, asked for some features earlier, has time to
+// arrive; or strips of kStripWidth features are copied to a place in L1, which they share with the tile's columns of B.
 
 // How a tile finds A(i, k): x where it lies, i down its rows or along its columns; or a strip copied from it.
 enum class Walk { rows, columns, strip };
@@ -32,12 +31,19 @@ enum class Walk { rows, columns, strip };
 inline constexpr std::size_t kPrefetchFeatures = 32;
 // NC: C and B of so many panels stay in L2 over all pc (SSE2, 2048 classes and features: 78 % of peak instead of 73).
 inline constexpr std::size_t kColumnPanels = 32;
-// Rows of the gradient at once, where its columns lie: 93.5 % of peak on AVX-512 at 4096 x 768 x 1000, with 192: 92.1.
-inline constexpr std::size_t kGradientKC = 384;
 
 // How often a strip holds each value: a vector's worth where broadcasting is no part of a load.
 template <class Arch, class T>
 inline constexpr std::size_t kStripCopies = Arch::kSpreadStrips ? kLanes<Arch, T> : 1;
+
+// K of a strip: what of A and B a k step reads, over the schedule's share of L1.
+template <class Arch, class T, class Schedule>
+constexpr std::size_t strip_depth() {
+  constexpr std::size_t kEntries =
+      Arch::kPanelTileVectors * kLanes<Arch, T> + Arch::kStripWidth * kStripCopies<Arch, T>;
+  constexpr std::size_t kDepth = Schedule::kStripBytes / (kEntries * sizeof(T)) / 8 * 8;
+  return kDepth > 8 ? kDepth : 8;
+}
 
 template <class T>
 struct PanelGemm {
@@ -51,6 +57,8 @@ struct PanelGemm {
   std::size_t depth = 0;     // K of this block
   const T* start = nullptr;  // start accumulators from this bias, [panel][16] ...
   bool accumulate = false;   // ... or from C, or from 0
+  const T* ahead = nullptr;  // B of the next column of tiles: a tile asks for `ahead_depth` of its rows
+  std::size_t ahead_depth = 0;
 };
 
 // One MR x NV register tile at row i, vector column v0 (in vectors from the first panel).
@@ -96,7 +104,7 @@ template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
   const T* a = kRows ? g.a + i * stride : g.a + i * kCopies;
   const std::size_t b_panel = g.b_panel;
   constexpr std::size_t kHeld = smaller(NV, Arch::kPanelHeldVectors);
-  for (std::size_t k = 0; k < g.depth; ++k) {
+  const auto step = [&] __attribute__((always_inline)) {
     if constexpr (kWalk == Walk::columns) __builtin_prefetch(a + kPrefetchFeatures);
     V bv[NV];
 #pragma GCC unroll 32
@@ -119,7 +127,14 @@ template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
     }
     b += kPanel;
     a += kRows ? 1 : stride;
+  };
+  std::size_t k = 0;
+  for (const T* ahead = g.ahead; k < g.ahead_depth; ++k, ahead += kPanel) {
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < NV; j += kPV) __builtin_prefetch(ahead + offset(j, b_panel));
+    step();
   }
+  for (; k < g.depth; ++k) step();
 
 #pragma GCC unroll 32
   for (std::size_t m = 0; m < MR; ++m) {
@@ -129,18 +144,29 @@ template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
 }
 
 // Loop ir: all rows i of one column of tiles. Full tiles, then 4, 2, 1 rows; the tile's size does not touch the bits.
-template <class Arch, class T, Walk kWalk, std::size_t NV>
-inline void panel_rows(const PanelGemm<T>& g, std::size_t begin, std::size_t end, std::size_t v) {
-  constexpr std::size_t MR = Arch::panel_rows(NV);
+// The first tile of a column would wait for B, which no prefetcher follows from panel to panel: so the tiles of the
+// column before ask for it, each for its share.
+template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
+inline void panel_rows(PanelGemm<T> g, std::size_t begin, std::size_t end, std::size_t v, bool is_last) {
+  const std::size_t tiles = (end - begin) / MR;
+  const std::size_t share = is_last || tiles == 0 ? 0 : (g.depth + tiles - 1) / tiles;
+  g.ahead = g.b + (v + NV) / kPanelVectors<Arch, T> * g.b_panel;
   std::size_t i = begin;
-  for (; i + MR <= end; i += MR) panel_tile<Arch, T, kWalk, MR, NV>(g, i, v);
+  for (std::size_t left = g.depth; i + MR <= end; i += MR, left -= g.ahead_depth) {
+    g.ahead_depth = smaller(share, left);
+    panel_tile<Arch, T, kWalk, MR, NV>(g, i, v);
+    g.ahead += g.ahead_depth * kPanel;
+  }
+  g.ahead_depth = 0;
   if constexpr (MR > 4) {
     for (; i + 4 <= end; i += 4) panel_tile<Arch, T, kWalk, 4, NV>(g, i, v);
   }
   if constexpr (MR > 2) {
     for (; i + 2 <= end; i += 2) panel_tile<Arch, T, kWalk, 2, NV>(g, i, v);
   }
-  for (; i < end; ++i) panel_tile<Arch, T, kWalk, 1, NV>(g, i, v);
+  if constexpr (MR > 1) {
+    for (; i < end; ++i) panel_tile<Arch, T, kWalk, 1, NV>(g, i, v);
+  }
 }
 
 // Whether a column of tiles has nothing to add: all of B is 0 (a class far from every row's: its probabilities have
@@ -158,21 +184,43 @@ inline bool adds_nothing(const PanelGemm<T>& g, std::size_t v, std::size_t count
   return true;
 }
 
-// Loop jr: columns of NV vectors, the last ones narrower by whole panels.
-template <class Arch, class T, Walk kWalk, std::size_t NV = Arch::kPanelTileVectors>
+// Loop jr: columns of NV vectors, the last ones narrower by whole panels. kFew: so many rows, or 0 for a full tile's.
+template <class Arch, class T, Walk kWalk, std::size_t NV, std::size_t kFew>
 inline void panel_columns(const PanelGemm<T>& g, std::size_t row_begin, std::size_t row_end, std::size_t v,
                           std::size_t v_end) {
+  constexpr std::size_t MR = kFew > 0 ? kFew : Arch::panel_rows(NV);
   for (; v + NV <= v_end; v += NV) {
     if (!g.skip_zeros || !adds_nothing<Arch>(g, v, NV)) {
-      panel_rows<Arch, T, kWalk, NV>(g, row_begin, row_end, v);
+      panel_rows<Arch, T, kWalk, MR, NV>(g, row_begin, row_end, v, v + 2 * NV > v_end);
     } else if (!g.accumulate) {
       PanelGemm<T> nothing = g;
       nothing.depth = 0;
-      panel_rows<Arch, T, kWalk, NV>(nothing, row_begin, row_end, v);
+      panel_rows<Arch, T, kWalk, MR, NV>(nothing, row_begin, row_end, v, true);
     }
   }
   if constexpr (NV > kPanelVectors<Arch, T>) {
-    panel_columns<Arch, T, kWalk, NV - kPanelVectors<Arch, T>>(g, row_begin, row_end, v, v_end);
+    panel_columns<Arch, T, kWalk, NV - kPanelVectors<Arch, T>, kFew>(g, row_begin, row_end, v, v_end);
+  }
+}
+
+// Vectors of a tile of so few rows: as many accumulators as a full tile has, or each multiply-add would wait for the
+// one before (one row of 768 x 1000 on AVX2: 63 us in tiles of one panel, 31 in tiles of four).
+template <class Arch, class T>
+constexpr std::size_t few_rows_vectors(std::size_t rows) {
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>, kNV = Arch::kPanelTileVectors;
+  const std::size_t panels = Arch::panel_rows(kNV) * kNV / (rows * kPV);
+  return panels <= 1 ? kNV : smaller(panels, 4) * kPV;
+}
+
+// Rows [begin, end) in tiles that suit their number.
+template <class Arch, class T, Walk kWalk, std::size_t kFew = Arch::panel_rows(Arch::kPanelTileVectors) - 1>
+inline void panel_tiles(const PanelGemm<T>& g, std::size_t begin, std::size_t end, std::size_t v, std::size_t v_end) {
+  if constexpr (kFew > 0) {
+    constexpr std::size_t kWide = few_rows_vectors<Arch, T>(kFew);
+    if (end - begin == kFew) return panel_columns<Arch, T, kWalk, kWide, kFew>(g, begin, end, v, v_end);
+    panel_tiles<Arch, T, kWalk, kFew - 1>(g, begin, end, v, v_end);
+  } else {
+    panel_columns<Arch, T, kWalk, Arch::kPanelTileVectors, 0>(g, begin, end, v, v_end);
   }
 }
 
@@ -198,13 +246,12 @@ inline void copy_strip(const T* a, std::size_t i_stride, std::size_t k_stride, s
 
 // Loops jc over classes, pc over K and, with strips, ic over strips; rows [begin, end) of C, vectors [v, v_end). Sums
 // are carried through memory from one pc to the next: the blocking does not touch the bits.
-template <class Arch, class T, Walk kWalk, bool kStrips>
+template <class Arch, class T, Walk kWalk, std::size_t kDepth, bool kStrips>
 void panel_gemm(const PanelGemm<T>& whole, std::size_t begin, std::size_t end, std::size_t v, std::size_t v_end) {
-  constexpr std::size_t kDepth = kStrips ? Arch::kStripDepth : kWalk == Walk::rows ? Arch::kKC : kGradientKC;
   constexpr std::size_t kNC = kColumnPanels * kPanelVectors<Arch, T>;
   const std::size_t i_stride = kWalk == Walk::rows ? whole.a_stride : 1;
   const std::size_t k_stride = kWalk == Walk::rows ? 1 : whole.a_stride;
-  alignas(64) T strip[kStrips ? Arch::kStripDepth * Arch::kStripWidth * kStripCopies<Arch, T> : 1];
+  alignas(64) T strip[kStrips ? kDepth * Arch::kStripWidth * kStripCopies<Arch, T> : 1];
   for (std::size_t jc = v; jc < v_end; jc += kNC) {
     const std::size_t jc_end = smaller(jc + kNC, v_end);
     std::size_t pc = 0;
@@ -222,11 +269,11 @@ void panel_gemm(const PanelGemm<T>& whole, std::size_t begin, std::size_t end, s
           const std::size_t width = smaller(Arch::kStripWidth, end - i);
           copy_strip<Arch>(a + i * i_stride, i_stride, k_stride, width, g.depth, static_cast<T*>(strip));
           g.c = whole.c + i * kPanel;
-          panel_columns<Arch, T, Walk::strip>(g, 0, width, jc, jc_end);
+          panel_tiles<Arch, T, Walk::strip>(g, 0, width, jc, jc_end);
         }
       } else {
         g.a = a;
-        panel_columns<Arch, T, kWalk>(g, begin, end, jc, jc_end);
+        panel_tiles<Arch, T, kWalk>(g, begin, end, jc, jc_end);
       }
       pc += g.depth;
     } while (pc < whole.depth);
@@ -234,7 +281,7 @@ void panel_gemm(const PanelGemm<T>& whole, std::size_t begin, std::size_t end, s
 }
 
 // logits = X W' + b over one row block. A logit's order of summation is d ascending, whatever the blocking.
-template <class Arch, class T>
+template <class Arch, class T, class Schedule>
 void panel_logits(const LogitsArgs<T>& args) {
   const FeatureSlice<T> slice = slice_of(args);
   PanelGemm<T> g;
@@ -247,12 +294,14 @@ void panel_logits(const LogitsArgs<T>& args) {
   g.depth = args.features;
   g.start = slice.first == 0 ? args.bias : nullptr;
   g.accumulate = slice.first > 0;
-  panel_gemm<Arch, T, Walk::rows, Arch::kLogitStrips>(g, 0, args.x.count, 0,
-                                                      panel_count(args.classes) * kPanelVectors<Arch, T>);
+  constexpr bool kStrips = Arch::kSpreadStrips;
+  constexpr std::size_t kDepth = kStrips ? strip_depth<Arch, T, Schedule>() : Schedule::kLogitDepth;
+  panel_gemm<Arch, T, Walk::rows, kDepth, kStrips>(g, 0, args.x.count, 0,
+                                                   panel_count(args.classes) * kPanelVectors<Arch, T>);
 }
 
 // dW (+)= dlogits' X over one row block, rows ascending.
-template <class Arch, class T>
+template <class Arch, class T, class Schedule>
 void panel_gradient(const GradientArgs<T>& args) {
   PanelGemm<T> g;
   g.a = args.x.data;
@@ -264,9 +313,11 @@ void panel_gradient(const GradientArgs<T>& args) {
   g.depth = args.x.count;
   g.accumulate = args.accumulate;
   g.skip_zeros = true;
-  panel_gemm<Arch, T, Walk::columns, Arch::kGradientStrips>(g, args.feature_begin, args.feature_end,
-                                                            args.panel_begin * kPanelVectors<Arch, T>,
-                                                            args.panel_end * kPanelVectors<Arch, T>);
+  constexpr bool kStrips = Arch::kSpreadStrips || Schedule::kPacksGradient;
+  constexpr std::size_t kDepth = kStrips ? strip_depth<Arch, T, Schedule>() : Schedule::kGradientDepth;
+  panel_gemm<Arch, T, Walk::columns, kDepth, kStrips>(g, args.feature_begin, args.feature_end,
+                                                      args.panel_begin * kPanelVectors<Arch, T>,
+                                                      args.panel_end * kPanelVectors<Arch, T>);
 }
 
 }  // namespace

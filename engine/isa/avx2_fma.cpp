@@ -25,14 +25,9 @@ struct Avx2Fma {
   // 16 registers: 12 accumulators, the vectors of B, one broadcast.
   static constexpr std::size_t kPanelTileVectors = 2, kPanelHeldVectors = 2;
   static constexpr std::size_t panel_rows(std::size_t) { return 6; }
-  static constexpr bool kLogitStrips = false, kGradientStrips = true, kSpreadStrips = false;
+  static constexpr bool kSpreadStrips = false;
   // 89 % of peak in the gradient of 4096 x 768 x 1000; 12 or 18 wide the same, 24 x 96: 86 %, 48 x 96: 83 %.
-  static constexpr std::size_t kStripWidth = 24, kStripDepth = 192;
-#ifdef LANEMAX_TINY_BLOCKS
-  static constexpr std::size_t kKC = 4;
-#else
-  static constexpr std::size_t kKC = 1024;
-#endif
+  static constexpr std::size_t kStripWidth = 24;
   // 3 x 4 for C = 10, D = 784: 88 % of peak; 4 x 3: 84 %, 2 x 5: 75 %, 4 x 2: 71 %.
   static constexpr std::size_t kDotRows = 3, kDotClasses = 4;
   static constexpr std::size_t kOuterClasses = 5;
@@ -79,7 +74,7 @@ struct Avx2Fma {
 
 }  // namespace
 
-extern const KernelTable kAvx2FmaKernels;
-constinit const KernelTable kAvx2FmaKernels = make_table<Avx2Fma>();
+extern const ScheduledKernels kAvx2FmaKernels;
+constinit const ScheduledKernels kAvx2FmaKernels = make_tables<Avx2Fma>();
 
 }  // namespace lanemax

@@ -29,13 +29,8 @@ struct Avx512 {
   static constexpr std::size_t panel_rows(std::size_t vectors) {
     return vectors == 4 ? 6 : vectors == 3 ? 8 : vectors == 2 ? 12 : 14;
   }
-  static constexpr bool kLogitStrips = false, kGradientStrips = false, kSpreadStrips = false;
-  static constexpr std::size_t kStripWidth = 24, kStripDepth = 192;
-#ifdef LANEMAX_TINY_BLOCKS
-  static constexpr std::size_t kKC = 4;
-#else
-  static constexpr std::size_t kKC = 1024;
-#endif
+  static constexpr bool kSpreadStrips = false;
+  static constexpr std::size_t kStripWidth = 24;
   static constexpr std::size_t kDotRows = 4, kDotClasses = 5;
   static constexpr std::size_t kOuterClasses = 10;
   static constexpr std::size_t outer_vectors(std::size_t classes) { return classes <= 5 ? 4 : 2; }
@@ -89,7 +84,7 @@ struct Avx512 {
 
 }  // namespace
 
-extern const KernelTable kAvx512Kernels;
-constinit const KernelTable kAvx512Kernels = make_table<Avx512>();
+extern const ScheduledKernels kAvx512Kernels;
+constinit const ScheduledKernels kAvx512Kernels = make_tables<Avx512>();
 
 }  // namespace lanemax

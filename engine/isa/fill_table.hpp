@@ -2,6 +2,7 @@
 #ifndef LANEMAX_ENGINE_ISA_FILL_TABLE_HPP
 #define LANEMAX_ENGINE_ISA_FILL_TABLE_HPP
 
+#include "engine/isa/schedules.hpp"
 #include "engine/simd/exp.hpp"
 #include "engine/simd/log.hpp"
 #include "engine/steps/gradient.hpp"
@@ -16,18 +17,18 @@
 namespace lanemax {
 namespace {
 
-/// All steps, instantiated for one variant and scalar.
-template <class Arch, class T>
+/// All steps, instantiated for one variant, scalar and schedule.
+template <class Arch, class T, class Schedule>
 constexpr Kernels<T> make_kernels() {
   return {
       .load = load_rows<Arch, T>,
-      .logits = logits<Arch, T>,
+      .logits = logits<Arch, T, Schedule>,
       .softmax_loss = softmax_loss<Arch, T>,
       .hinge_loss = hinge_loss<Arch, T>,
       .logistic_loss = logistic_loss<Arch, T>,
       .softmax_probabilities = softmax_probabilities<Arch, T>,
       .logistic_probabilities = logistic_probabilities<Arch, T>,
-      .gradient = gradient<Arch, T>,
+      .gradient = gradient<Arch, T, Schedule>,
       .bias_gradient = bias_gradient<Arch, T>,
       .feature_gradient = feature_gradient<Arch, T>,
       .add = add<Arch, T>,
@@ -39,18 +40,25 @@ constexpr Kernels<T> make_kernels() {
   };
 }
 
-template <class Arch>
+template <class Arch, class Schedule>
 constexpr KernelTable make_table() {
   return {
       .isa = Arch::kIsa,
+      .schedule = Schedule::kSchedule,
       .name = Arch::kName,
       .features = Arch::kFeatures,
       .blocks = {.serial_flops = Arch::kSerialFlops},
       .form_f32 = choose_form<Arch, float>,
       .form_f64 = choose_form<Arch, double>,
-      .f32 = make_kernels<Arch, float>(),
-      .f64 = make_kernels<Arch, double>(),
+      .f32 = make_kernels<Arch, float, Schedule>(),
+      .f64 = make_kernels<Arch, double, Schedule>(),
   };
+}
+
+/// A table for each schedule, in the order of KernelSchedule.
+template <class Arch>
+constexpr ScheduledKernels make_tables() {
+  return {{make_table<Arch, InPlace>(), make_table<Arch, Packed32K>(), make_table<Arch, Packed48K>()}};
 }
 
 }  // namespace

@@ -23,13 +23,8 @@ struct Neon {
   // 32 registers: 24 accumulators; multiplying by a lane feeds four k steps from one load of X.
   static constexpr std::size_t kPanelTileVectors = 4, kPanelHeldVectors = 4;
   static constexpr std::size_t panel_rows(std::size_t) { return 6; }
-  static constexpr bool kLogitStrips = false, kGradientStrips = true, kSpreadStrips = false;
-  static constexpr std::size_t kStripWidth = 24, kStripDepth = 192;
-#ifdef LANEMAX_TINY_BLOCKS
-  static constexpr std::size_t kKC = 4;
-#else
-  static constexpr std::size_t kKC = 1024;
-#endif
+  static constexpr bool kSpreadStrips = false;
+  static constexpr std::size_t kStripWidth = 24;
   static constexpr std::size_t kDotRows = 4, kDotClasses = 5;
   static constexpr std::size_t kOuterClasses = 8;
   static constexpr std::size_t outer_vectors(std::size_t classes) { return classes <= 4 ? 4 : 2; }
@@ -70,7 +65,7 @@ struct Neon {
 
 }  // namespace
 
-extern const KernelTable kNeonKernels;
-constinit const KernelTable kNeonKernels = make_table<Neon>();
+extern const ScheduledKernels kNeonKernels;
+constinit const ScheduledKernels kNeonKernels = make_tables<Neon>();
 
 }  // namespace lanemax

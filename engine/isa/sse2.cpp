@@ -26,14 +26,9 @@ struct Sse2 {
   // the stack (60 % of the speed); 6 x 2 is 4 % slower.
   static constexpr std::size_t kPanelTileVectors = 4, kPanelHeldVectors = 2;
   static constexpr std::size_t panel_rows(std::size_t) { return 3; }
-  static constexpr bool kLogitStrips = true, kGradientStrips = true, kSpreadStrips = true;
+  static constexpr bool kSpreadStrips = true;
   // 79 % of peak; 6 x 96, 12 x 64, 12 x 96 and 3 x 192 within 2 %; two steps of K at once spill (47 %).
-  static constexpr std::size_t kStripWidth = 6, kStripDepth = 192;
-#ifdef LANEMAX_TINY_BLOCKS
-  static constexpr std::size_t kKC = 4;
-#else
-  static constexpr std::size_t kKC = 1024;
-#endif
+  static constexpr std::size_t kStripWidth = 6;
   // 3 x 3 for C = 10, D = 784: 75 % of peak; 2 x 4 and 4 x 2: 72 %, 2 x 3: 59 %.
   static constexpr std::size_t kDotRows = 3, kDotClasses = 3;
   static constexpr std::size_t kOuterClasses = 4;
@@ -69,7 +64,7 @@ struct Sse2 {
 
 }  // namespace
 
-extern const KernelTable kSse2Kernels;
-constinit const KernelTable kSse2Kernels = make_table<Sse2>();
+extern const ScheduledKernels kSse2Kernels;
+constinit const ScheduledKernels kSse2Kernels = make_tables<Sse2>();
 
 }  // namespace lanemax

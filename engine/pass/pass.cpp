@@ -226,6 +226,7 @@ void PassMemory<T>::lay_out(Arena& arena, const PassPlan& the_plan, int thread_c
   goal = needs.goal;
   threads = std::clamp(thread_count, 1, kMostThreads);
   const auto workers = static_cast<std::size_t>(threads);
+  plan.cut_tiles(workers);
   const std::size_t in_flight = plan.slots > 1 ? workers : plan.group_blocks;
   const std::size_t rows_in_flight = in_flight * plan.block_rows;
   const std::size_t part_logits = logit_count(plan.part_capacity(), plan.classes);

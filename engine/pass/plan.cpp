@@ -76,6 +76,25 @@ std::size_t most_block_rows(std::size_t features, std::size_t classes) noexcept 
 template std::size_t most_block_rows<float>(std::size_t, std::size_t) noexcept;
 template std::size_t most_block_rows<double>(std::size_t, std::size_t) noexcept;
 
+void PassPlan::cut_tiles(std::size_t threads) noexcept {
+  tile_features = kTiny ? 16 : 64;
+  tile_panels = 1;
+  if (kTiny || is_class_major(classes)) return;
+  constexpr std::size_t kMostFeatures = 384, kMostPanels = 32, kFewestFeatures = 96, kFewestPanels = 4, kEach = 4;
+  const auto share = [](std::size_t n, std::size_t parts, std::size_t unit) {
+    return round_up((n + parts - 1) / parts, unit);
+  };
+  std::size_t across = (std::max<std::size_t>(features, 1) + kMostFeatures - 1) / kMostFeatures;
+  std::size_t down = (panels() + kMostPanels - 1) / kMostPanels;
+  for (;;) {
+    tile_features = share(features, across, 48);  // whole strips of whole lines
+    tile_panels = share(panels(), down, 4);
+    const bool wide = tile_features >= 2 * kFewestFeatures, high = tile_panels >= 2 * kFewestPanels;
+    if (threads == 1 || across * down >= kEach * threads || (!wide && !high)) return;
+    (wide && (tile_features > tile_panels * kPanel || !high) ? across : down) *= 2;
+  }
+}
+
 template <class T>
 PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) noexcept {
   PassPlan plan;
@@ -100,11 +119,7 @@ PassPlan make_plan(std::size_t rows, std::size_t features, std::size_t classes) 
   // More of them, to spread panels of thousands of rows over L2's sets, made no difference (4096 x 768 x 1000).
   plan.capacity = (plan.slots > 1 ? 1 : plan.group_blocks) * plan.block_rows;
   plan.capacity += !is_class_major(classes) ? 1 : plan.capacity > 512 ? 16 : 0;
-  plan.tile_features = kTiny ? 16 : is_class_major(classes) ? 64 : 192;
-  // Tiles of 64 classes; several share the X they read, as long as there are enough parts to hand out.
-  const std::size_t feature_tiles = (features + plan.tile_features - 1) / plan.tile_features;
-  const std::size_t tiles = feature_tiles * ((panel_count(classes) + 3) / 4);
-  plan.tile_panels = kTiny ? 1 : 4 * std::clamp<std::size_t>(tiles / 16, 1, 8);
+  plan.cut_tiles(1);
   return plan;
 }
 template PassPlan make_plan<float>(std::size_t, std::size_t, std::size_t) noexcept;

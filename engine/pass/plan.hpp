@@ -10,7 +10,7 @@
 namespace lanemax {
 
 /// How a pass over N rows is cut up: a function of (T, N, D, C) only, never of threads or caches, because the cuts fix
-/// the order of every sum.
+/// the order of every sum. Tiles do not, and are cut for a number of threads.
 ///
 /// Rows are cut in blocks. With `slots` > 1, blocks are grouped in that many contiguous slots, each summed in row order
 /// into a gradient of its own, and the slots are joined by a fixed binary tree. Where private gradients would cost more
@@ -54,6 +54,9 @@ struct PassPlan {
     return {feature, std::min(feature + tile_features, features), panel, std::min(panel + tile_panels, panels())};
   }
   [[nodiscard]] std::size_t tile_parameters() const noexcept { return tile_features * tile_panels * kPanel; }
+  /// Cuts the gradient of many classes into tiles for so many threads to share: as large as they can be, because each
+  /// reads X and the dlogits from far away (4096 x 768 x 1000 on Zen 3: 6 % faster than in tiles of a quarter).
+  void cut_tiles(std::size_t threads) noexcept;
   /// Whether an update can be fused into the gradient's tiles: all dlogits are in memory at once.
   [[nodiscard]] bool can_fuse_update() const noexcept {
     return slots == 1 && blocks <= group_blocks && !is_class_major(classes);

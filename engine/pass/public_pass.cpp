@@ -16,7 +16,7 @@ Status check(const Objective& objective, const Batch& batch, std::size_t feature
   ProblemSize size;
   Status status = check_problem(objective, batch, features, classes, size);
   if (status.ok() && execution.threads < 1) status = fail(StatusCode::invalid_argument, "threads", "at least 1");
-  if (status.ok()) status = select_kernels(execution.isa, pass.input.table);
+  if (status.ok()) status = select_kernels(execution, pass.input.table);
   pass.input.objective = &objective;
   pass.input.batch = &batch;
   pass.input.total_weight = size.total_weight;

@@ -233,7 +233,7 @@ Status Predictor::create(const Model& model, Isa isa, Predictor& predictor) noex
   const FloatEnvironment environment;
   Status status = check_model(model);
   const KernelTable* table = nullptr;
-  if (status.ok()) status = select_kernels(isa, table);
+  if (status.ok()) status = select_kernels({.isa = isa}, table);
   if (!status.ok()) return status;
   std::unique_ptr<State> state(new (std::nothrow) State);
   if (state == nullptr) return fail(StatusCode::out_of_memory, "predictor", "");

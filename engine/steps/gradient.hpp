@@ -10,9 +10,9 @@ namespace lanemax {
 namespace {
 
 // Step 3: dW (+)= dlogits' X and db (+)= sum of dlogits over one row block, rows ascending.
-template <class Arch, class T>
+template <class Arch, class T, class Schedule>
 void gradient(const GradientArgs<T>& args) {
-  is_class_major(args.classes) ? outer_gradient<Arch, T>(args) : panel_gradient<Arch, T>(args);
+  is_class_major(args.classes) ? outer_gradient<Arch, T>(args) : panel_gradient<Arch, T, Schedule>(args);
 }
 
 template <class Arch, class T>

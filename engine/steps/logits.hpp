@@ -20,11 +20,11 @@ LogitsForm choose_form(std::size_t features, std::size_t classes) {
   return LogitsForm::dot;
 }
 
-template <class Arch, class T>
+template <class Arch, class T, class Schedule>
 void logits(const LogitsArgs<T>& args) {
   if (args.x.count == 0) return;
   switch (args.form) {
-    case LogitsForm::panel: return panel_logits<Arch, T>(args);
+    case LogitsForm::panel: return panel_logits<Arch, T, Schedule>(args);
     case LogitsForm::dot: return dot_logits<Arch, T>(args);
     case LogitsForm::sample:
       if constexpr (sizeof(T) == sizeof(float)) sample_logits<Arch>(args);

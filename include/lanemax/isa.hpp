@@ -33,8 +33,8 @@ struct IsaInfo {
 
 /// Makes the process-wide choice now rather than in the first call (which would pay for the CPU detection). The choice
 /// is made once: `isa` = process_default takes LANEMAX_ISA or the best variant; a later call that asks for another
-/// variant than the one chosen is an invalid_argument. A wrong LANEMAX_ISA is an error here and in every compute call
-/// that uses the process default; there is no fallback.
+/// variant than the one chosen is an invalid_argument. A wrong LANEMAX_ISA or LANEMAX_SCHEDULE is an error here and in
+/// every compute call that uses the process default; there is no fallback.
 [[nodiscard]] Status initialize(Isa isa = Isa::process_default) noexcept;
 
 /// The process-wide choice; makes it if need be. process_default if LANEMAX_ISA is wrong.
@@ -43,11 +43,30 @@ struct IsaInfo {
 /// The variant's name as LANEMAX_ISA takes it.
 [[nodiscard]] const char* name_of(Isa isa) noexcept;
 
+/// In which pieces the kernels go through memory. Results are the same in all of them; which is the fastest depends on
+/// the processor. `machine_default` is what suits its caches, or what the environment variable LANEMAX_SCHEDULE names;
+/// a fit may also find out by trying.
+enum class KernelSchedule : std::uint8_t {
+  machine_default,
+  in_place,    ///< features are read where they lie
+  packed_32k,  ///< the gradient of 16 and more classes copies features to L1, of which it uses what 32 KB can spare
+  packed_48k,  ///< the same for 48 KB and more
+};
+inline constexpr std::size_t kKernelSchedules = 3;  ///< those with a number from 1 on
+
+/// The schedule of this name; an invalid_argument if there is none.
+[[nodiscard]] Status schedule_from_name(const char* name, KernelSchedule& schedule) noexcept;
+/// The schedule's name as LANEMAX_SCHEDULE takes it.
+[[nodiscard]] const char* name_of(KernelSchedule schedule) noexcept;
+/// What `machine_default` is for the process-wide variant; machine_default if LANEMAX_ISA or LANEMAX_SCHEDULE is wrong.
+[[nodiscard]] KernelSchedule active_schedule() noexcept;
+
 /// How a call is carried out. The result's bits depend on the variant and never on the number of threads.
 struct Execution {
   int threads = 1;                 ///< at most this many, the calling thread included, fewer where the system gives no
                                    ///< more; 1 inside of an OpenMP region of the host's; >= 1
   Isa isa = Isa::process_default;  ///< nothing global is switched
+  KernelSchedule schedule = KernelSchedule::machine_default;
 };
 
 }  // namespace lanemax

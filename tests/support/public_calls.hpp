@@ -74,6 +74,7 @@ class Scratch {
 struct CallOptions {
   Isa isa = Isa::process_default;
   int threads = 1;
+  KernelSchedule schedule = KernelSchedule::machine_default;
   bool transposed = false;  ///< the caller's W and dW are D x C
   bool with_rows = true;    ///< per-sample losses, probabilities (if the loss has them) and dfeatures are wanted
 };
@@ -132,7 +133,7 @@ template <class T>
   }
   Scratch scratch;
   const Workspace workspace = scratch(loss_workspace_bytes<T>(rows, features, classes, options.threads));
-  const Execution execution{options.threads, options.isa};
+  const Execution execution{options.threads, options.isa, options.schedule};
   out.status = with_gradient
                    ? loss_and_gradient<T>(objective, w, batch, execution, workspace, out.result, gradient, row_outputs)
                    : loss<T>(objective, w, batch, execution, workspace, out.result, row_outputs);

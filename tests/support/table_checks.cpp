@@ -58,7 +58,7 @@ Verdict check_table(const KernelTable& table, Isa isa) {
   const IsaInfo* infos = known_isas(count);
   for (std::size_t k = 0; k < count; ++k) {
     const KernelTable* other = nullptr;
-    if (infos[k].isa == isa || !select_kernels(infos[k].isa, other).ok()) continue;
+    if (infos[k].isa == isa || !select_kernels({.isa = infos[k].isa}, other).ok()) continue;
     const std::vector<Address> theirs = slots(*other);
     for (std::size_t i = 0; i < mine.size(); ++i) {
       judge.require(mine[i] != theirs[i],

@@ -53,11 +53,21 @@ std::vector<Isa> testable_isas() {
   return isas;
 }
 
-const KernelTable* table_of(Isa isa) {
+std::vector<KernelSchedule> all_schedules() {
+  std::vector<KernelSchedule> schedules;
+  for (std::size_t i = 1; i <= kKernelSchedules; ++i) schedules.push_back(static_cast<KernelSchedule>(i));
+  return schedules;
+}
+
+const KernelTable* table_of(Isa isa, KernelSchedule schedule) {
   const KernelTable* table = nullptr;
-  const Status status = select_kernels(isa, table);
+  const Status status = select_kernels({.isa = isa, .schedule = schedule}, table);
   if (!status.ok() || table == nullptr) {
     ADD_FAILURE() << "no kernels for " << lanemax::name_of(isa) << ": " << message(status);
+    return nullptr;
+  }
+  if (schedule != KernelSchedule::machine_default && table->schedule != schedule) {
+    ADD_FAILURE() << "asked for " << lanemax::name_of(schedule) << ", got " << lanemax::name_of(table->schedule);
     return nullptr;
   }
   if (table->isa != isa || std::string(table->name) != lanemax::name_of(isa)) {

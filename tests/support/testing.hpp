@@ -30,7 +30,10 @@ namespace lanemax::checks {
 
 /// The kernels of a variant, fetched as the engine fetches them. Null, and a failed test, if they are not that
 /// variant's.
-[[nodiscard]] const KernelTable* table_of(Isa isa);
+[[nodiscard]] const KernelTable* table_of(Isa isa, KernelSchedule schedule = KernelSchedule::machine_default);
+
+/// Every schedule, by name.
+[[nodiscard]] std::vector<KernelSchedule> all_schedules();
 
 /// Whether LANEMAX_EXHAUSTIVE=1: sweeps over every float.
 [[nodiscard]] bool exhaustive();
@@ -46,6 +49,14 @@ class IsaTest : public ::testing::TestWithParam<Isa> {
     ASSERT_NE(table_, nullptr);
   }
   [[nodiscard]] const KernelTable& table() const { return *table_; }
+  /// The verdict must be good for the variant in each schedule.
+  template <class Check>
+  void expect_ok_in_every_schedule(const Check& check) const {
+    for (const KernelSchedule schedule : all_schedules()) {
+      SCOPED_TRACE(lanemax::name_of(schedule));
+      expect_ok(check(*table_of(GetParam(), schedule)));
+    }
+  }
 
  private:
   const KernelTable* table_ = nullptr;

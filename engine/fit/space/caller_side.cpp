@@ -68,7 +68,7 @@ Status check_fit(const Batch& data, const FitOptions& options, std::size_t featu
   if (status.ok() && options.validation != nullptr) {
     status = check_problem(options.objective, *options.validation, features, classes, sizes.validation);
   }
-  return status.ok() ? select_kernels(options.execution.isa, sizes.table) : status;
+  return status.ok() ? select_kernels(options.execution, sizes.table) : status;
 }
 
 template <class T>
