@@ -63,6 +63,13 @@ const std::vector<Fault<T>>& logits_faults() {
            if (b.x.count > 0) real<T>.logits(b);
          };
        }},
+      {"reading ahead is seen in a logit",
+       [](Kernels<T>& k) {
+         k.logits = [](const A& a) {
+           real<T>.logits(a);
+           if (a.ahead.rows > 0) logit(a, 0, 0) += std::abs(logit(a, 0, 0)) / 64 + 1;
+         };
+       }},
       {"first row only",
        [](Kernels<T>& k) {
          k.logits = [](const A& a) {

@@ -38,6 +38,31 @@ struct FeatureSlice {
   T* sums = nullptr;    ///< kept from slice to slice, x.count * classes * 16 entries; dot form only
 };
 
+/// Rows that the next block will read, of any type: the products in the class-major layout ask for them while they
+/// compute this one, spread evenly over their time.
+struct ReadAhead {
+  const char* data = nullptr;
+  std::size_t stride = 0;  ///< bytes from row to row
+  std::size_t feature_bytes = 0;
+  std::size_t rows = 0;                      ///< 0: none
+  const std::uint32_t* selection = nullptr;  ///< which rows; null: one after the other
+
+  [[nodiscard]] const char* row(std::size_t i) const noexcept {
+    return data + (selection == nullptr ? i : std::size_t{selection[i]}) * stride;
+  }
+  /// Rows [begin, end) of these.
+  [[nodiscard]] ReadAhead part(std::size_t begin, std::size_t end) const noexcept {
+    ReadAhead some = *this;
+    some.rows = end - begin;
+    if (selection != nullptr) {
+      some.selection += begin;
+    } else if (data != nullptr) {
+      some.data += begin * stride;
+    }
+    return some;
+  }
+};
+
 /// logits = X W' + b.
 template <class T>
 struct LogitsArgs {
@@ -49,6 +74,7 @@ struct LogitsArgs {
   T* logits = nullptr;
   std::size_t capacity = 0;  ///< rows the logits have room for, >= x.count; class-major: a multiple of 16
   LogitsForm form = LogitsForm::panel;
+  ReadAhead ahead;                         ///< dot form only
   const FeatureSlice<T>* slice = nullptr;  ///< null: `features` are all (three words here instead: 12 ns a prediction)
 };
 
@@ -85,14 +111,6 @@ struct ProbabilityArgs {
   T* probabilities = nullptr;  ///< laid out as logits
   std::size_t probability_capacity = 0;
   T* complements = nullptr;  ///< logistic only: of label 0; null: not wanted
-};
-
-/// Rows that the next block will read, of any type: the gradient asks for them while it computes this one.
-struct ReadAhead {
-  const char* data = nullptr;
-  std::size_t stride = 0;  ///< bytes from row to row
-  std::size_t feature_bytes = 0;
-  std::size_t rows = 0;  ///< 0: none
 };
 
 /// A part of dweights (+)= dlogits' X. Tiles of different parts never touch the same element.
@@ -205,12 +223,18 @@ struct BlockSizes {
   double serial_flops = 0;  ///< a pass with less work runs on the calling thread: some tens of microseconds
 };
 
+/// What a schedule says of the pass.
+struct PassSchedule {
+  std::size_t logits_ahead = 0;  ///< eighths of the next block that the logits ask for; the gradient asks for the rest
+};
+
 struct KernelTable {
   Isa isa = Isa::process_default;
   KernelSchedule schedule = KernelSchedule::machine_default;
   const char* name = "";
   const char* features = "";  ///< what the compiler was allowed to use, by the names of its predefined macros
   BlockSizes blocks;
+  PassSchedule pass;
   LogitsForm (*form_f32)(std::size_t features, std::size_t classes);
   LogitsForm (*form_f64)(std::size_t features, std::size_t classes);
   Kernels<float> f32;

@@ -12,9 +12,11 @@ namespace {
 // lane is wasted on classes that do not exist (C = 10 in panels of 16 would waste 6 of 16).
 //
 // Limit: the multiply-add units while the block is in L2, else the memory bus. A tile of MR rows x NC classes does
-// MR + NC loads for MR * NC multiply-adds, then MR * NC horizontal sums per row of tiles: about 3 shuffles each.
+// MR + NC loads for MR * NC multiply-adds, then MR * NC horizontal sums per row of tiles: about 3 shuffles each. Full
+// tiles ask for a row of the next block, if one is left for them.
 template <class Arch, class T, std::size_t MR, std::size_t NC, bool kSlice = false>
-[[gnu::noinline]] void dot_tile(const LogitsArgs<T>& args, std::size_t row, std::size_t first_class) {
+[[gnu::noinline]] void dot_tile(const LogitsArgs<T>& args, std::size_t row, std::size_t first_class,
+                                const char* ahead = nullptr) {
   static_assert(!kSlice || MR == 1, "sums lie row by row");
   using V = Vec<Arch, T>;
   constexpr std::size_t kL = kLanes<Arch, T>;
@@ -51,6 +53,10 @@ template <class Arch, class T, std::size_t MR, std::size_t NC, bool kSlice = fal
   };
   std::size_t left = args.features;
   for (; left >= kL; left -= kL, x += kL) {
+    if (MR > 1 && ahead != nullptr) {
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += kL * args.ahead.feature_bytes;
+    }
     V xv[MR];
 #pragma GCC unroll 32
     for (std::size_t m = 0; m < MR; ++m) xv[m] = load<Arch>(x + m * x_stride);
@@ -87,13 +93,19 @@ template <class Arch, class T, std::size_t MR, std::size_t NC, bool kSlice = fal
 
 template <class Arch, class T>
 void dot_logits(const LogitsArgs<T>& args) {
+  std::size_t asked = 0;  // rows of the next block
   for_class_groups<Arch::kDotClasses>(args.classes, [&](auto count, std::size_t first_class) {
     constexpr std::size_t MR = Arch::kDotRows, NC = decltype(count)::value;
     std::size_t row = 0;
     if (args.slice != nullptr) {
       for (; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC, true>(args, row, first_class);
     }
-    for (; row + MR <= args.x.count; row += MR) dot_tile<Arch, T, MR, NC>(args, row, first_class);
+    for (; row + MR <= args.x.count; row += MR) {
+      // As much of them as has been computed of this block.
+      const std::size_t done = first_class * args.x.count + NC * row;
+      const bool asks = asked < args.ahead.rows && asked * args.classes * args.x.count <= args.ahead.rows * done;
+      dot_tile<Arch, T, MR, NC>(args, row, first_class, asks ? args.ahead.row(asked++) : nullptr);
+    }
     for (; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC>(args, row, first_class);
   });
 }

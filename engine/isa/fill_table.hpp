@@ -48,6 +48,7 @@ constexpr KernelTable make_table() {
       .name = Arch::kName,
       .features = Arch::kFeatures,
       .blocks = {.serial_flops = Arch::kSerialFlops},
+      .pass = {.logits_ahead = Schedule::kLogitsAhead},
       .form_f32 = choose_form<Arch, float>,
       .form_f64 = choose_form<Arch, double>,
       .f32 = make_kernels<Arch, float, Schedule>(),

@@ -80,8 +80,9 @@ class BlockSteps {
     return block;
   }
 
-  /// Z = X W' + b, for the classes of some panels; class-major, for all.
-  void logits(const Block<T>& block, std::size_t panel_begin, std::size_t panel_end) const {
+  /// Z = X W' + b, for the classes of some panels; class-major, for all. Meanwhile asks for some of the memory of the
+  /// block that comes `next`, if there is one.
+  void logits(const Block<T>& block, std::size_t next, std::size_t panel_begin, std::size_t panel_end) const {
     LogitsArgs<T> args;
     args.x = block.x;
     args.features = plan_.features;
@@ -91,9 +92,11 @@ class BlockSteps {
     args.logits = block.logits + panel_begin * plan_.capacity * kPanel;
     args.capacity = plan_.capacity;
     args.form = form_;
+    const ReadAhead ahead = memory_of(next);
+    args.ahead = ahead.part(0, logits_share(ahead));
     kernel_.logits(args);
   }
-  void logits(const Block<T>& block) const { logits(block, 0, plan_.panels()); }
+  void logits(const Block<T>& block, std::size_t next) const { logits(block, next, 0, plan_.panels()); }
 
   /// The losses of one part of the rows, and dZ in place of Z. `rank` is the thread's.
   void loss(const Block<T>& block, std::size_t part, std::size_t rank) const {
@@ -135,11 +138,12 @@ class BlockSteps {
     for (std::size_t part = 0; part < plan_.parts(); ++part) loss(block, part, rank);
   }
 
-  /// dW (+)= dZ' X of a whole block; meanwhile asks for the memory of the one that comes `next`, if there is one.
+  /// dW (+)= dZ' X of a whole block; meanwhile asks for the rest of the memory of the one that comes `next`.
   void gradient(const Block<T>& block, std::size_t next, T* dweights, bool accumulate) const {
     GradientArgs<T> args = gradient_product(block.x, static_cast<const T*>(block.logits), plan_.capacity,
                                             plan_.features, plan_.classes, dweights, accumulate);
-    if (next < plan_.blocks) args.ahead = source_.memory_of(first_row(next), end_row(next));
+    const ReadAhead ahead = memory_of(next);
+    args.ahead = ahead.part(logits_share(ahead), ahead.rows);
     kernel_.gradient(args);
   }
   /// The same, of the tile alone: rows of some blocks, and where in dW the tile lies.
@@ -258,6 +262,14 @@ class BlockSteps {
     return targets;
   }
 
+  /// The rows of a block; none past the last.
+  [[nodiscard]] ReadAhead memory_of(std::size_t index) const {
+    return index < plan_.blocks ? source_.memory_of(first_row(index), end_row(index)) : ReadAhead{};
+  }
+  /// How many of them the logits ask for.
+  [[nodiscard]] std::size_t logits_share(const ReadAhead& ahead) const {
+    return memory_.goal == PassGoal::loss ? ahead.rows : ahead.rows * in_.table->pass.logits_ahead / 8;
+  }
   [[nodiscard]] std::size_t first_row(std::size_t index) const { return index * plan_.block_rows; }
   [[nodiscard]] std::size_t end_row(std::size_t index) const {
     return std::min(first_row(index) + plan_.block_rows, plan_.rows);

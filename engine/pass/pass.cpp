@@ -55,7 +55,7 @@ class Pass {
       const std::size_t begin = plan_.slot_begin(slot), end = plan_.slot_begin(slot + 1);
       for (std::size_t index = begin; index < end; ++index) {
         const Block<T> block = steps_.load(index, team.rank());
-        steps_.logits(block);
+        steps_.logits(block, index + 1);
         steps_.losses(block, team.rank());
         if (memory_.goal == PassGoal::loss) continue;
         T* gradient = slot_gradient(slot);
@@ -111,7 +111,7 @@ class Pass {
     if (team.size() == 1 || count >= 4 * team.size()) {
       team.for_each(count, [&](std::size_t place) {
         group_[place] = steps_.load(first + place, place);
-        steps_.logits(group_[place]);
+        steps_.logits(group_[place], first + place + 1);
         steps_.losses(group_[place], team.rank());
       });
       return;
@@ -121,7 +121,7 @@ class Pass {
     team.for_each(count, [&](std::size_t place) { group_[place] = steps_.load(first + place, place); });
     team.for_each(count * shares, [&](std::size_t item) {
       const std::size_t panel = item % shares * kShare;
-      steps_.logits(group_[item / shares], panel, std::min(panel + kShare, plan_.panels()));
+      steps_.logits(group_[item / shares], plan_.blocks, panel, std::min(panel + kShare, plan_.panels()));
     });
     team.for_each(count * plan_.parts(), [&](std::size_t item) {
       steps_.loss(group_[item / plan_.parts()], item % plan_.parts(), team.rank());

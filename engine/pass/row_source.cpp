@@ -20,9 +20,10 @@ const char* RowSource<T>::row_at(std::size_t row) const noexcept {
 
 template <class T>
 ReadAhead RowSource<T>::memory_of(std::size_t begin, std::size_t end) const noexcept {
-  if (batch_.selection != nullptr) return {};
+  const bool selected = batch_.selection != nullptr;
   const std::size_t feature_bytes = size_of(batch_.features.type);
-  return {row_at(begin), batch_.features.row_stride * feature_bytes, feature_bytes, end - begin};
+  return {row_at(selected ? 0 : begin), batch_.features.row_stride * feature_bytes, feature_bytes, end - begin,
+          selected ? batch_.selection + begin : nullptr};
 }
 
 template <class T>

@@ -44,7 +44,7 @@ class RowSource {
   /// Loads rows [begin, end) of the batch. The returned block holds the rows that take part, in order.
   [[nodiscard]] RowBlock<T> load(std::size_t begin, std::size_t end, const RowBuffers<T>& buffers) const noexcept;
 
-  /// Where load() will read these rows; none if they are selected ones.
+  /// Where load() will read these rows.
   [[nodiscard]] ReadAhead memory_of(std::size_t begin, std::size_t end) const noexcept;
 
  private:

@@ -217,6 +217,8 @@ Verdict check_gradient_parts(const KernelTable& table) {
         // ahead.
         const std::size_t feature_step = 16 * (1 + rng.below(4)), panel_step = 1 + rng.below(panels);
         const RowBlock<T> next = place_rows<T>(buffers.next, p.x, p.rows, p.features, {0, 0});
+        std::vector<std::uint32_t> backwards(p.rows);
+        for (std::size_t n = 0; n < p.rows; ++n) backwards[n] = static_cast<std::uint32_t>(p.rows - 1 - n);
         out = place_dweights<T>(buffers.w, p, accumulate);
         std::vector<T> before(out, out + count);
         for (std::size_t f = 0; f < p.features; f += feature_step) {
@@ -228,6 +230,7 @@ Verdict check_gradient_parts(const KernelTable& table) {
             args.panel_end = std::min(q + panel_step, panels);
             if (try_ % 2 == 1) {
               args.ahead = {reinterpret_cast<const char*>(next.data), next.stride * sizeof(T), sizeof(T), p.rows};
+              if (try_ % 4 == 3) args.ahead.selection = backwards.data();
             }
             kernels<T>(table).gradient(args);
             // Nothing outside of the part has changed.
