@@ -5,6 +5,7 @@
 #include <lanemax/views.hpp>
 
 #include "engine/fail.hpp"
+#include "engine/large_memory.hpp"
 #include "engine/layout.hpp"
 
 #include <algorithm>
@@ -71,8 +72,7 @@ class OwnedWorkspace {
  public:
   OwnedWorkspace() = default;
   explicit OwnedWorkspace(std::size_t bytes) noexcept
-      : data_(std::aligned_alloc(kWorkspaceAlignment, round_up(bytes, kWorkspaceAlignment)), &std::free),
-        bytes_(data_ != nullptr ? bytes : 0) {}
+      : data_(allocate_aligned(bytes), &std::free), bytes_(data_ != nullptr ? bytes : 0) {}
   [[nodiscard]] Workspace view() const noexcept { return {data_.get(), bytes_}; }
   [[nodiscard]] bool empty() const noexcept { return data_ == nullptr; }
 

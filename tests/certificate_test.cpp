@@ -396,7 +396,7 @@ TEST(CertificateTest, HoldsOnPublishedData) {
     data.rows = dataset.samples;
     data.features = dataset.features;
     data.classes = dataset.class_labels.size();
-    data.x = dataset.values;
+    data.x.assign(dataset.values.begin(), dataset.values.end());
     data.labels = dataset.labels;
     data.most = 12;
     for (const bool standardise : {false, true}) {

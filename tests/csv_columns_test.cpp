@@ -18,7 +18,7 @@ using testing_data::read_content;
 using testing_data::status_of;
 using testing_data::TempFile;
 using Strings = std::vector<std::string>;
-using Floats = std::vector<float>;
+using Floats = LargeVector<float>;
 
 // The remarks of a kind, without the file's name before them.
 Strings remarks(const Dataset& dataset, bool warnings) {
@@ -108,7 +108,7 @@ TEST(CsvColumns, OnlyWholeNumbersOfOneRowEachNumberRows) {
   // An option that names the column knows better.
   EXPECT_EQ(read(",a,b\n1,2,3\n2,3,4\n", {.header = HeaderMode::yes, .label_column = "0"}).class_labels,
             (Strings{"1", "2"}));
-  EXPECT_EQ(read(",a,y\n1,2,u\n2,3,v\n", {.weight_column = "0"}).sample_weights, (Floats{1, 2}));
+  EXPECT_EQ(read(",a,y\n1,2,u\n2,3,v\n", {.weight_column = "0"}).sample_weights, (std::vector<float>{1, 2}));
   EXPECT_EQ(features(",a,y\n1,2,u\n2,3,v\n", {.drop = {"0"}}), 1U);
   expect_refused(",y\n1,u\n2,v\n", "no feature columns", "2 columns", 1, -1, {.header = HeaderMode::yes});
 }

@@ -17,8 +17,8 @@ using testing_data::PeakMemory;
 using testing_data::read_content;
 using testing_data::status_of;
 using testing_data::TempFile;
-using Doubles = std::vector<double>;
-using Floats = std::vector<float>;
+using Doubles = LargeVector<double>;
+using Floats = LargeVector<float>;
 
 const ReadOptions kAsNeeded = {.precision = TextPrecision::as_needed};
 const ReadOptions kF64 = {.precision = TextPrecision::f64};

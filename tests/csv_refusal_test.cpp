@@ -17,7 +17,7 @@ using testing_data::read_content;
 using testing_data::status_of;
 using testing_data::TempFile;
 using Strings = std::vector<std::string>;
-using Floats = std::vector<float>;
+using Floats = LargeVector<float>;
 
 std::string note_of(const std::string& content, const ReadOptions& options = {}) {
   Dataset dataset;
@@ -122,7 +122,8 @@ TEST(CsvRefusal, DroppedColumnsMayHoldAnything) {
   // The label is the last column that is left, and names that are no numbers do not make a header any more.
   EXPECT_EQ(read("1,u,x\n2,v,y\n", {.drop = {"-1"}}).class_labels, (Strings{"u", "v"}));
   EXPECT_EQ(read("k1,1,u\nk2,2,v\n", {.drop = {"0"}}).samples, 2U);
-  EXPECT_EQ(read("1,0.5,u,7\n2,1,v,8\n", {.weight_column = "1", .drop = {"3"}}).sample_weights, (Floats{0.5F, 1}));
+  EXPECT_EQ(read("1,0.5,u,7\n2,1,v,8\n", {.weight_column = "1", .drop = {"3"}}).sample_weights,
+            (std::vector<float>{0.5F, 1}));
   const StatusCode usage = StatusCode::invalid_argument;
   expect_refused(text, "column to drop", "nose", -1, -1, {.drop = {"nose"}}, usage);
   expect_refused(text, "column to drop", "4", -1, -1, {.drop = {"4"}}, usage);

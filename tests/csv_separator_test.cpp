@@ -18,7 +18,7 @@ using testing_data::read_content;
 using testing_data::status_of;
 using testing_data::TempFile;
 using Strings = std::vector<std::string>;
-using Floats = std::vector<float>;
+using Floats = LargeVector<float>;
 
 Strings decimal_notes(const Dataset& dataset) {
   Strings notes;
@@ -112,12 +112,12 @@ TEST(CsvSeparator, DecimalCommasAreRead) {
   EXPECT_EQ(read("1,5\n2,5\n", {.decimal = ',', .labels_optional = true}).values, (Floats{1.5F, 2.5F}));
   // Weights, too; labels stay as they are.
   const Dataset weighted = read("1;0,5;0,1\n2;1;0,2\n", {.weight_column = "1"});
-  EXPECT_EQ(weighted.sample_weights, (Floats{0.5F, 1}));
+  EXPECT_EQ(weighted.sample_weights, (std::vector<float>{0.5F, 1}));
   EXPECT_EQ(weighted.class_labels, (Strings{"0,1", "0,2"}));
   // Where there are none there is nothing to say.
   EXPECT_TRUE(decimal_notes(read("1;2;a,b\n3;4.5;c\n")).empty());
   EXPECT_EQ(read("0,12345678901234567;1,5e3;a\n", {.precision = TextPrecision::f64}).doubles,
-            (std::vector<double>{0.12345678901234567, 1500}));
+            (LargeVector<double>{0.12345678901234567, 1500}));
 }
 
 TEST(CsvSeparator, OneDecimalMarkInAFile) {

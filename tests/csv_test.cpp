@@ -25,7 +25,7 @@ using testing_data::read_content;
 using testing_data::status_of;
 using testing_data::TempFile;
 using Strings = std::vector<std::string>;
-using Floats = std::vector<float>;
+using Floats = LargeVector<float>;
 using Labels = std::vector<std::int32_t>;
 
 const ReadOptions kHeader = {.header = HeaderMode::yes};
@@ -127,7 +127,7 @@ TEST(Csv, RefusesColumnsThatAreNotThere) {
 
 TEST(Csv, SampleWeights) {
   const Dataset dataset = read("a,w,b,c\n1,0.5,2,x\n3,0,4,y\n", {.weight_column = "w"});
-  EXPECT_EQ(dataset.sample_weights, (Floats{0.5F, 0}));
+  EXPECT_EQ(dataset.sample_weights, (std::vector<float>{0.5F, 0}));
   EXPECT_EQ(dataset.values, (Floats{1, 2, 3, 4}));
   EXPECT_EQ(dataset.feature_names, (Strings{"a", "b"}));
   // The label is the last column that is not the weight.

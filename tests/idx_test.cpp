@@ -63,7 +63,7 @@ TEST(Idx, ReadsSamplesOfTwoToFourDimensionsAsBytes) {
     EXPECT_EQ(dataset.samples, 3U);
     EXPECT_EQ(dataset.features, 8U);
     EXPECT_EQ(dataset.type, FeatureType::u8);
-    std::vector<std::uint8_t> expected(24);
+    LargeVector<std::uint8_t> expected(24);
     std::iota(expected.begin(), expected.end(), std::uint8_t{0});
     EXPECT_EQ(dataset.bytes, expected);
     EXPECT_TRUE(dataset.labels.empty());
@@ -95,7 +95,7 @@ TEST(Idx, SeveralFilesAreOneDataSet) {
   Dataset dataset;
   ASSERT_TRUE(read_dataset({a.path(), b.path()}, labels.path(), {}, dataset).ok());
   EXPECT_EQ(dataset.samples, 3U);
-  EXPECT_EQ(dataset.bytes, (std::vector<std::uint8_t>{0, 1, 2, 3, 4, 5, 0, 1, 2}));
+  EXPECT_EQ(dataset.bytes, (LargeVector<std::uint8_t>{0, 1, 2, 3, 4, 5, 0, 1, 2}));
   const FileStatus refused = read_dataset({a.path(), other.path()}, "", {}, dataset);
   EXPECT_EQ(refused.status.code, StatusCode::shape_mismatch);
   EXPECT_STREQ(refused.status.found, "4, not 3");

@@ -15,7 +15,7 @@ namespace {
 
 using testing_data::real_data;
 using Strings = std::vector<std::string>;
-using Floats = std::vector<float>;
+using Floats = LargeVector<float>;
 
 struct RealCsv {
   const char* name;

@@ -94,7 +94,7 @@ FileStatus table_f64(const std::string& path, Samples& samples) {
 
 FileStatus iris_of_scikit_learn(const std::string& path, Samples& samples) {
   FileStatus result = table_f64(path, samples);
-  std::vector<double>& x = samples.training.doubles;
+  LargeVector<double>& x = samples.training.doubles;
   if (!result.ok() || x.size() != 150 * 4) return result;
   x[34 * 4 + 3] = 0.2;  // Fisher's article has these values
   x[37 * 4 + 1] = 3.6;

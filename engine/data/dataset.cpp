@@ -93,7 +93,7 @@ Status DatasetReader::read_labels(const std::string& labels_file) {
   ByteSource source;
   std::span<const std::uint8_t> head;
   if (Status status = open_data(labels_file, source, head); !status.ok()) return status;
-  std::vector<std::uint8_t> bytes;
+  LargeVector<std::uint8_t> bytes;
   if (Status status = read_idx_labels(source, bytes); !status.ok()) return status;
   if (bytes.size() != data_.samples) {
     return fail(StatusCode::shape_mismatch, "number of labels", "one label for each sample",

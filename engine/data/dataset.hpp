@@ -6,6 +6,8 @@
 #include <lanemax/status.hpp>
 #include <lanemax/views.hpp>
 
+#include "engine/large_memory.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -25,9 +27,9 @@ struct Dataset {
   std::size_t samples = 0;
   std::size_t features = 0;
   FeatureType type = FeatureType::f32;
-  std::vector<std::uint8_t> bytes;         ///< type u8: samples x features, row-major
-  std::vector<float> values;               ///< type f32: samples x features, row-major
-  std::vector<double> doubles;             ///< type f64: samples x features, row-major
+  LargeVector<std::uint8_t> bytes;         ///< type u8: samples x features, row-major
+  LargeVector<float> values;               ///< type f32: samples x features, row-major
+  LargeVector<double> doubles;             ///< type f64: samples x features, row-major
   std::vector<std::int32_t> labels;        ///< one per sample, or none; kUnknownLabel: not a known class
   std::vector<std::string> class_labels;   ///< sorted: numerically if every label is a number, else by bytes
   std::vector<std::string> feature_names;  ///< from a CSV header, or empty

@@ -46,8 +46,8 @@ class FeatureRows {
   std::size_t features_ = 0;
   std::vector<double> block_;  // rows that wait to be kept: the first `filled_` values of it
   std::size_t filled_ = 0;
-  std::vector<float> values_;    // unless f64
-  std::vector<double> doubles_;  // f64
+  LargeVector<float> values_;    // unless f64
+  LargeVector<double> doubles_;  // f64
   std::size_t rows_ = 0;         // of these
   // as_needed: of every column the first value, the sums of x - first and of its square, the largest |x|
   std::vector<double> first_, sum_, squares_, largest_;

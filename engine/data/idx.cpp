@@ -165,7 +165,7 @@ Status read_header(ByteSource& source, Role role, IdxHeader& header) {
 
 // Appends the payload. The space is reserved at once but touched only as data arrives, so that a short compressed file
 // costs no more memory than it holds.
-Status append_payload(ByteSource& source, const IdxHeader& header, std::vector<std::uint8_t>& bytes) {
+Status append_payload(ByteSource& source, const IdxHeader& header, LargeVector<std::uint8_t>& bytes) {
   constexpr std::size_t kPiece = std::size_t{1} << 20;
   const std::size_t before = bytes.size();
   const std::size_t end = before + header.payload_bytes;
@@ -208,7 +208,7 @@ Status append_idx_samples(ByteSource& source, Dataset& dataset) {
   return {};
 }
 
-Status read_idx_labels(ByteSource& source, std::vector<std::uint8_t>& labels) {
+Status read_idx_labels(ByteSource& source, LargeVector<std::uint8_t>& labels) {
   IdxHeader header;
   if (Status status = read_header(source, Role::labels, header); !status.ok()) return status;
   return append_payload(source, header, labels);

@@ -24,7 +24,7 @@ namespace lanemax {
 [[nodiscard]] Status append_idx_samples(ByteSource& source, Dataset& dataset);
 
 /// Reads a file of one dimension.
-[[nodiscard]] Status read_idx_labels(ByteSource& source, std::vector<std::uint8_t>& labels);
+[[nodiscard]] Status read_idx_labels(ByteSource& source, LargeVector<std::uint8_t>& labels);
 
 }  // namespace lanemax
 

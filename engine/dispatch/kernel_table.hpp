@@ -165,13 +165,16 @@ struct FinishArgs {
   T l2 = 0;
 };
 
-/// One optimiser step over `count` parameters; see Optimiser. `velocity` is null for plain gradient descent.
+/// One optimiser step over `count` parameters; see Optimiser. `velocity` is null for plain gradient descent. The
+/// gradient is scale * gradient + l2 * weights.
 template <class T>
 struct UpdateArgs {
   T* weights = nullptr;
   T* velocity = nullptr;
   const T* gradient = nullptr;
   std::size_t count = 0;  ///< a multiple of 16
+  T scale = 1;
+  T l2 = 0;
   T learning_rate = 0;
   T momentum = 0;
   bool nesterov = false;

@@ -182,11 +182,10 @@ class BlockSteps {
 
   /// From the sum over rows to the gradient of the objective. False if an entry is not finite.
   [[nodiscard]] bool finish(const Chunk& chunk, T* gradient) const {
-    const bool mean = in_.objective->reduction == Reduction::mean;
     FinishArgs<T> args;
     args.gradient = gradient;
     args.count = chunk.count;
-    args.scale = static_cast<T>(mean ? 1.0 / in_.total_weight : 1.0);
+    args.scale = scale();
     if (!chunk.is_bias) {
       args.weights = in_.weights + chunk.begin;
       args.l2 = static_cast<T>(l2());
@@ -194,8 +193,9 @@ class BlockSteps {
     return kernel_.finish_gradient(args);
   }
 
-  /// One optimiser step of some parameters.
-  void update(const Chunk& chunk, const T* gradient) const {
+  /// One optimiser step of some parameters, by the gradient or by the sum over rows that finish() would make it of.
+  enum class By : std::uint8_t { gradient, sum };
+  void update(const Chunk& chunk, const T* gradient, By by) const {
     TrainState<T>& state = *update_.state;
     const std::size_t weights = weight_count(plan_.features, plan_.classes);
     UpdateArgs<T> args = update_args_;
@@ -203,6 +203,10 @@ class BlockSteps {
     args.velocity = state.velocity_data == nullptr ? nullptr : state.velocity_data + chunk.begin;
     args.gradient = gradient;
     args.count = chunk.count;
+    if (by == By::sum) {
+      args.scale = scale();
+      if (!chunk.is_bias) args.l2 = static_cast<T>(l2());
+    }
     if (state.squares_data == nullptr) return kernel_.update(args);
     args.squares = state.squares_data + chunk.begin;
     kernel_.adam(args);
@@ -275,6 +279,9 @@ class BlockSteps {
     return std::min(first_row(index) + plan_.block_rows, plan_.rows);
   }
   [[nodiscard]] std::size_t part_logits() const { return logit_count(plan_.part_capacity(), plan_.classes); }
+  [[nodiscard]] T scale() const {
+    return static_cast<T>(in_.objective->reduction == Reduction::mean ? 1.0 / in_.total_weight : 1.0);
+  }
   [[nodiscard]] double l2() const {
     return in_.objective->l2 * (in_.objective->reduction == Reduction::mean ? 1.0 : in_.total_weight);
   }

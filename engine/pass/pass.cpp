@@ -47,6 +47,7 @@ class Pass {
 
  private:
   using Chunk = PassPlan::Chunk;
+  using By = typename BlockSteps<T>::By;
 
   // ---- by slots: each has a gradient of its own ----
 
@@ -149,7 +150,7 @@ class Pass {
     team.for_each(plan_.tiles() + 1, [&](std::size_t tile) {
       if (tile == plan_.tiles()) {
         group_bias_gradient(plan_.blocks, memory_.gradient, false);
-        return finish_and_update(plan_.chunk_at(plan_.chunks() - 1), memory_.gradient, apply);
+        return look_or_update(plan_.chunk_at(plan_.chunks() - 1), memory_.gradient, apply);
       }
       const PassPlan::Tile where = plan_.tile_at(tile);
       const std::size_t width = where.features();
@@ -159,14 +160,18 @@ class Pass {
       });
       for (std::size_t panel = where.panel_begin; panel < where.panel_end; ++panel, dweights += width * kPanel) {
         const std::size_t begin = (panel * plan_.features + where.feature_begin) * kPanel;
-        finish_and_update({begin, width * kPanel, false}, dweights, apply);
+        look_or_update({begin, width * kPanel, false}, dweights, apply);
       }
     });
   }
 
-  void finish_and_update(const Chunk& chunk, T* gradient, bool apply) {
-    finish(chunk, gradient);
-    if (apply) steps_.update(chunk, gradient);
+  /// Looks at a tile's gradient, or applies what is known to be finite.
+  void look_or_update(const Chunk& chunk, T* sum, bool apply) {
+    if (apply) {
+      steps_.update(chunk, sum, By::sum);
+    } else {
+      finish(chunk, sum);
+    }
   }
 
   // ---- joining what the blocks gave ----
@@ -202,7 +207,7 @@ class Pass {
   void update_weights(const Team& team) {
     team.for_each(plan_.chunks(), [&](std::size_t chunk) {
       const Chunk c = plan_.chunk_at(chunk);
-      steps_.update(c, memory_.gradient + c.begin);
+      steps_.update(c, memory_.gradient + c.begin, By::gradient);
     });
   }
 

@@ -38,6 +38,8 @@ constexpr std::size_t kFewestLargeSlots = 16;
 
 constexpr std::size_t kPartRows = 64;  // a panel block has 3 parts, for threads to share
 
+constexpr std::size_t kShortTileRows = 64;
+
 constexpr std::size_t kGroupBytes = 72 * 1024 * 1024;  // dlogits and loaded rows of the blocks of a group
 constexpr std::size_t kMostGroupRows = 4096;
 
@@ -77,15 +79,20 @@ template std::size_t most_block_rows<float>(std::size_t, std::size_t) noexcept;
 template std::size_t most_block_rows<double>(std::size_t, std::size_t) noexcept;
 
 void PassPlan::cut_tiles(std::size_t threads) noexcept {
-  tile_features = kTiny ? 16 : 64;
-  tile_panels = 1;
-  if (kTiny || is_class_major(classes)) return;
-  constexpr std::size_t kMostFeatures = 384, kMostPanels = 32, kFewestFeatures = 96, kFewestPanels = 4, kEach = 4;
+  constexpr std::size_t kEach = 4, kFewestFeatures = 96, kFewestPanels = 4;
   const auto share = [](std::size_t n, std::size_t parts, std::size_t unit) {
     return round_up((n + parts - 1) / parts, unit);
   };
-  std::size_t across = (std::max<std::size_t>(features, 1) + kMostFeatures - 1) / kMostFeatures;
-  std::size_t down = (panels() + kMostPanels - 1) / kMostPanels;
+  if (kTiny || is_class_major(classes)) {
+    tile_features = kTiny ? 16 : share(std::max<std::size_t>(features, 1), threads == 1 ? 1 : kEach * threads, 64);
+    tile_panels = 1;
+    return;
+  }
+  // A tile of few rows is done with before it is out of L1, where the update finds it.
+  const bool is_short = rows <= kShortTileRows;
+  const std::size_t most_features = is_short ? kFewestFeatures : 384, most_panels = is_short ? kFewestPanels : 32;
+  std::size_t across = (std::max<std::size_t>(features, 1) + most_features - 1) / most_features;
+  std::size_t down = (panels() + most_panels - 1) / most_panels;
   for (;;) {
     tile_features = share(features, across, 48);  // whole strips of whole lines
     tile_panels = share(panels(), down, 4);

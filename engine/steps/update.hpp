@@ -36,29 +36,47 @@ void add(T* sum, const T* term, std::size_t count) {
   }
 }
 
-/// gradient = scale * gradient + l2 * weights. False if an entry is NaN or infinite: g - g is then not 0.
+/// From sums over rows to the gradient of the objective: scale * sum + l2 * weight.
+template <class Arch, class T>
+struct Finish {
+  using V = Vec<Arch, T>;
+  bool has_penalty;
+  V scale, l2, least;
+  Finish(T factor, T penalty) : has_penalty(penalty != T(0)), scale(factor), l2(penalty), least(least_times(penalty)) {}
+  V operator()(V sum, const T* weight) const {
+    const V g = sum * scale;
+    return has_penalty ? Arch::madd(l2, zero_below<Arch, T>(least, load<Arch>(weight)), g) : g;
+  }
+};
+
+// The kernels copy their arguments: a vector's store may alias anything, and what lies behind a reference would be read
+// again at every step.
+
+/// gradient = scale * gradient + l2 * weights. False if an entry is NaN or infinite: g - g is then NaN, not 0, and so
+/// is what has its bits (to add them up would wait for each sum: 3 cycles a vector).
 template <class Arch, class T>
 bool finish_gradient(const FinishArgs<T>& args) {
   using V = Vec<Arch, T>;
-  const V scale(args.scale), l2(args.l2), least(least_times(args.l2));
+  const Finish<Arch, T> finish(args.scale, args.l2);
+  const FinishArgs<T> a = args;
   V defect(T(0));
-  for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
-    V g = load<Arch>(static_cast<const T*>(args.gradient + i)) * scale;
-    if (args.l2 != T(0)) g = Arch::madd(l2, zero_below<Arch, T>(least, load<Arch>(args.weights + i)), g);
-    store<Arch>(args.gradient + i, g);
-    defect = defect + (g - g);
+  for (std::size_t i = 0; i < a.count; i += kLanes<Arch, T>) {
+    const V g = finish(load<Arch>(static_cast<const T*>(a.gradient + i)), a.weights + i);
+    store<Arch>(a.gradient + i, g);
+    defect = defect | (g - g);
   }
   return lane_sum<Arch, T>(defect) == T(0);
 }
 
-template <class Arch, class T>
-void update(const UpdateArgs<T>& args) {
+template <class Arch, class T, bool kVelocity>
+inline void descend(const UpdateArgs<T> args) {
   using V = Vec<Arch, T>;
   const V minus_rate(-args.learning_rate), momentum(args.momentum);
   const V least(kLeastNormal<T>), least_direction(least_times(args.learning_rate));
+  const Finish<Arch, T> finish(args.scale, args.l2);
   for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
-    V direction = load<Arch>(args.gradient + i);
-    if (args.velocity != nullptr) {
+    V direction = finish(load<Arch>(args.gradient + i), args.weights + i);
+    if constexpr (kVelocity) {
       const V velocity = zero_below<Arch, T>(
           least, Arch::madd(momentum, load<Arch>(static_cast<const T*>(args.velocity + i)), direction));
       store<Arch>(args.velocity + i, velocity);
@@ -71,6 +89,11 @@ void update(const UpdateArgs<T>& args) {
   }
 }
 
+template <class Arch, class T>
+void update(const UpdateArgs<T>& args) {
+  args.velocity == nullptr ? descend<Arch, T, false>(args) : descend<Arch, T, true>(args);
+}
+
 /// Largest |g| that adam squares: sums of its decayed squares stay finite, also where they are rounded up.
 template <class T>
 inline constexpr T kMostSquared = static_cast<T>(sizeof(T) == sizeof(float) ? 0x1p63 : 0x1p511);
@@ -78,17 +101,20 @@ inline constexpr T kMostSquared = static_cast<T>(sizeof(T) == sizeof(float) ? 0x
 /// Limit in cache: the divider, which the root needs too; 2 to 4 times as long as momentum's, in memory 1.2 to 1.6
 /// times.
 template <class Arch, class T>
-void adam(const UpdateArgs<T>& args) {
+void adam(const UpdateArgs<T>& arguments) {
   using V = Vec<Arch, T>;
+  const UpdateArgs<T> args = arguments;
   const V minus_rate(-args.learning_rate), epsilon(T(1e-8));
   const V most(kMostSquared<T>), minus_most(-kMostSquared<T>);
   const V first_decay(args.momentum), first_share(T(1) - args.momentum), first_correction(args.first_correction);
   const V second_decay(args.second_moment_decay), second_share(T(1) - args.second_moment_decay);
   const V second_correction(args.second_correction);
   const V least(kLeastNormal<T>), least_averaged(least_times(T(1) - args.momentum));
+  const Finish<Arch, T> finish(args.scale, args.l2);
   const V least_squared = Arch::sqrt(least / second_share), least_direction(least_times(args.learning_rate));
   for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
-    const V gradient = xsimd::min(xsimd::max(load<Arch>(args.gradient + i), minus_most), most);
+    const V finished = finish(load<Arch>(args.gradient + i), args.weights + i);
+    const V gradient = xsimd::min(xsimd::max(finished, minus_most), most);
     const V averaged = zero_below<Arch, T>(least_averaged, gradient);
     const V squared = zero_below<Arch, T>(least_squared, gradient);
     const V mean = zero_below<Arch, T>(
