@@ -21,8 +21,8 @@ namespace lanemax {
 /// visits thousands of pages, and to look one up can cost a virtual machine two walks through memory (60000 x 784 x 10
 /// in f32 on Zen 3: 10 % of the pass). It is a request; where the system does not grant it, nothing is lost.
 [[nodiscard]] inline void* allocate_aligned(std::size_t bytes) noexcept {
-  constexpr std::size_t kHugePage = std::size_t{2} << 20, kLarge = 2 * kHugePage;
-  const bool is_large = bytes >= kLarge && bytes <= ~std::size_t{0} - kHugePage;
+  constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  const bool is_large = bytes >= kHugePage && bytes <= ~std::size_t{0} - kHugePage;
   const std::size_t alignment = is_large ? kHugePage : kWorkspaceAlignment;
   void* const data = std::aligned_alloc(alignment, round_up(bytes, alignment));
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

@@ -67,7 +67,7 @@ const std::vector<Fault<T>>& logits_faults() {
        [](Kernels<T>& k) {
          k.logits = [](const A& a) {
            real<T>.logits(a);
-           if (a.ahead.rows > 0) logit(a, 0, 0) += std::abs(logit(a, 0, 0)) / 64 + 1;
+           if (a.ahead != nullptr) logit(a, 0, 0) += std::abs(logit(a, 0, 0)) / 64 + 1;
          };
        }},
       {"first row only",

@@ -74,7 +74,7 @@ struct LogitsArgs {
   T* logits = nullptr;
   std::size_t capacity = 0;  ///< rows the logits have room for, >= x.count; class-major: a multiple of 16
   LogitsForm form = LogitsForm::panel;
-  ReadAhead ahead;                         ///< dot form only
+  const ReadAhead* ahead = nullptr;        ///< dot form only; null: none
   const FeatureSlice<T>* slice = nullptr;  ///< null: `features` are all (three words here instead: 12 ns a prediction)
 };
 

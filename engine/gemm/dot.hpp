@@ -55,7 +55,7 @@ template <class Arch, class T, std::size_t MR, std::size_t NC, bool kSlice = fal
   for (; left >= kL; left -= kL, x += kL) {
     if (MR > 1 && ahead != nullptr) {
       __builtin_prefetch(ahead, 0, 2);
-      ahead += kL * args.ahead.feature_bytes;
+      ahead += kL * args.ahead->feature_bytes;
     }
     V xv[MR];
 #pragma GCC unroll 32
@@ -93,7 +93,8 @@ template <class Arch, class T, std::size_t MR, std::size_t NC, bool kSlice = fal
 
 template <class Arch, class T>
 void dot_logits(const LogitsArgs<T>& args) {
-  std::size_t asked = 0;  // rows of the next block
+  const std::size_t rows_ahead = args.ahead == nullptr ? 0 : args.ahead->rows;
+  std::size_t asked = 0;
   for_class_groups<Arch::kDotClasses>(args.classes, [&](auto count, std::size_t first_class) {
     constexpr std::size_t MR = Arch::kDotRows, NC = decltype(count)::value;
     std::size_t row = 0;
@@ -103,8 +104,8 @@ void dot_logits(const LogitsArgs<T>& args) {
     for (; row + MR <= args.x.count; row += MR) {
       // As much of them as has been computed of this block.
       const std::size_t done = first_class * args.x.count + NC * row;
-      const bool asks = asked < args.ahead.rows && asked * args.classes * args.x.count <= args.ahead.rows * done;
-      dot_tile<Arch, T, MR, NC>(args, row, first_class, asks ? args.ahead.row(asked++) : nullptr);
+      const bool asks = asked < rows_ahead && asked * args.classes * args.x.count <= rows_ahead * done;
+      dot_tile<Arch, T, MR, NC>(args, row, first_class, asks ? args.ahead->row(asked++) : nullptr);
     }
     for (; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC>(args, row, first_class);
   });

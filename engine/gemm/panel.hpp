@@ -149,7 +149,8 @@ template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
 template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
 inline void panel_rows(PanelGemm<T> g, std::size_t begin, std::size_t end, std::size_t v, bool is_last) {
   const std::size_t tiles = (end - begin) / MR;
-  const std::size_t share = is_last || tiles == 0 ? 0 : (g.depth + tiles - 1) / tiles;
+  // A few tiles stream B itself: what they asked for would be out of L1 before it is needed.
+  const std::size_t share = is_last || tiles < 8 ? 0 : (g.depth + tiles - 1) / tiles;
   g.ahead = g.b + (v + NV) / kPanelVectors<Arch, T> * g.b_panel;
   std::size_t i = begin;
   for (std::size_t left = g.depth; i + MR <= end; i += MR, left -= g.ahead_depth) {
@@ -204,7 +205,8 @@ inline void panel_columns(const PanelGemm<T>& g, std::size_t row_begin, std::siz
 }
 
 // Vectors of a tile of so few rows: as many accumulators as a full tile has, or each multiply-add would wait for the
-// one before (one row of 768 x 1000 on AVX2: 63 us in tiles of one panel, 31 in tiles of four).
+// one before (one row of 768 x 1000 on AVX2: 63 us in tiles of one panel, 43 in tiles of four, which is what reading W
+// from L3 takes).
 template <class Arch, class T>
 constexpr std::size_t few_rows_vectors(std::size_t rows) {
   constexpr std::size_t kPV = kPanelVectors<Arch, T>, kNV = Arch::kPanelTileVectors;

@@ -7,16 +7,15 @@
 namespace lanemax {
 namespace {
 
-// What may differ by machine, because it touches no bits: in which pieces the panel form of the products goes through
-// its operands. Every variant is compiled with each of these pages; which one runs is chosen by
-// engine/dispatch/schedule.cpp, and results are the same (tests/schedule_test.cpp).
+// What may differ by machine, because it touches no bits: in which pieces the products go through their operands, and
+// what they ask memory for. Every variant is compiled with each of these pages; which one runs is chosen by
+// engine/dispatch/schedule.cpp, and results are the same (tests/same_bits_test.cpp).
 //
 // kPacksGradient  the gradient copies strips of X to L1; otherwise it reads X where it lies
 // kGradientDepth  rows of X at once, where they lie
 // kStripBytes     of L1: a strip and the columns of B that a tile reads
 // kLogitDepth     features at once
-// kLogitsAhead    eighths of the next block's rows that the logits of few classes ask for, the gradient asks for the
-// rest
+// kLogitsAhead    eighths of the next block's rows that the logits of few classes ask for; the gradient for the rest
 
 #ifdef LANEMAX_TINY_BLOCKS
 inline constexpr bool kTinyBlocks = true;
@@ -24,8 +23,9 @@ inline constexpr bool kTinyBlocks = true;
 inline constexpr bool kTinyBlocks = false;
 #endif
 
-// A processor that can take a line from L2 at every step of a tile: Zen 4 and 5 with AVX-512 (4096 x 768 x 1000: 93.5 %
-// of peak, with 192 rows at once 92.1; strips are 3 to 12 % slower there).
+// A processor that can take a line from L2 at every step of a tile, and gets what has left L2 from L3 soon: Zen 4 and 5
+// with AVX-512 (4096 x 768 x 1000: 93.5 % of peak, with 192 rows at once 92.1; strips are 3 to 12 % slower there, and
+// so is a share of the read-ahead for the logits).
 struct InPlace {
   static constexpr KernelSchedule kSchedule = KernelSchedule::in_place;
   static constexpr bool kPacksGradient = false;
@@ -45,7 +45,10 @@ struct Packed32K : InPlace {
   static constexpr std::size_t kLogitsAhead = 5;
 };
 
-// L1 of 48 KB and more.
+// L1 of 48 KB and more. What a k step reads of B, 256 bytes in AVX-512's tiles, then fits beside the strip: on an Intel
+// server (L2 of 2 MB, rows of 8 KB, gradient of 2048^3) blocks of K of 96 and 128 took 105 to 115 ms in place, of 192
+// 119 to 141, of 384 147 to 240, strips of 192 rows 115 to 124. Strips of 88 rows, which these bytes make, were not run
+// there.
 struct Packed48K : Packed32K {
   static constexpr KernelSchedule kSchedule = KernelSchedule::packed_48k;
   static constexpr std::size_t kStripBytes = kTinyBlocks ? 0 : 32 * 1024;

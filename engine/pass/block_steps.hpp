@@ -92,8 +92,8 @@ class BlockSteps {
     args.logits = block.logits + panel_begin * plan_.capacity * kPanel;
     args.capacity = plan_.capacity;
     args.form = form_;
-    const ReadAhead ahead = memory_of(next);
-    args.ahead = ahead.part(0, logits_share(ahead));
+    const ReadAhead all = memory_of(next), ahead = all.part(0, logits_share(all));
+    args.ahead = &ahead;
     kernel_.logits(args);
   }
   void logits(const Block<T>& block, std::size_t next) const { logits(block, next, 0, plan_.panels()); }

@@ -38,7 +38,7 @@ constexpr std::size_t kFewestLargeSlots = 16;
 
 constexpr std::size_t kPartRows = 64;  // a panel block has 3 parts, for threads to share
 
-constexpr std::size_t kShortTileRows = 64;
+constexpr std::size_t kShortTileRows = 64;  // 8 x 768 x 1000: a step takes 0.84 of the time in tiles that stay in L1
 
 constexpr std::size_t kGroupBytes = 72 * 1024 * 1024;  // dlogits and loaded rows of the blocks of a group
 constexpr std::size_t kMostGroupRows = 4096;

@@ -44,8 +44,7 @@ struct IsaInfo {
 [[nodiscard]] const char* name_of(Isa isa) noexcept;
 
 /// In which pieces the kernels go through memory. Results are the same in all of them; which is the fastest depends on
-/// the processor. `machine_default` is what suits its caches, or what the environment variable LANEMAX_SCHEDULE names;
-/// a fit may also find out by trying.
+/// the processor. `machine_default` is what suits its caches, or what the environment variable LANEMAX_SCHEDULE names.
 enum class KernelSchedule : std::uint8_t {
   machine_default,
   in_place,    ///< features are read where they lie

@@ -43,9 +43,8 @@ const T* run(const KernelTable& table, Buffers& buffers, const RowBlock<T>& x, c
   args.logits = buffers.z.ending_at_guard<T>(logit_count(capacity, classes), kNaN<T>);
   args.capacity = capacity;
   args.form = form;
-  if (buffers.runs++ % 2 == 1) {
-    args.ahead = {reinterpret_cast<const char*>(x.data), x.stride * sizeof(T), sizeof(T), x.count};
-  }
+  const ReadAhead ahead = {reinterpret_cast<const char*>(x.data), x.stride * sizeof(T), sizeof(T), x.count};
+  if (buffers.runs++ % 2 == 1) args.ahead = &ahead;
   kernels<T>(table).logits(args);
   return args.logits;
 }
