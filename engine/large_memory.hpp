@@ -22,16 +22,17 @@ namespace lanemax {
 /// in f32 on Zen 3: 10 % of the pass). It is a request; where the system does not grant it, nothing is lost.
 [[nodiscard]] inline void* allocate_aligned(std::size_t bytes) noexcept {
   constexpr std::size_t kHugePage = std::size_t{2} << 20;
-  const bool is_large = bytes >= kHugePage && bytes <= ~std::size_t{0} - kHugePage;
-  const std::size_t alignment = is_large ? kHugePage : kWorkspaceAlignment;
-  void* const data = std::aligned_alloc(alignment, round_up(bytes, alignment));
+  if (bytes > ~std::size_t{0} - kHugePage) return nullptr;
+  const bool is_large = bytes >= kHugePage;
+  const std::size_t alignment = is_large ? kHugePage : kWorkspaceAlignment, whole = round_up(bytes, alignment);
+  void* const data = std::aligned_alloc(alignment, whole);
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (is_large && data != nullptr) madvise(data, bytes, MADV_HUGEPAGE);
+  if (is_large && data != nullptr) madvise(data, whole, MADV_HUGEPAGE);
 #endif
   return data;
 }
 
-/// For the vectors that hold a data set's features.
+/// For the vectors of a data set.
 template <class T>
 struct LargeAllocator {
   using value_type = T;

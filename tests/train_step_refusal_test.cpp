@@ -142,6 +142,37 @@ TEST_P(TrainStepRefusalTest, GradientThatOverflows) {
   }
 }
 
+// The bias is summed without a feature that could tell of it: weights alone leave f32.
+TEST_P(TrainStepRefusalTest, GradientOfTheBiasThatOverflows) {
+  constexpr std::size_t kRows = 3, kFeatures = 20, kClasses = 24;
+  const std::vector<float> x(kRows * kFeatures, 1e-6f), weights(kRows, 3e38f);
+  const std::vector<std::int32_t> labels(kRows, 1);
+  Batch batch;
+  batch.features = {x.data(), kRows, kFeatures};
+  batch.labels = labels.data();
+  batch.sample_weights = weights.data();
+  for (const Rule& rule : kRules) {
+    OwnedState<float> owned(kFeatures, kClasses, rule.optimiser);
+    const std::vector<unsigned char> before = owned.memory();
+    LossResult result;
+    const Status status = owned.step({}, batch, step_options(rule, kRate, kMomentum), execution(), result);
+    EXPECT_EQ(name_of(status.code), std::string(name_of(StatusCode::overflow))) << rule.name;
+    EXPECT_EQ(owned.memory(), before) << rule.name;
+  }
+}
+
+// Tiles are larger for fewer threads; what is said to be enough for many is enough for a few.
+TEST(TrainStepWorkspace, IsEnoughForFewerThreads) {
+  for (const Shape shape : {Shape{128, 768, 512}, Shape{64, 768, 512}, Shape{1000, 50, 300}, Shape{300, 2000, 36}}) {
+    std::size_t fewer = 0;
+    for (int threads = 1; threads <= 70; ++threads) {
+      const std::size_t bytes = train_step_workspace_bytes<float>(shape.rows, shape.features, shape.classes, threads);
+      EXPECT_GE(bytes, fewer) << threads << " threads, " << shape.rows << 'x' << shape.features << 'x' << shape.classes;
+      fewer = bytes;
+    }
+  }
+}
+
 TEST_P(TrainStepRefusalTest, Memory) {
   Rng rng(40);
   const reference::Problem p = make_problem<float>(rng, {40, 6, 4}, {});

@@ -229,6 +229,8 @@ struct BlockSizes {
 /// What a schedule says of the pass.
 struct PassSchedule {
   std::size_t logits_ahead = 0;  ///< eighths of the next block that the logits ask for; the gradient asks for the rest
+  std::size_t dot_rows = 1;      ///< the dot form asks for at most one row in each tile of so many rows ...
+  std::size_t dot_classes = 1;   ///< ... and classes
 };
 
 struct KernelTable {

@@ -85,8 +85,10 @@ std::atomic<const KernelTable*> process_table{nullptr};
 // The kernels of a variant that may be missing, in a schedule or the one that is its default here.
 Status find_table(Isa isa, KernelSchedule schedule, const KernelTable*& table) {
   Status status = check_isa(isa);
-  if (static_cast<std::size_t>(schedule) > kKernelSchedules)
-    status = error(StatusCode::invalid_argument, "schedule", "");
+  if (status.ok() && static_cast<std::size_t>(schedule) > kKernelSchedules) {
+    status = error(StatusCode::invalid_argument, "schedule", nullptr);
+    status.expected = "one of the enumeration";
+  }
   if (status.ok() && schedule == KernelSchedule::machine_default) status = default_schedule(isa, schedule);
   if (status.ok()) table = &(*find(isa)->kernels)[schedule];
   return status;

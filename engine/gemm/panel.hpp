@@ -128,10 +128,11 @@ template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
     b += kPanel;
     a += kRows ? 1 : stride;
   };
+  constexpr std::size_t kLineVectors = 64 / (kL * sizeof(T));
   std::size_t k = 0;
   for (const T* ahead = g.ahead; k < g.ahead_depth; ++k, ahead += kPanel) {
 #pragma GCC unroll 8
-    for (std::size_t j = 0; j < NV; j += kPV) __builtin_prefetch(ahead + offset(j, b_panel));
+    for (std::size_t j = 0; j < NV; j += kLineVectors) __builtin_prefetch(ahead + offset(j, b_panel));
     step();
   }
   for (; k < g.depth; ++k) step();
@@ -146,17 +147,19 @@ template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
 // Loop ir: all rows i of one column of tiles. Full tiles, then 4, 2, 1 rows; the tile's size does not touch the bits.
 // The first tile of a column would wait for B, which no prefetcher follows from panel to panel: so the tiles of the
 // column before ask for it, each for its share.
-template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
+template <class Arch, class T, Walk kWalk, std::size_t NV>
 inline void panel_rows(PanelGemm<T> g, std::size_t begin, std::size_t end, std::size_t v, bool is_last) {
-  const std::size_t tiles = (end - begin) / MR;
+  constexpr std::size_t MR = Arch::panel_rows(NV), kPV = kPanelVectors<Arch, T>;
   // A few tiles stream B itself: what they asked for would be out of L1 before it is needed.
-  const std::size_t share = is_last || tiles < 8 ? 0 : (g.depth + tiles - 1) / tiles;
-  g.ahead = g.b + (v + NV) / kPanelVectors<Arch, T> * g.b_panel;
+  constexpr std::size_t kFewestTiles = kWalk == Walk::rows ? 8 : 1;
+  const std::size_t tiles = (end - begin) / MR;
+  const std::size_t share = is_last || tiles < kFewestTiles ? 0 : (g.depth + tiles - 1) / tiles;
+  if (share > 0) g.ahead = g.b + (v + NV) / kPV * g.b_panel + (v + NV) % kPV * kLanes<Arch, T>;
   std::size_t i = begin;
   for (std::size_t left = g.depth; i + MR <= end; i += MR, left -= g.ahead_depth) {
     g.ahead_depth = smaller(share, left);
     panel_tile<Arch, T, kWalk, MR, NV>(g, i, v);
-    g.ahead += g.ahead_depth * kPanel;
+    if (share > 0) g.ahead += g.ahead_depth * kPanel;
   }
   g.ahead_depth = 0;
   if constexpr (MR > 4) {
@@ -165,9 +168,7 @@ inline void panel_rows(PanelGemm<T> g, std::size_t begin, std::size_t end, std::
   if constexpr (MR > 2) {
     for (; i + 2 <= end; i += 2) panel_tile<Arch, T, kWalk, 2, NV>(g, i, v);
   }
-  if constexpr (MR > 1) {
-    for (; i < end; ++i) panel_tile<Arch, T, kWalk, 1, NV>(g, i, v);
-  }
+  for (; i < end; ++i) panel_tile<Arch, T, kWalk, 1, NV>(g, i, v);
 }
 
 // Whether a column of tiles has nothing to add: all of B is 0 (a class far from every row's: its probabilities have
@@ -189,14 +190,20 @@ inline bool adds_nothing(const PanelGemm<T>& g, std::size_t v, std::size_t count
 template <class Arch, class T, Walk kWalk, std::size_t NV, std::size_t kFew>
 inline void panel_columns(const PanelGemm<T>& g, std::size_t row_begin, std::size_t row_end, std::size_t v,
                           std::size_t v_end) {
-  constexpr std::size_t MR = kFew > 0 ? kFew : Arch::panel_rows(NV);
+  const auto rows = [&](const PanelGemm<T>& column, bool is_last) {
+    if constexpr (kFew > 0) {
+      panel_tile<Arch, T, kWalk, kFew, NV>(column, row_begin, v);
+    } else {
+      panel_rows<Arch, T, kWalk, NV>(column, row_begin, row_end, v, is_last);
+    }
+  };
   for (; v + NV <= v_end; v += NV) {
     if (!g.skip_zeros || !adds_nothing<Arch>(g, v, NV)) {
-      panel_rows<Arch, T, kWalk, MR, NV>(g, row_begin, row_end, v, v + 2 * NV > v_end);
+      rows(g, v + 2 * NV > v_end);
     } else if (!g.accumulate) {
       PanelGemm<T> nothing = g;
       nothing.depth = 0;
-      panel_rows<Arch, T, kWalk, MR, NV>(nothing, row_begin, row_end, v, true);
+      rows(nothing, true);
     }
   }
   if constexpr (NV > kPanelVectors<Arch, T>) {

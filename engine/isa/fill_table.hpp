@@ -48,7 +48,7 @@ constexpr KernelTable make_table() {
       .name = Arch::kName,
       .features = Arch::kFeatures,
       .blocks = {.serial_flops = Arch::kSerialFlops},
-      .pass = {.logits_ahead = Schedule::kLogitsAhead},
+      .pass = {.logits_ahead = Schedule::kLogitsAhead, .dot_rows = Arch::kDotRows, .dot_classes = Arch::kDotClasses},
       .form_f32 = choose_form<Arch, float>,
       .form_f64 = choose_form<Arch, double>,
       .f32 = make_kernels<Arch, float, Schedule>(),
@@ -59,7 +59,12 @@ constexpr KernelTable make_table() {
 /// A table for each schedule, in the order of KernelSchedule.
 template <class Arch>
 constexpr ScheduledKernels make_tables() {
-  return {{make_table<Arch, InPlace>(), make_table<Arch, Packed32K>(), make_table<Arch, Packed48K>()}};
+  constexpr ScheduledKernels kAll = {
+      {make_table<Arch, InPlace>(), make_table<Arch, Packed32K>(), make_table<Arch, Packed48K>()}};
+  for (std::size_t i = 0; i < kKernelSchedules; ++i) {
+    if (static_cast<std::size_t>(kAll.tables[i].schedule) != i + 1) __builtin_unreachable();  // does not compile then
+  }
+  return kAll;
 }
 
 }  // namespace

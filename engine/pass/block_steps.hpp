@@ -270,9 +270,14 @@ class BlockSteps {
   [[nodiscard]] ReadAhead memory_of(std::size_t index) const {
     return index < plan_.blocks ? source_.memory_of(first_row(index), end_row(index)) : ReadAhead{};
   }
-  /// How many of them the logits ask for.
+  /// How many of them the logits ask for: all, if no gradient of the block comes next.
   [[nodiscard]] std::size_t logits_share(const ReadAhead& ahead) const {
-    return memory_.goal == PassGoal::loss ? ahead.rows : ahead.rows * in_.table->pass.logits_ahead / 8;
+    if (form_ != LogitsForm::dot) return 0;
+    const PassSchedule& schedule = in_.table->pass;
+    const bool alone = memory_.goal == PassGoal::loss || plan_.slots == 1;
+    const std::size_t groups = (plan_.classes + schedule.dot_classes - 1) / schedule.dot_classes;
+    return std::min(alone ? ahead.rows : ahead.rows * schedule.logits_ahead / 8,
+                    ahead.rows / schedule.dot_rows * groups);
   }
   [[nodiscard]] std::size_t first_row(std::size_t index) const { return index * plan_.block_rows; }
   [[nodiscard]] std::size_t end_row(std::size_t index) const {

@@ -141,7 +141,7 @@ class Pass {
   }
 
   [[nodiscard]] bool gradient_is_surely_finite() const {
-    double largest = 0;
+    double largest = 1;  // the bias's feature
     for (std::size_t place = 0; place < plan_.blocks; ++place) largest = std::max(largest, group_[place].largest);
     return largest < steps_.largest_safe_feature(weight_sum_);
   }
@@ -253,7 +253,15 @@ void PassMemory<T>::lay_out(Arena& arena, const PassPlan& the_plan, int thread_c
   part_sums = arena.take<PartSums>(plan.blocks * plan.parts());
   if (goal == PassGoal::loss) return;
   fused = goal == PassGoal::update && plan.can_fuse_update();
-  if (fused) tile_gradients = arena.take<T>(workers * plan.tile_parameters());
+  if (fused) {
+    std::size_t most = 0;  // of any number of threads up to this: tiles of fewer threads are larger
+    PassPlan other = plan;
+    for (std::size_t count = 1; count <= workers; ++count) {
+      other.cut_tiles(count);
+      most = std::max(most, count * other.tile_parameters());
+    }
+    tile_gradients = arena.take<T>(most);
+  }
   gradient = arena.take<T>(fused ? bias_count(plan.classes) : plan.slots * plan.parameters());
 }
 template struct PassMemory<float>;

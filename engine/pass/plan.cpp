@@ -97,7 +97,7 @@ void PassPlan::cut_tiles(std::size_t threads) noexcept {
     tile_features = share(features, across, 48);  // whole strips of whole lines
     tile_panels = share(panels(), down, 4);
     const bool wide = tile_features >= 2 * kFewestFeatures, high = tile_panels >= 2 * kFewestPanels;
-    if (threads == 1 || across * down >= kEach * threads || (!wide && !high)) return;
+    if (threads == 1 || tiles() >= kEach * threads || (!wide && !high)) return;
     (wide && (tile_features > tile_panels * kPanel || !high) ? across : down) *= 2;
   }
 }

@@ -43,9 +43,10 @@ struct Finish {
   bool has_penalty;
   V scale, l2, least;
   Finish(T factor, T penalty) : has_penalty(penalty != T(0)), scale(factor), l2(penalty), least(least_times(penalty)) {}
-  V operator()(V sum, const T* weight) const {
+  // Without a penalty there may be no weights.
+  V operator()(V sum, const T* weights, std::size_t i) const {
     const V g = sum * scale;
-    return has_penalty ? Arch::madd(l2, zero_below<Arch, T>(least, load<Arch>(weight)), g) : g;
+    return has_penalty ? Arch::madd(l2, zero_below<Arch, T>(least, load<Arch>(weights + i)), g) : g;
   }
 };
 
@@ -61,7 +62,7 @@ bool finish_gradient(const FinishArgs<T>& args) {
   const FinishArgs<T> a = args;
   V defect(T(0));
   for (std::size_t i = 0; i < a.count; i += kLanes<Arch, T>) {
-    const V g = finish(load<Arch>(static_cast<const T*>(a.gradient + i)), a.weights + i);
+    const V g = finish(load<Arch>(static_cast<const T*>(a.gradient + i)), a.weights, i);
     store<Arch>(a.gradient + i, g);
     defect = defect | (g - g);
   }
@@ -75,7 +76,7 @@ inline void descend(const UpdateArgs<T> args) {
   const V least(kLeastNormal<T>), least_direction(least_times(args.learning_rate));
   const Finish<Arch, T> finish(args.scale, args.l2);
   for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
-    V direction = finish(load<Arch>(args.gradient + i), args.weights + i);
+    V direction = finish(load<Arch>(args.gradient + i), args.weights, i);
     if constexpr (kVelocity) {
       const V velocity = zero_below<Arch, T>(
           least, Arch::madd(momentum, load<Arch>(static_cast<const T*>(args.velocity + i)), direction));
@@ -113,7 +114,7 @@ void adam(const UpdateArgs<T>& arguments) {
   const Finish<Arch, T> finish(args.scale, args.l2);
   const V least_squared = Arch::sqrt(least / second_share), least_direction(least_times(args.learning_rate));
   for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
-    const V finished = finish(load<Arch>(args.gradient + i), args.weights + i);
+    const V finished = finish(load<Arch>(args.gradient + i), args.weights, i);
     const V gradient = xsimd::min(xsimd::max(finished, minus_most), most);
     const V averaged = zero_below<Arch, T>(least_averaged, gradient);
     const V squared = zero_below<Arch, T>(least_squared, gradient);

@@ -77,7 +77,7 @@ class TrainState {
   Optimiser optimiser_ = Optimiser::gradient_descent;
 };
 
-/// Scratch for train_step() on batches of up to `rows` rows.
+/// Scratch for train_step() on batches of up to `rows` rows, with any number of threads up to `threads`.
 template <class T>
 [[nodiscard]] std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes,
                                                      int threads) noexcept __attribute__((visibility("default")));
