@@ -73,7 +73,8 @@ void add(const Kind& kind, const char* variant, Isa bound_isa, Function function
 void add_exp() {
   for (const Kind* kind : {&kExp, &kLog1p}) {
     const bool is_exp = kind == &kExp;
-    for (const Variant& v : variants()) add(*kind, v.name.c_str(), v.isa, is_exp ? v.table->f32.exp : v.table->f32.log1p);
+    for (const Variant& v : variants())
+      add(*kind, v.name.c_str(), v.isa, is_exp ? v.table->f32.exp : v.table->f32.log1p);
     for (const FunctionPeer& peer : peers().functions) {
       add(*kind, peer.name, variants().front().isa, is_exp ? peer.exp : peer.log1p, peer.prepare);
     }
