@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Step 3, dW = dlogits' X: the kernel over row blocks in the pass's order and slots (which are not joined), with its
-// prefetch; dlogits of the blocks in flight are near, as in the pass. More threads than one: slots or tiles are handed
-// out as in the pass. Peers: one product of all rows.
+// Step 3, dW = dlogits' X: the kernel over row blocks in the pass's order and slots (which are not joined), asking for
+// all of the next block (in the pass, logits of few classes may ask for some); dlogits of the blocks in flight are
+// near, as in the pass. More threads than one: slots or tiles are handed out as in the pass. Peers: one product of all
+// rows.
 #include "bench/pass_case.hpp"
 #include "bench/peers/products.hpp"
 #include "engine/parallel.hpp"

@@ -91,4 +91,9 @@ CpuidAnswers ask_cpu() noexcept {
   return a;
 }
 
+const CpuidAnswers& this_cpu() noexcept {
+  static const CpuidAnswers answers = ask_cpu();
+  return answers;
+}
+
 }  // namespace lanemax

@@ -28,6 +28,8 @@ struct CpuLevels {
 
 /// Asks this processor. All zero on another architecture.
 [[nodiscard]] CpuidAnswers ask_cpu() noexcept;
+/// The same, asked once: each question leaves a virtual machine.
+[[nodiscard]] const CpuidAnswers& this_cpu() noexcept;
 
 }  // namespace lanemax
 

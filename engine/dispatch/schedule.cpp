@@ -49,9 +49,8 @@ KernelSchedule suitable_schedule(Isa isa, const CpuidAnswers& cpu) noexcept {
 
 Status default_schedule(Isa isa, KernelSchedule& schedule) noexcept {
   static const Forced forced;
-  static const CpuidAnswers cpu = ask_cpu();
   const bool is_forced = forced.schedule != KernelSchedule::machine_default;
-  schedule = is_forced ? forced.schedule : suitable_schedule(isa, cpu);
+  schedule = is_forced ? forced.schedule : suitable_schedule(isa, this_cpu());
   return forced.status;
 }
 

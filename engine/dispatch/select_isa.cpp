@@ -3,6 +3,7 @@
 
 #include "engine/dispatch/cpu_features.hpp"
 #include "engine/dispatch/schedule.hpp"
+#include "engine/fail.hpp"
 
 #include <atomic>
 #include <cstdlib>
@@ -59,7 +60,7 @@ const Variant* find(Isa isa) {
 struct KnownIsas {
   IsaInfo info[kCount];
   KnownIsas() {
-    const CpuLevels cpu = levels_of(ask_cpu());
+    const CpuLevels cpu = levels_of(this_cpu());
     for (std::size_t i = 0; i < kCount; ++i) {
       const Variant& v = kVariants[i];
       info[i] = {v.isa, v.name, v.kernels != nullptr, v.kernels != nullptr && v.runs_here(cpu)};
@@ -71,14 +72,6 @@ const KnownIsas& known() {
   return isas;
 }
 
-Status error(StatusCode code, const char* what, const char* found) {
-  Status status;
-  status.code = code;
-  status.what = what;
-  if (found != nullptr) std::strncpy(status.found, found, sizeof(status.found) - 1);
-  return status;
-}
-
 // The process-wide choice: unset until the first use or initialize(), then never changed.
 std::atomic<const KernelTable*> process_table{nullptr};
 
@@ -86,8 +79,7 @@ std::atomic<const KernelTable*> process_table{nullptr};
 Status find_table(Isa isa, KernelSchedule schedule, const KernelTable*& table) {
   Status status = check_isa(isa);
   if (status.ok() && static_cast<std::size_t>(schedule) > kKernelSchedules) {
-    status = error(StatusCode::invalid_argument, "schedule", nullptr);
-    status.expected = "one of the enumeration";
+    status = fail(StatusCode::invalid_argument, "schedule", "one of the enumeration");
   }
   if (status.ok() && schedule == KernelSchedule::machine_default) status = default_schedule(isa, schedule);
   if (status.ok()) table = &(*find(isa)->kernels)[schedule];
@@ -106,7 +98,7 @@ Status preferred_isa(Isa& isa) {
         return {};
       }
     }
-    return error(StatusCode::isa_not_supported, "isa", nullptr);
+    return fail(StatusCode::isa_not_supported, "isa", "");
   }
   Status status = isa_from_name(forced, isa);
   if (status.ok()) status = check_isa(isa);
@@ -128,7 +120,7 @@ Status isa_from_name(const char* name, Isa& isa) noexcept {
       return {};
     }
   }
-  Status status = error(StatusCode::isa_unknown, "isa", name);
+  Status status = fail(StatusCode::isa_unknown, "isa", "", name);
   status.expected = "avx512, avx2_fma, sse2 or neon";
   return status;
 }
@@ -136,11 +128,11 @@ Status isa_from_name(const char* name, Isa& isa) noexcept {
 Status check_isa(Isa isa) noexcept {
   for (const IsaInfo& info : known().info) {
     if (info.isa != isa) continue;
-    if (!info.compiled) return error(StatusCode::isa_not_compiled, "isa", info.name);
-    if (!info.supported) return error(StatusCode::isa_not_supported, "isa", info.name);
+    if (!info.compiled) return fail(StatusCode::isa_not_compiled, "isa", "", info.name);
+    if (!info.supported) return fail(StatusCode::isa_not_supported, "isa", "", info.name);
     return {};
   }
-  return error(StatusCode::isa_unknown, "isa", nullptr);
+  return fail(StatusCode::isa_unknown, "isa", "");
 }
 
 const char* name_of(Isa isa) noexcept {
@@ -161,7 +153,7 @@ Status initialize(Isa isa) noexcept {
     if (process_table.compare_exchange_strong(chosen, table, std::memory_order_acq_rel)) return {};
   }
   if (isa != Isa::process_default && isa != chosen->isa) {
-    Status status = error(StatusCode::invalid_argument, "isa", name_of(isa));
+    Status status = fail(StatusCode::invalid_argument, "isa", "", name_of(isa));
     status.expected = "the variant this process already uses";
     return status;
   }

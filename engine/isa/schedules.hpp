@@ -3,6 +3,7 @@
 #define LANEMAX_ENGINE_ISA_SCHEDULES_HPP
 
 #include "engine/dispatch/kernel_table.hpp"
+#include "engine/tiny_blocks.hpp"
 
 namespace lanemax {
 namespace {
@@ -16,12 +17,6 @@ namespace {
 // kStripBytes     of L1: a strip and the columns of B that a tile reads
 // kLogitDepth     features at once
 // kLogitsAhead    eighths of the next block's rows that the logits of few classes ask for; the gradient for the rest
-
-#ifdef LANEMAX_TINY_BLOCKS
-inline constexpr bool kTinyBlocks = true;
-#else
-inline constexpr bool kTinyBlocks = false;
-#endif
 
 // A processor that can take a line from L2 at every step of a tile, and gets what has left L2 from L3 soon: Zen 4 and 5
 // with AVX-512 (4096 x 768 x 1000: 93.5 % of peak, with 192 rows at once 92.1; strips are 3 to 12 % slower there, and

@@ -185,11 +185,8 @@ class BlockSteps {
     FinishArgs<T> args;
     args.gradient = gradient;
     args.count = chunk.count;
-    args.scale = scale();
-    if (!chunk.is_bias) {
-      args.weights = in_.weights + chunk.begin;
-      args.l2 = static_cast<T>(l2());
-    }
+    if (!chunk.is_bias) args.weights = in_.weights + chunk.begin;
+    finish_by(args, chunk);
     return kernel_.finish_gradient(args);
   }
 
@@ -203,10 +200,7 @@ class BlockSteps {
     args.velocity = state.velocity_data == nullptr ? nullptr : state.velocity_data + chunk.begin;
     args.gradient = gradient;
     args.count = chunk.count;
-    if (by == By::sum) {
-      args.scale = scale();
-      if (!chunk.is_bias) args.l2 = static_cast<T>(l2());
-    }
+    if (by == By::sum) finish_by(args, chunk);
     if (state.squares_data == nullptr) return kernel_.update(args);
     args.squares = state.squares_data + chunk.begin;
     kernel_.adam(args);
@@ -284,8 +278,11 @@ class BlockSteps {
     return std::min(first_row(index) + plan_.block_rows, plan_.rows);
   }
   [[nodiscard]] std::size_t part_logits() const { return logit_count(plan_.part_capacity(), plan_.classes); }
-  [[nodiscard]] T scale() const {
-    return static_cast<T>(in_.objective->reduction == Reduction::mean ? 1.0 / in_.total_weight : 1.0);
+  /// What makes a sum over rows the gradient.
+  template <class Args>
+  void finish_by(Args& args, const Chunk& chunk) const {
+    args.scale = static_cast<T>(in_.objective->reduction == Reduction::mean ? 1.0 / in_.total_weight : 1.0);
+    if (!chunk.is_bias) args.l2 = static_cast<T>(l2());
   }
   [[nodiscard]] double l2() const {
     return in_.objective->l2 * (in_.objective->reduction == Reduction::mean ? 1.0 : in_.total_weight);

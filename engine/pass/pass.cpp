@@ -253,15 +253,7 @@ void PassMemory<T>::lay_out(Arena& arena, const PassPlan& the_plan, int thread_c
   part_sums = arena.take<PartSums>(plan.blocks * plan.parts());
   if (goal == PassGoal::loss) return;
   fused = goal == PassGoal::update && plan.can_fuse_update();
-  if (fused) {
-    std::size_t most = 0;  // of any number of threads up to this: tiles of fewer threads are larger
-    PassPlan other = plan;
-    for (std::size_t count = 1; count <= workers; ++count) {
-      other.cut_tiles(count);
-      most = std::max(most, count * other.tile_parameters());
-    }
-    tile_gradients = arena.take<T>(most);
-  }
+  if (fused) tile_gradients = arena.take<T>(plan.most_tile_parameters(workers));
   gradient = arena.take<T>(fused ? bias_count(plan.classes) : plan.slots * plan.parameters());
 }
 template struct PassMemory<float>;

@@ -26,7 +26,7 @@ struct PassPlan {
   std::size_t blocks = 0;
   std::size_t slots = 0;          ///< 1: tiles are owned by threads
   std::size_t group_blocks = 0;   ///< slots == 1: blocks whose dlogits are in memory at a time
-  std::size_t tile_features = 0;  ///< a multiple of 16
+  std::size_t tile_features = 0;  ///< a multiple of 16; set by cut_tiles()
   std::size_t tile_panels = 0;
   std::size_t part_rows = 0;  ///< a multiple of 16: rows of a block whose loss is one item of work
 
@@ -57,6 +57,8 @@ struct PassPlan {
   /// Cuts the gradient of many classes into tiles for so many threads to share: as large as they can be, because each
   /// reads X and the dlogits from far away (4096 x 768 x 1000 on Zen 3: 6 % faster than in tiles of a quarter).
   void cut_tiles(std::size_t threads) noexcept;
+  /// Parameters of a tile for each thread, for any number of them up to this (many classes): fewer have larger tiles.
+  [[nodiscard]] std::size_t most_tile_parameters(std::size_t threads) const noexcept;
   /// Whether an update can be fused into the gradient's tiles: all dlogits are in memory at once.
   [[nodiscard]] bool can_fuse_update() const noexcept {
     return slots == 1 && blocks <= group_blocks && !is_class_major(classes);

@@ -8,6 +8,7 @@
 #include "engine/pass/plan.hpp"
 #include "engine/pass/row_source.hpp"
 #include "engine/pass/weights.hpp"
+#include "engine/tiny_blocks.hpp"
 #include "engine/workspace.hpp"
 
 #include <algorithm>
@@ -321,11 +322,7 @@ std::int32_t Predictor::predict(const double* sample) const noexcept {
 // A row that has to be converted first is nowhere whole: any number of features fits the stack.
 [[gnu::noinline]] void Predictor::State::score_in_slices(const void* sample, FeatureType type,
                                                          LogitsArgs<float> args) const noexcept {
-#ifdef LANEMAX_TINY_BLOCKS
-  constexpr std::size_t kSlice = kPanel;
-#else
-  constexpr std::size_t kSlice = 1024;
-#endif
+  constexpr std::size_t kSlice = kTinyBlocks ? kPanel : 1024;
   alignas(kWorkspaceAlignment) float values[kSlice];
   alignas(kWorkspaceAlignment) float sums[kMostClassMajor * kPanel];
   FeatureSlice<float> slice{0, features, sums};
