@@ -104,7 +104,7 @@ template <class Arch, class T, Walk kWalk, std::size_t MR, std::size_t NV>
   const T* a = kRows ? g.a + i * stride : g.a + i * kCopies;
   const std::size_t b_panel = g.b_panel;
   constexpr std::size_t kHeld = smaller(NV, Arch::kPanelHeldVectors);
-  const auto step = [&] __attribute__((always_inline)) {
+  const auto step = [&]() __attribute__((always_inline)) {
     if constexpr (kWalk == Walk::columns) __builtin_prefetch(a + kPrefetchFeatures);
     V bv[NV];
 #pragma GCC unroll 32
