@@ -76,8 +76,7 @@ class EpochCase : public Training {
 
   void run() override {
     for (std::size_t first = 0; first < kShape.rows; first += kBatch) {
-      batch_.selection = order_.data() + first;
-      batch_.selected = std::min(kBatch, kShape.rows - first);
+      batch_.selection = {order_.data() + first, std::min(kBatch, kShape.rows - first)};
       step();
     }
   }

@@ -69,24 +69,23 @@ class PassCase : public Case {
   PassCase(const KernelTable& table, const Shape& shape, int threads, Rows rows)
       : problem_(problem_of(shape)), type_(type_of(rows)), weights_(*problem_), factor_(shape.features) {
     batch_.features = {problem_->x.data(), shape.rows, shape.features};
-    batch_.labels = problem_->labels.data();
+    batch_.labels = {problem_->labels.data(), shape.rows};
     if (rows == Rows::shuffled) {
       selection_ = shuffled_rows(shape.rows);
-      batch_.selection = selection_.data();
-      batch_.selected = shape.rows;
+      batch_.selection = {selection_.data(), selection_.size()};
     } else if (rows != Rows::in_place) {
       encoded_ = encoded(*problem_, type_);
       batch_.features = {encoded_->data(), type_, shape.rows, shape.features, shape.features};
       for (std::size_t d = 0; d < shape.features; ++d) factor_[d] = Problem::kFactor;
-      if (rows != Rows::f64) batch_.scaling.factor = factor_.data();
+      if (rows != Rows::f64) batch_.scaling.factor = {factor_.data(), shape.features};
     }
     const PassNeeds needs{.goal = PassGoal::gradient};
     const PassPlan plan = make_plan<float>(shape.rows, shape.features, shape.classes);
     Arena measure;
     memory_.lay_out(measure, plan, threads, needs);
-    workspace_ = OwnedWorkspace(measure.bytes());
-    std::memset(workspace_.view().data, 0, workspace_.view().bytes);  // pages that are there
-    Arena arena(workspace_.view());
+    workspace_ = Workspace(measure.bytes());
+    std::memset(workspace_.data(), 0, workspace_.size());  // pages that are there
+    Arena arena(workspace_);
     memory_.lay_out(arena, plan, threads, needs);
     input_.table = &table;
     input_.objective = &objective_;
@@ -98,7 +97,7 @@ class PassCase : public Case {
 
   [[nodiscard]] Work work() const override { return work_of(problem_->shape, 2, static_cast<double>(size_of(type_))); }
   void count(benchmark::State& state) override {
-    state.counters["workspace_MiB"] = static_cast<double>(workspace_.view().bytes) / (1 << 20);
+    state.counters["workspace_MiB"] = static_cast<double>(workspace_.size()) / (1 << 20);
   }
 
   std::string check() override {
@@ -126,7 +125,7 @@ class PassCase : public Case {
   Buffer<std::uint32_t> selection_;
   Objective objective_;
   Batch batch_;
-  OwnedWorkspace workspace_;
+  Workspace workspace_;
   PassMemory<float> memory_;
   PassInput<float> input_;
   LossResult result_;

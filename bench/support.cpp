@@ -135,9 +135,9 @@ std::shared_ptr<const Problem> problem_of(const Shape& shape) {
 
 EngineWeights::EngineWeights(const Problem& problem)
     : weights(weight_count(problem.shape.features, problem.shape.classes)), bias(bias_count(problem.shape.classes)) {
-  const WeightsView<float> view{{problem.weights.data(), problem.shape.classes, problem.shape.features},
-                                problem.bias.data()};
-  if (!import_weights(view, weights.data(), bias.data()).ok()) std::abort();
+  const WeightsView<const float> view{{problem.weights.data(), problem.shape.classes, problem.shape.features},
+                                      {problem.bias.data(), problem.shape.classes}};
+  if (!import_weights(view, weights.data(), bias.data(), 1).ok()) std::abort();
 }
 
 // ---- checks ----

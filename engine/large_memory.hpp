@@ -2,8 +2,6 @@
 #ifndef LANEMAX_ENGINE_LARGE_MEMORY_HPP
 #define LANEMAX_ENGINE_LARGE_MEMORY_HPP
 
-#include <lanemax/views.hpp>
-
 #include "engine/layout.hpp"
 
 #include <cstddef>
@@ -24,7 +22,7 @@ namespace lanemax {
   constexpr std::size_t kHugePage = std::size_t{2} << 20;
   if (bytes > ~std::size_t{0} - kHugePage) return nullptr;
   const bool is_large = bytes >= kHugePage;
-  const std::size_t alignment = is_large ? kHugePage : kWorkspaceAlignment, whole = round_up(bytes, alignment);
+  const std::size_t alignment = is_large ? kHugePage : kAlignment, whole = round_up(bytes, alignment);
   void* const data = std::aligned_alloc(alignment, whole);
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
   if (is_large && data != nullptr) madvise(data, whole, MADV_HUGEPAGE);

@@ -23,6 +23,7 @@ namespace lanemax {
 // the result. Padding of W is 0 and stays 0. The bias is padded to a multiple of 16 with -infinity: a padded class has
 // logit -infinity, hence probability and gradient 0, and no kernel needs to know that it is padding.
 inline constexpr std::size_t kPanel = 16;
+inline constexpr std::size_t kAlignment = 64;  ///< of all arrays in bytes: a line of cache, an AVX-512 vector
 
 [[nodiscard]] constexpr std::size_t round_up(std::size_t n, std::size_t multiple) noexcept {
   return (n + multiple - 1) / multiple * multiple;

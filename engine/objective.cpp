@@ -6,72 +6,144 @@
 #include "engine/pass/public_pass.hpp"
 #include "engine/pass/weights.hpp"
 
+#include <algorithm>
+
 namespace lanemax {
 namespace {
 
 template <class T>
 Status check_outputs(const Objective& objective, const Batch& batch, std::size_t classes, std::size_t features,
-                     const LossOutputs<T>& loss_outputs, const GradientOutputs<T>& gradient, PassGoal goal) {
+                     const SampleOutputs<T>& outputs, PassGoal goal) {
   const std::size_t rows = batch.rows();
-  const auto& p = loss_outputs.probabilities;
+  const auto& p = outputs.probabilities;
+  if (!outputs.losses.empty() && outputs.losses.size() != rows) {
+    return fail(StatusCode::shape_mismatch, "losses", "one per row of the batch");
+  }
   if (!p.empty() && objective.loss == Loss::hinge) {
     return fail(StatusCode::invalid_argument, "probabilities", "a loss that has them: softmax or logistic");
   }
   if (!p.empty() && (p.rows != rows || p.cols != classes)) {
     return fail(StatusCode::shape_mismatch, "probabilities", "one row per row of the batch, one column per score");
   }
-  if (goal == PassGoal::loss) return {};
-  if (gradient.dweights.empty() || gradient.dbias == nullptr) {
-    return fail(StatusCode::invalid_argument, "gradient", "room for dweights and dbias");
+  const auto& dx = outputs.dfeatures;
+  if (!dx.empty() && goal != PassGoal::gradient) {
+    return fail(StatusCode::invalid_argument, "dfeatures", "loss_and_gradient()");
   }
-  if (gradient.dweights.rows != classes || gradient.dweights.cols != features) {
-    return fail(StatusCode::shape_mismatch, "dweights", "the shape of the weights");
-  }
-  const auto& dx = gradient.dfeatures;
   if (!dx.empty() && (dx.rows != rows || dx.cols != features || dx.col_stride != 1)) {
     return fail(StatusCode::shape_mismatch, "dfeatures", "one contiguous row of D per row of the batch");
   }
-  if (!dx.empty() && (batch.scaling.centre != nullptr || batch.scaling.factor != nullptr)) {
+  if (!dx.empty() && !batch.scaling.empty()) {
     return fail(StatusCode::invalid_argument, "dfeatures", "features that are not scaled");
   }
   return {};
 }
 
+/// One call, from its checks to its outputs.
 template <class T>
-Status evaluate(const Objective& objective, const WeightsView<T>& weights, const Batch& batch,
-                const Execution& execution, const Workspace& workspace, LossResult& result,
-                const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs, PassGoal goal) {
+class Evaluation {
+ public:
+  Evaluation(const Objective& objective, const Batch& batch, const Execution& execution, LossResult& result,
+             const SampleOutputs<T>& outputs, PassGoal goal) noexcept
+      : objective_(objective), batch_(batch), execution_(execution), result_(result), outputs_(outputs), goal_(goal) {}
+
+  /// `fits`: of the gradient.
+  [[nodiscard]] Status prepare(std::size_t features, std::size_t classes, bool own_weights, const Status& fits,
+                               std::span<std::byte> workspace) {
+    const PassNeeds needs{.goal = goal_,
+                          .targets = batch_.labels.empty(),
+                          .probabilities = !outputs_.probabilities.empty(),
+                          .weights = !own_weights};
+    Status status = check(objective_, batch_, features, classes, execution_, pass);
+    if (status.ok()) status = fits;
+    if (status.ok()) status = check_outputs(objective_, batch_, classes, features, outputs_, goal_);
+    return status.ok() ? plan(needs, features, classes, execution_, workspace, pass) : status;
+  }
+
+  /// Outputs per sample are written while the pass runs. A first pass without them finds out whether it will succeed,
+  /// so that bad input leaves them untouched.
+  [[nodiscard]] Status run_passes() {
+    LossResult made;
+    Status status;
+    const bool per_sample = !outputs_.losses.empty() || !outputs_.probabilities.empty() || !outputs_.dfeatures.empty();
+    if (per_sample) status = run(pass, {}, {}, made);
+    if (status.ok()) status = run(pass, outputs_, {}, made);
+    if (status.ok()) result_ = made;
+    return status;
+  }
+
+  PublicPass<T> pass;
+
+ private:
+  const Objective& objective_;
+  const Batch& batch_;
+  const Execution& execution_;
+  LossResult& result_;
+  const SampleOutputs<T>& outputs_;
+  PassGoal goal_;
+};
+
+template <class T>
+Status check_gradient(const WeightsView<T>* gradient, std::size_t features, std::size_t classes) {
+  if (gradient == nullptr) return {};
+  if (gradient->weights.empty() || gradient->bias.empty()) {
+    return fail(StatusCode::invalid_argument, "gradient", "room for that of the weights and that of the bias");
+  }
+  const bool fits = gradient->weights.rows == classes && gradient->weights.cols == features;
+  if (fits && gradient->bias.size() == classes) return {};
+  return fail(StatusCode::shape_mismatch, "gradient", "the shape of the weights and their bias");
+}
+
+/// On weights in any layout; `gradient` is null where the loss is all that is wanted.
+template <class T>
+Status evaluate(const Objective& objective, const WeightsView<const T>& weights, const Batch& batch,
+                const Execution& execution, std::span<std::byte> workspace, LossResult& result,
+                const WeightsView<T>* gradient, const SampleOutputs<T>& outputs) {
   const FloatEnvironment environment;
   const std::size_t features = weights.weights.cols, classes = weights.weights.rows;
-  PublicPass<T> pass;
-  const PassNeeds needs{.goal = goal,
-                        .targets = batch.labels == nullptr,
-                        .probabilities = !outputs.probabilities.empty(),
-                        .weights = true};
-  Status status = check(objective, batch, features, classes, execution, pass);
-  if (status.ok() && weights.weights.empty()) status = fail(StatusCode::invalid_argument, "weights", "data");
-  if (status.ok()) status = check_outputs(objective, batch, classes, features, outputs, gradient, goal);
-  if (status.ok()) status = plan(needs, features, classes, execution, workspace, pass);
-  if (status.ok()) status = import_weights(weights, pass.memory.weights, pass.memory.bias);
+  Evaluation<T> call(objective, batch, execution, result, outputs,
+                     gradient == nullptr ? PassGoal::loss : PassGoal::gradient);
+  const Status fits = weights.weights.empty() ? fail(StatusCode::invalid_argument, "weights", "data")
+                                              : check_gradient(gradient, features, classes);
+  Status status = call.prepare(features, classes, false, fits, workspace);
+  PassMemory<T>& memory = call.pass.memory;
+  if (status.ok()) status = import_weights(weights, memory.weights, memory.bias, execution.threads);
   if (!status.ok()) return status;
-  pass.input.weights = pass.memory.weights;
-  pass.input.bias = pass.memory.bias;
-
-  LossResult made;
-  const bool writes_rows =
-      outputs.sample_losses != nullptr || !outputs.probabilities.empty() || !gradient.dfeatures.empty();
-  // These outputs are as long as the batch and are written while the pass runs. A first pass without them finds out
-  // whether it will succeed, so that bad input leaves them untouched.
-  if (writes_rows) status = run(pass, {}, {}, made);
-  if (status.ok()) status = run(pass, {outputs, gradient.dfeatures}, {}, made);
-  if (!status.ok()) return status;
-  result = made;
-  if (goal == PassGoal::gradient) {
-    export_weights(pass.memory.gradient, gradient.dweights);
-    const T* dbias = pass.memory.gradient + weight_count(features, classes);
-    for (std::size_t c = 0; c < classes; ++c) gradient.dbias[c] = dbias[c];
+  call.pass.input.weights = memory.weights;
+  call.pass.input.bias = memory.bias;
+  status = call.run_passes();
+  if (status.ok() && gradient != nullptr) {
+    const T* const dbias = memory.gradient + weight_count(features, classes);
+    export_weights<T>(memory.gradient, dbias, *gradient, execution.threads);
   }
-  return {};
+  return status;
+}
+
+/// On weights in the engine's layout.
+template <class T>
+Status evaluate(const Objective& objective, const Parameters<T>& weights, const Batch& batch,
+                const Execution& execution, std::span<std::byte> workspace, LossResult& result, Parameters<T>* gradient,
+                const SampleOutputs<T>& outputs) {
+  const FloatEnvironment environment;
+  const std::size_t features = weights.features(), classes = weights.classes();
+  Evaluation<T> call(objective, batch, execution, result, outputs,
+                     gradient == nullptr ? PassGoal::loss : PassGoal::gradient);
+  Status fits;
+  if (gradient != nullptr && (gradient->features() != features || gradient->classes() != classes)) {
+    fits = fail(StatusCode::shape_mismatch, "gradient", "the shape of the weights");
+  }
+  Status status = call.prepare(features, classes, true, fits, workspace);
+  if (!status.ok()) return status;
+  call.pass.input.weights = weights_of(weights);
+  call.pass.input.bias = bias_of(weights);
+  // Where there is but one gradient, it is made where it is wanted; the sum of several has few parameters.
+  PassMemory<T>& memory = call.pass.memory;
+  const bool in_place = gradient != nullptr && memory.plan.slots == 1;
+  if (in_place) memory.gradient = weights_of(*gradient);
+  status = call.run_passes();
+  if (status.ok() && gradient != nullptr && !in_place) {
+    std::copy_n(memory.gradient, gradient->values().size(), weights_of(*gradient));
+  }
+  return status;
 }
 
 }  // namespace
@@ -84,31 +156,52 @@ std::size_t loss_workspace_bytes(std::size_t rows, std::size_t features, std::si
   PassMemory<T>().lay_out(arena, make_plan<T>(rows, features, classes), threads, kEverything);
   return arena.bytes();
 }
-
-template <class T>
-Status loss(const Objective& objective, const WeightsView<T>& weights, const Batch& batch, const Execution& execution,
-            const Workspace& workspace, LossResult& result, const LossOutputs<T>& outputs) noexcept {
-  return evaluate<T>(objective, weights, batch, execution, workspace, result, {}, outputs, PassGoal::loss);
-}
-
-template <class T>
-Status loss_and_gradient(const Objective& objective, const WeightsView<T>& weights, const Batch& batch,
-                         const Execution& execution, const Workspace& workspace, LossResult& result,
-                         const GradientOutputs<T>& gradient, const LossOutputs<T>& outputs) noexcept {
-  return evaluate<T>(objective, weights, batch, execution, workspace, result, gradient, outputs, PassGoal::gradient);
-}
-
 template std::size_t loss_workspace_bytes<float>(std::size_t, std::size_t, std::size_t, int) noexcept;
 template std::size_t loss_workspace_bytes<double>(std::size_t, std::size_t, std::size_t, int) noexcept;
-template Status loss<float>(const Objective&, const WeightsView<float>&, const Batch&, const Execution&,
-                            const Workspace&, LossResult&, const LossOutputs<float>&) noexcept;
-template Status loss<double>(const Objective&, const WeightsView<double>&, const Batch&, const Execution&,
-                             const Workspace&, LossResult&, const LossOutputs<double>&) noexcept;
-template Status loss_and_gradient<float>(const Objective&, const WeightsView<float>&, const Batch&, const Execution&,
-                                         const Workspace&, LossResult&, const GradientOutputs<float>&,
-                                         const LossOutputs<float>&) noexcept;
-template Status loss_and_gradient<double>(const Objective&, const WeightsView<double>&, const Batch&, const Execution&,
-                                          const Workspace&, LossResult&, const GradientOutputs<double>&,
-                                          const LossOutputs<double>&) noexcept;
+
+Status loss(const Objective& objective, const WeightsView<const float>& weights, const Batch& batch,
+            const Execution& execution, std::span<std::byte> workspace, LossResult& result,
+            const SampleOutputs<float>& outputs) noexcept {
+  return evaluate<float>(objective, weights, batch, execution, workspace, result,
+                         static_cast<const WeightsView<float>*>(nullptr), outputs);
+}
+Status loss(const Objective& objective, const WeightsView<const double>& weights, const Batch& batch,
+            const Execution& execution, std::span<std::byte> workspace, LossResult& result,
+            const SampleOutputs<double>& outputs) noexcept {
+  return evaluate<double>(objective, weights, batch, execution, workspace, result,
+                          static_cast<const WeightsView<double>*>(nullptr), outputs);
+}
+Status loss(const Objective& objective, const Parameters<float>& weights, const Batch& batch,
+            const Execution& execution, std::span<std::byte> workspace, LossResult& result,
+            const SampleOutputs<float>& outputs) noexcept {
+  return evaluate<float>(objective, weights, batch, execution, workspace, result,
+                         static_cast<Parameters<float>*>(nullptr), outputs);
+}
+Status loss(const Objective& objective, const Parameters<double>& weights, const Batch& batch,
+            const Execution& execution, std::span<std::byte> workspace, LossResult& result,
+            const SampleOutputs<double>& outputs) noexcept {
+  return evaluate<double>(objective, weights, batch, execution, workspace, result,
+                          static_cast<Parameters<double>*>(nullptr), outputs);
+}
+Status loss_and_gradient(const Objective& objective, const WeightsView<const float>& weights, const Batch& batch,
+                         const Execution& execution, std::span<std::byte> workspace, LossResult& result,
+                         const WeightsView<float>& gradient, const SampleOutputs<float>& outputs) noexcept {
+  return evaluate<float>(objective, weights, batch, execution, workspace, result, &gradient, outputs);
+}
+Status loss_and_gradient(const Objective& objective, const WeightsView<const double>& weights, const Batch& batch,
+                         const Execution& execution, std::span<std::byte> workspace, LossResult& result,
+                         const WeightsView<double>& gradient, const SampleOutputs<double>& outputs) noexcept {
+  return evaluate<double>(objective, weights, batch, execution, workspace, result, &gradient, outputs);
+}
+Status loss_and_gradient(const Objective& objective, const Parameters<float>& weights, const Batch& batch,
+                         const Execution& execution, std::span<std::byte> workspace, LossResult& result,
+                         Parameters<float>& gradient, const SampleOutputs<float>& outputs) noexcept {
+  return evaluate<float>(objective, weights, batch, execution, workspace, result, &gradient, outputs);
+}
+Status loss_and_gradient(const Objective& objective, const Parameters<double>& weights, const Batch& batch,
+                         const Execution& execution, std::span<std::byte> workspace, LossResult& result,
+                         Parameters<double>& gradient, const SampleOutputs<double>& outputs) noexcept {
+  return evaluate<double>(objective, weights, batch, execution, workspace, result, &gradient, outputs);
+}
 
 }  // namespace lanemax

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <lanemax/status.hpp>
+#include <lanemax/version.hpp>
 
 #include <cstring>
 
 namespace lanemax {
+
+const char* version() noexcept {
+  return LANEMAX_VERSION;  // of version.hpp, by way of CMake
+}
 
 const char* name_of(StatusCode code) noexcept {
   switch (code) {
@@ -13,7 +18,6 @@ const char* name_of(StatusCode code) noexcept {
     case StatusCode::isa_not_compiled: return "isa_not_compiled";
     case StatusCode::isa_not_supported: return "isa_not_supported";
     case StatusCode::workspace_too_small: return "workspace_too_small";
-    case StatusCode::misaligned: return "misaligned";
     case StatusCode::shape_mismatch: return "shape_mismatch";
     case StatusCode::label_out_of_range: return "label_out_of_range";
     case StatusCode::not_finite: return "not_finite";

@@ -20,6 +20,7 @@
 #include "engine/fail.hpp"
 #include "engine/float_environment.hpp"
 #include "engine/pass/public_pass.hpp"
+#include "engine/pass/weights.hpp"
 
 #include <cmath>
 #include <limits>
@@ -29,8 +30,9 @@ namespace {
 
 template <class T>
 Status check_options(const StepOptions& options, Optimiser optimiser) {
-  if (!(options.learning_rate > 0 && options.learning_rate <= static_cast<double>(std::numeric_limits<T>::max()))) {
-    return fail(StatusCode::invalid_argument, "learning_rate", "a finite number > 0");
+  if (!(options.learning_rate >= static_cast<double>(std::numeric_limits<T>::denorm_min()) &&
+        options.learning_rate <= static_cast<double>(std::numeric_limits<T>::max()))) {
+    return fail(StatusCode::invalid_argument, "learning_rate", "a finite number > 0 in the state's scalar type");
   }
   if (!(options.momentum >= 0 && options.momentum < 1)) {
     return fail(StatusCode::invalid_argument, "momentum", "a number from 0, below 1");
@@ -41,8 +43,8 @@ Status check_options(const StepOptions& options, Optimiser optimiser) {
   if (!(options.total_weight >= 0) || !std::isfinite(options.total_weight)) {
     return fail(StatusCode::invalid_argument, "total_weight", "a finite number >= 0");
   }
-  if (options.optimiser != optimiser) {
-    return fail(StatusCode::invalid_argument, "optimiser", "the one the state was made for");
+  if (options.nesterov && optimiser != Optimiser::momentum) {
+    return fail(StatusCode::invalid_argument, "nesterov", "a state with momentum");
   }
   return {};
 }
@@ -51,29 +53,31 @@ Status check_options(const StepOptions& options, Optimiser optimiser) {
 
 template <class T>
 Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch, const StepOptions& options,
-                  const Execution& execution, const Workspace& workspace, LossResult& result) noexcept {
+                  const Execution& execution, std::span<std::byte> workspace, LossResult& result) noexcept {
   const FloatEnvironment environment;
+  TrainStateData<T>* const data = TrainStateData<T>::of(state);
+  if (data == nullptr) return fail(StatusCode::invalid_argument, "state", "one made by create()");
   const std::size_t features = state.features(), classes = state.classes();
   PublicPass<T> pass;
 
   // Check.
-  Status status = check_options<T>(options, state.optimiser());
+  Status status = check_options<T>(options, data->optimiser);
   if (status.ok()) status = check(objective, batch, features, classes, execution, pass);
-  if (status.ok() && !state.accepts(batch.scaling)) {
+  if (status.ok() && !data->accepts(batch.scaling)) {
     status = fail(StatusCode::invalid_argument, "scaling", "that of the steps before, or as set_weights() was told");
   }
 
   // Plan: how the rows are cut up, and where in the workspace everything is.
-  const PassNeeds needs{.goal = PassGoal::update, .targets = batch.labels == nullptr};
+  const PassNeeds needs{.goal = PassGoal::update, .targets = batch.labels.empty()};
   if (status.ok()) status = plan(needs, features, classes, execution, workspace, pass);
   if (!status.ok()) return status;
-  pass.input.weights = state.weights_data;
-  pass.input.bias = state.bias_data;
+  pass.input.weights = weights_of(data->parameters);
+  pass.input.bias = bias_of(data->parameters);
   if (options.total_weight > 0) pass.input.total_weight = options.total_weight;
 
   // Logits, loss and gradient of each block; then the update.
-  status = run(pass, {}, {&state, options}, result);
-  if (status.ok()) state.settle(batch.scaling);
+  status = run(pass, {}, {data, options}, result);
+  if (status.ok()) data->settle(batch.scaling);
   return status;
 }
 
@@ -91,8 +95,8 @@ std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, s
 template std::size_t train_step_workspace_bytes<float>(std::size_t, std::size_t, std::size_t, int) noexcept;
 template std::size_t train_step_workspace_bytes<double>(std::size_t, std::size_t, std::size_t, int) noexcept;
 template Status train_step<float>(TrainState<float>&, const Objective&, const Batch&, const StepOptions&,
-                                  const Execution&, const Workspace&, LossResult&) noexcept;
+                                  const Execution&, std::span<std::byte>, LossResult&) noexcept;
 template Status train_step<double>(TrainState<double>&, const Objective&, const Batch&, const StepOptions&,
-                                   const Execution&, const Workspace&, LossResult&) noexcept;
+                                   const Execution&, std::span<std::byte>, LossResult&) noexcept;
 
 }  // namespace lanemax

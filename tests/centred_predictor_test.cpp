@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <span>
 
 namespace lanemax::checks {
 namespace {
@@ -48,6 +48,12 @@ struct FarValues {
   std::vector<double> centre, x;
 };
 
+/// Sample n of rows that lie one right after the other.
+template <class T>
+std::span<const T> row_of(const std::vector<T>& x, std::size_t n, std::size_t features) {
+  return std::span(x).subspan(n * features, features);
+}
+
 struct Answers {
   std::vector<std::int32_t> classes, top_classes;
   std::vector<float> logits, probabilities, top_probabilities;
@@ -67,13 +73,12 @@ class CentredPredictorTest : public IsaTest {
     Answers a{std::vector<std::int32_t>(n), std::vector<std::int32_t>(n * top_k), std::vector<float>(n * model.rows()),
               std::vector<float>(n * classes), std::vector<float>(n * top_k)};
     Predictions out;
-    out.classes = a.classes.data();
+    out.classes = a.classes;
     out.logits = {a.logits.data(), n, model.rows()};
     out.probabilities = {a.probabilities.data(), n, classes};
-    out.top_classes = a.top_classes.data();
-    out.top_probabilities = a.top_probabilities.data();
-    out.top_k = top_k;
-    const Status status = predictor.predict_batch(x, scratch_(predictor.workspace_bytes(threads)), threads, out);
+    out.top_classes = {a.top_classes.data(), n, top_k};
+    out.top_probabilities = {a.top_probabilities.data(), n, top_k};
+    const Status status = predictor.predict_batch(x, threads, scratch_(predictor.batch_workspace_bytes(threads)), out);
     EXPECT_TRUE(status.ok()) << message(status);
     return a;
   }
@@ -114,7 +119,7 @@ TEST_P(CentredPredictorTest, TimesFarFromZero) {
   const Answers got = predict(model, {x.data(), kMinutes, 2}, 2);
   EXPECT_EQ(got.classes, truth);
   for (std::size_t i = 0; i < kMinutes; ++i) {
-    ASSERT_EQ(predictor.predict(&x[2 * i]), truth[i]) << i;
+    ASSERT_EQ(predictor.predict(row_of(x, i, 2)), truth[i]) << i;
     for (std::size_t c = 0; c < 3; ++c) {
       const double want =
           static_cast<double>(model.weight[2 * c]) * (x[2 * i] - model.centre[0]) + static_cast<double>(model.bias[c]);
@@ -156,11 +161,14 @@ TEST_P(CentredPredictorTest, FeatureTypesAndStrides) {
       for (const FeatureType type : kAllFeatureTypes) {
         const TypedFeatures typed(x, 37, features, type, 5);
         expect_same(predict(model, typed.view, 2), want);
+        const TypedFeatures columns(transposed(x, 37, features), features, 37, type, 5);
+        SCOPED_TRACE(text("column-major, type ", static_cast<int>(type)));
+        expect_same(predict(model, {columns.view.data, type, 37, features, 1, columns.view.row_stride}, 2), want);
       }
       const std::vector<float> single = as_f32(x);
       for (std::size_t n = 0; n < 37; ++n) {
-        EXPECT_EQ(predictor.predict(&x[n * features]), want.classes[n]);
-        EXPECT_EQ(predictor.predict(&single[n * features]), want.classes[n]);
+        EXPECT_EQ(predictor.predict(row_of(x, n, features)), want.classes[n]);
+        EXPECT_EQ(predictor.predict(row_of(single, n, features)), want.classes[n]);
       }
     }
   }
@@ -203,8 +211,8 @@ void CentredPredictorTest::alone_as_in_a_batch(std::size_t features, std::size_t
           SCOPED_TRACE(text(features, " features, ", classes, " classes, ", centred ? "centred, " : "",
                             is_wide ? "f64" : "f32", ", row ", n, ", towards ", towards));
           const Predictor predictor = create(tied);
-          const std::int32_t alone =
-              is_wide ? predictor.predict(wide + n * features) : predictor.predict(narrow + n * features);
+          const std::int32_t alone = is_wide ? predictor.predict(std::span(wide + n * features, features))
+                                             : predictor.predict(std::span(narrow + n * features, features));
           const Answers batch =
               is_wide ? predict(tied, {wide, kRows, features}) : predict(tied, {narrow, kRows, features});
           EXPECT_EQ(alone, batch.classes[n]);
@@ -262,8 +270,8 @@ TEST_P(CentredPredictorTest, RowsThatAreNotFinite) {
         for (std::size_t n = 0; n < kRows; ++n) {
           SCOPED_TRACE(text(classes, " classes, ", centred, ", ", bad, ", row ", n));
           const bool is_bad = n == 3 || n == 11;
-          EXPECT_EQ(got.classes[n], is_bad ? -1 : want.classes[n]);
-          EXPECT_EQ(predictor.predict(&x[n * kFeatures]), got.classes[n]);
+          EXPECT_EQ(got.classes[n], is_bad ? kNotFinite : want.classes[n]);
+          EXPECT_EQ(predictor.predict(row_of(x, n, kFeatures)), got.classes[n]);
           EXPECT_EQ(std::isnan(got.logits[n * model.rows()]), is_bad);
           EXPECT_EQ(std::isnan(got.probabilities[n * model.classes()]), is_bad);
         }
@@ -278,9 +286,11 @@ TEST_P(CentredPredictorTest, OfNothing) {
   model.centre = {1, 2, 3};
   const Predictor predictor = create(model);
   const double x[3] = {};
-  EXPECT_EQ(predictor.predict(static_cast<const double*>(nullptr)), -1);
-  EXPECT_EQ(predictor.predict(static_cast<const float*>(nullptr)), -1);
-  EXPECT_EQ(Predictor().predict(x), -1);
+  EXPECT_EQ(predictor.predict({nullptr, FeatureType::f64, 3}), kWrongSize);
+  EXPECT_EQ(predictor.predict({nullptr, FeatureType::f32, 3}), kWrongSize);
+  EXPECT_EQ(predictor.predict(std::span<const double>()), kWrongSize);
+  EXPECT_EQ(predictor.predict(std::span(x).first(2)), kWrongSize);
+  EXPECT_EQ(Predictor().predict(x), kWrongSize);
   EXPECT_TRUE(predict(model, {x, 0, 3}).classes.empty());
   model.centre.pop_back();
   Predictor kept;

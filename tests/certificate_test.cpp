@@ -39,13 +39,12 @@ struct Data {
     b.features = {x.data(), FeatureType::f32, rows, features, features};
     if (!wide.empty()) b.features = {wide.data(), FeatureType::f64, rows, features, features};
     if (targets.empty()) {
-      b.labels = labels.data();
+      b.labels = labels;
     } else {
       b.target_probabilities = {targets.data(), rows, classes};
     }
-    if (!weights.empty()) b.sample_weights = weights.data();
-    if (!selection.empty()) b.selection = selection.data();
-    b.selected = selection.size();
+    if (!weights.empty()) b.sample_weights = weights;
+    if (!selection.empty()) b.selection = selection;
     return b;
   }
 };
@@ -192,7 +191,7 @@ FitOptions options_for(const Data& data, double l2, Solver solver) {
   o.objective.label_smoothing = data.smoothing;
   o.standardise = data.standardise;
   o.solver = solver;
-  o.tolerance = 1e-12;
+  o.stopping.tolerance = 1e-12;
   o.warm_start = true;  // a class is masked by the initial bias
   return o;
 }
@@ -202,8 +201,8 @@ Fitted fit_from(const Data& data, const FitOptions& options, const Point* start 
   f.at.b.assign(data.classes, 0);
   if (start != nullptr) f.at = *start;
   if (data.masked) f.at.b[1] = -kInf<double>;
-  f.status = fit(data.batch(), options, MatrixView<double>(f.at.w.data(), data.classes, data.features), f.at.b.data(),
-                 f.result);
+  f.status =
+      fit(data.batch(), options, WeightsView<double>{{f.at.w.data(), data.classes, data.features}, f.at.b}, f.result);
   return f;
 }
 
@@ -229,22 +228,24 @@ class Certificate {
     for (const Preconditioner kind : {Preconditioner::automatic, Preconditioner::none, Preconditioner::full}) {
       FitOptions o = options(kind == Preconditioner::full ? Solver::newton : Solver::lbfgs);
       o.preconditioner = kind;
-      for (o.max_iterations = 1; o.max_iterations <= data_.most; ++o.max_iterations) {
+      for (o.stopping.max_iterations = 1; o.stopping.max_iterations <= data_.most; ++o.stopping.max_iterations) {
         const Fitted f = fit_from(data_, o);
-        expect_bound(f, text(name_of(f.result.solver), " ", name_of(kind), ", ", o.max_iterations, " iterations"));
+        expect_bound(
+            f, text(name_of(f.result.solver), " ", name_of(kind), ", ", o.stopping.max_iterations, " iterations"));
         if (f.result.reason != StopReason::max_iterations) break;
       }
     }
     FitOptions o = options(Solver::momentum);
-    o.batch_size = 16;
-    for (o.epochs = 1; o.epochs <= 32; o.epochs *= 2) {
-      expect_bound(fit_from(data_, o), text("momentum, ", o.epochs, " epochs"));
+    o.mini_batches.batch_size = 16;
+    for (std::size_t epochs = 1; epochs <= 32; epochs *= 2) {
+      o.mini_batches.epochs = epochs;
+      expect_bound(fit_from(data_, o), text("momentum, ", epochs, " epochs"));
     }
   }
   void visit_far_points() {
     Rng rng(120);
     FitOptions o = options(Solver::sgd);
-    o.epochs = 0;
+    o.mini_batches.epochs = 0;
     for (const double size : {1e-3, 0.1, 1.0, 30.0}) {
       for (int try_ = 0; try_ < 12; ++try_) {
         Point start;
@@ -261,7 +262,7 @@ class Certificate {
   void expect_useful() {
     for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
       FitOptions o = options(solver);
-      o.tolerance = 1e-9;
+      o.stopping.tolerance = 1e-9;
       const Fitted f = fit_from(data_, o);
       expect_bound(f, "converged");
       EXPECT_LT(f.result.gradient_norm, 1e-8) << where(name_of(solver));
@@ -273,7 +274,7 @@ class Certificate {
     for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
       FitOptions o = options(solver);
       for (const double tolerance : {1e-2, 1e-3, 1e-4, 1e-5, 1e-6}) {
-        o.tolerance = tolerance;
+        o.stopping.tolerance = tolerance;
         const Fitted f = fit_from(data_, o);
         expect_bound(f, text(name_of(solver), ", tolerance ", tolerance));
         if (f.result.reason == StopReason::tolerance) {
@@ -379,7 +380,7 @@ TEST(CertificateTest, HoldsWhereTheBiasIsFoundOnASampleOfRows) {
 TEST(CertificateTest, IsCloseWithManyClasses) {
   const Data many = clusters("many classes", 125, 2500, 24, 200);
   FitOptions o = options_for(many, 1e-4, Solver::lbfgs);
-  o.tolerance = 1e-8;
+  o.stopping.tolerance = 1e-8;
   const Fitted f = fit_from(many, o);
   EXPECT_TRUE(f.result.converged);
   EXPECT_LE(f.result.gap_bound, 2e-9 * f.result.objective);
@@ -410,7 +411,7 @@ TEST(CertificateTest, NothingIsClaimedWithoutAPenaltyOrForHinge) {
   const Data plain = clusters("plain", 123, 40, 3, 3);
   for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::momentum}) {
     FitOptions o = options_for(plain, 0, solver);
-    o.max_iterations = 3;
+    o.stopping.max_iterations = 3;
     const Fitted f = fit_from(plain, o);
     ASSERT_TRUE(f.status.ok());
     EXPECT_TRUE(std::isnan(f.result.gap_bound));
@@ -449,7 +450,7 @@ TEST(CertificateTest, AfterASignalOrALimitNothingIsBounded) {
     EXPECT_TRUE(std::isnan(f.result.gap_bound));
     EXPECT_LE(f.result.passes, 2);
     FitOptions limited = options_for(plain, 1e-3, solver);
-    limited.time_limit = 1e-9;
+    limited.stopping.time_limit = 1e-9;
     f = fit_from(plain, limited);
     EXPECT_EQ(f.result.reason, StopReason::time_limit);
     EXPECT_TRUE(std::isnan(f.result.gap_bound));
@@ -462,7 +463,7 @@ TEST(CertificateTest, ASignalEndsTheSearchForABound) {
   for (const Solver solver : {Solver::lbfgs, Solver::newton}) {
     SCOPED_TRACE(name_of(solver));
     FitOptions o = options_for(skewed, 1e-6, solver);
-    o.tolerance = 3e-4;
+    o.stopping.tolerance = 3e-4;
     Impatience impatience;
     impatience.hold(o);
     const Fitted whole = fit_from(skewed, o);

@@ -46,7 +46,10 @@ TEST_F(CommandTest, WrongOptionsAreUsageErrors) {
   expect_refusal(plus(base, {"--no-such-option", "f"}), 2, "--no-such-option");
   expect_refusal(plus(base, {"--resume"}), 2, "--checkpoint");
   expect_refusal(plus(base, {"--checkpoint", "@m"}), 2, "--checkpoint");
-  expect_refusal(plus(base, {"--folds", "5"}), 2, "--l2-path");
+  expect_refusal(plus(base, {"--folds", "5", "--validation-fraction", "0.2"}), 2, "--folds");
+  expect_refusal(plus(base, {"--folds", "5", "--solver", "sgd"}), 2, "--folds");
+  expect_refusal(plus(base, {"--init", "@none"}), 5, "none");
+  expect_refusal(plus(base, {"--init", "@all.csv"}), 4, "all.csv");
   expect_refusal(plus(base, {"--l2-path", "0.1"}), 2, "--folds");
   expect_refusal(plus(base, {"--l2-path", "0.1,0.1", "--folds", "5"}), 2, "twice");
   for (const char* list : {"", ",", "0.1,", "0.1,x", "0.1;0.2", "-1", "nan"}) {

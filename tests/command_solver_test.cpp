@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <csignal>
+#include <filesystem>
 
 namespace lanemax::testing {
 namespace {
@@ -103,6 +104,57 @@ TEST_F(CommandTest, PathsAreTablesAndSaveTheBest) {
   EXPECT_NE(text.out.find("held-out log loss"), std::string::npos);
   EXPECT_NE(text.out.find("  best"), std::string::npos);
   EXPECT_FALSE(train(csv_).contains("path"));
+}
+
+TEST_F(CommandTest, FoldsAloneJudgeTheOnePenalty) {
+  for (const bool given : {false, true}) {
+    const Words options = plus(csv_, given ? Words{"--l2", "0.03", "--folds", "5"} : Words{"--folds", "5"});
+    const json result = train(options), alone = train(given ? plus(csv_, {"--l2", "0.03"}) : csv_);
+    const json& points = result["path"]["points"];
+    ASSERT_EQ(points.size(), 1U);
+    EXPECT_EQ(points[0]["l2"].get<double>(), given ? 0.03 : 1 / 90.0);
+    EXPECT_GT(points[0]["held_out_log_loss"].get<double>(), 0);
+    EXPECT_NEAR(result["objective"].get<double>(), alone["objective"].get<double>(), 1e-7);
+  }
+}
+
+// From the model of the same data there is nothing left to do; columns in another order and classes that it does not
+// know are found by name.
+TEST_F(CommandTest, InitBeginsFromAModel) {
+  const Words tight = plus(csv_, {"--tolerance", "1e-6"});
+  const json cold = train(tight);
+  std::filesystem::rename(path("m"), path("first"));
+  const json warm = train(plus(tight, {"--init", "@first"}));
+  EXPECT_LE(warm["iterations"].get<int>(), 2);
+  EXPECT_GT(cold["iterations"].get<int>(), 5);
+  EXPECT_NEAR(warm["objective"].get<double>(), cold["objective"].get<double>(), 1e-7);
+
+  std::string turned;
+  for (const std::string& line : split_lines(table())) {  // f,a,b,c,d,e
+    std::vector<std::string> fields;
+    std::istringstream stream(line);
+    for (std::string field; fields.size() < 6 && std::getline(stream, field, ',');) fields.push_back(field);
+    std::string label;
+    std::getline(stream, label);
+    turned += fields[5];
+    for (std::size_t d = 0; d < 5; ++d) turned += ',' + fields[d];
+    turned += ',' + label + '\n';
+  }
+  write_text(path("turned.csv"), turned);
+  const json by_name = train({"--data", "@turned.csv", "--tolerance", "1e-6", "--init", "@first"});
+  EXPECT_LE(by_name["iterations"].get<int>(), 2);
+
+  train({"--data", "@two.csv"});
+  std::filesystem::rename(path("m"), path("of_two"));
+  EXPECT_TRUE(train(plus(tight, {"--init", "@of_two"}))["converged"].get<bool>());
+  const auto refused = [&](const Words& words, const std::string& mentions) {
+    expect_refusal(plus({"train", "--model", "@m"}, words), 4, mentions);
+  };
+  refused({"--data", "@two.csv", "--init", "@first"}, "class");
+  refused({"--data", "@all.csv", "--drop", "a", "--init", "@first"}, "6 features");
+  refused({"--data", "@all.csv", "--loss", "hinge", "--init", "@first"}, "softmax");
+  write_text(path("other.csv"), "z" + table().substr(1));
+  refused({"--data", "@other.csv", "--init", "@first"}, "'z'");
 }
 
 // A constant feature: what is held out is judged by how often its class is among the others. Six rows of a, three of b

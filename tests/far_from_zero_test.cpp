@@ -22,10 +22,11 @@ struct Trained {
   std::vector<double> centre = std::vector<double>(kFeatures, kUntouched);
   FitResult result;
 
-  Trained(const Batch& data, FitOptions options, bool with_place, std::size_t rows = kClasses)
+  Trained(const Batch& data, const FitOptions& options, bool with_place, std::size_t rows = kClasses)
       : w(rows * data.features.features), b(rows) {
-    if (with_place) options.model_centre = centre.data();
-    status = fit(data, options, {w.data(), rows, data.features.features}, b.data(), result);
+    FitScaling scaling;
+    if (with_place) scaling.model_centre = centre;
+    status = fit(data, options, view_of(w, b), result, scaling);
     EXPECT_TRUE(status.ok()) << message(status);
   }
   [[nodiscard]] bool centre_untouched() const {
@@ -50,7 +51,7 @@ struct Data {
       if (rng.below(4) == 0) label = static_cast<std::int32_t>(rng.below(loss == Loss::logistic ? 2 : kClasses));
     }
     batch.features = {x.data(), rows, kFeatures};
-    batch.labels = labels.data();
+    batch.labels = labels;
   }
   Data(const Data&) = delete;
   Data& operator=(const Data&) = delete;
@@ -71,7 +72,7 @@ class FarFromZeroTest : public IsaTest {
   [[nodiscard]] FitOptions options(bool standardise, double l2 = 0.01) const {
     FitOptions o;
     o.objective.l2 = l2;
-    o.tolerance = 1e-8;
+    o.stopping.tolerance = 1e-8;
     o.standardise = standardise;
     o.execution.isa = GetParam();
     return o;
@@ -215,17 +216,16 @@ TEST_P(FarFromZeroTest, PathsMiniBatchesAndValidation) {
     const double penalties[] = {0.1, 0.01};
     PathOptions o;
     o.fit = options(standardise);
+    o.fit.objective.l2.reset();
     o.l2 = penalties;
-    o.points = 2;
     o.folds = 3;
     std::vector<double> centre(kFeatures, kUntouched);
     std::vector<PathPoint> points(2), expected(2);
     std::vector<float> w(kClasses * kFeatures), b(kClasses);
     PathResult path, want;
-    ASSERT_TRUE(fit_path(near.batch, o, expected.data(), {w.data(), kClasses, kFeatures}, b.data(), want).ok());
+    ASSERT_TRUE(fit_path(near.batch, o, expected, view_of(w, b), want).ok());
     EXPECT_FALSE(want.fit.centred);
-    o.fit.model_centre = centre.data();
-    ASSERT_TRUE(fit_path(far.batch, o, points.data(), {w.data(), kClasses, kFeatures}, b.data(), path).ok());
+    ASSERT_TRUE(fit_path(far.batch, o, points, view_of(w, b), path, {.scaling = {.model_centre = centre}}).ok());
     EXPECT_TRUE(path.fit.centred);
     EXPECT_NEAR(centre[1], 1700000000, 4);
     EXPECT_NEAR(path.fit.objective, want.fit.objective, kLost);
@@ -236,8 +236,8 @@ TEST_P(FarFromZeroTest, PathsMiniBatchesAndValidation) {
     for (const bool standardise : {false, true}) {
       FitOptions o = options(standardise);
       o.solver = solver;
-      o.epochs = 60;
-      o.learning_rate = solver == Solver::adam ? 0.05 : 0;
+      if (solver != Solver::lbfgs) o.mini_batches.epochs = 60;
+      if (solver == Solver::adam) o.mini_batches.learning_rate = 0.05;
       const Trained<double> best(near.batch, options(standardise), false);
       Recorder recorder;
       recorder.watch(o);
@@ -259,11 +259,11 @@ TEST_P(FarFromZeroTest, PathsMiniBatchesAndValidation) {
   Batch scaled = far.batch, other = near.batch;
   std::vector<double> quarter;
   for (const double v : near.x) quarter.push_back(v / 4);
-  scaled.scaling.factor = half.data();
+  scaled.scaling.factor = half;
   // The same scaled values: (x + shift) / 2 = (x / 4 - (-shift / 4)) * 2.
   other.features = {quarter.data(), kRows, kFeatures};
   for (double& s : shift) s /= -4;
-  other.scaling = {shift.data(), twice.data()};
+  other.scaling = {shift, twice};
   FitOptions o = options(false);
   Recorder recorder;
   recorder.watch(o);
@@ -321,7 +321,7 @@ TEST_P(FarFromZeroTest, StandardisedFitsHaveNoUnit) {
   for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::momentum}) {
     FitOptions o = options(true);
     o.solver = solver;
-    if (solver == Solver::momentum) o.epochs = 10;
+    if (solver == Solver::momentum) o.mini_batches.epochs = 10;
     expect_scale_free<float>(o);
     expect_scale_free<double>(o);
   }
@@ -347,7 +347,7 @@ TEST_P(FarFromZeroTest, RawFitsReachTheOptimumInAnyUnit) {
           if (l2 > 0 && exponent < 0) {
             for (std::size_t d = 0; d < columns; ++d) like.set(d, 0);
           }
-          if (l2 > 0) same.tolerance = 1e-5;
+          if (l2 > 0) same.stopping.tolerance = 1e-5;
           const Trained<double> want(like.batch, same, false);
           const Trained<float> run(data.batch, o, true);
           EXPECT_TRUE(run.result.converged) << name_of(run.result.reason);
@@ -380,7 +380,7 @@ TEST_P(FarFromZeroTest, ColumnsBeyondF32AreNamed) {
   const auto expect_named = [](const Batch& batch, const FitOptions& o, std::int64_t column) {
     std::vector<float> w(kClasses * kFeatures, 7), b(kClasses, 7);
     FitResult result;
-    const Status status = fit(batch, o, {w.data(), kClasses, kFeatures}, b.data(), result);
+    const Status status = fit(batch, o, view_of(w, b), result);
     EXPECT_EQ(lanemax::name_of(status.code), std::string("out_of_range")) << message(status);
     EXPECT_EQ(status.column, column) << message(status);
     EXPECT_EQ(std::string(status.what), "features");
@@ -411,7 +411,7 @@ TEST_P(FarFromZeroTest, ColumnsBeyondF32AreNamed) {
       Data<float> zero;
       zero.set(3, 0);
       zero.set(4, 0);
-      if (solver == Solver::sgd) o.epochs = 300;
+      if (solver == Solver::sgd) o.mini_batches.epochs = 300;
       const Trained<float> run(constant.batch, o, true);
       const Trained<double> want(zero.batch, options(standardise), false);
       EXPECT_NEAR(run.result.objective, want.result.objective, solver == Solver::sgd ? 1e-3 : 1e-7);

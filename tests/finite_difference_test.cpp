@@ -45,7 +45,8 @@ class FiniteDifferenceTest : public IsaTest {
       const CallOutputs<double> got = call(arrays, options, true);
       ASSERT_TRUE(got.status.ok()) << message(got.status);
       Scratch scratch;
-      const Workspace workspace = scratch(loss_workspace_bytes<double>(shape.rows, shape.features, shape.classes, 1));
+      const std::span<std::byte> workspace =
+          scratch(loss_workspace_bytes<double>(shape.rows, shape.features, shape.classes, 1));
       const auto compare = [&](const std::vector<double>& gradient, double* numbers, const char* what) {
         for (std::size_t i = 0; i < gradient.size(); ++i) {
           const double was = numbers[i];
@@ -53,7 +54,7 @@ class FiniteDifferenceTest : public IsaTest {
             numbers[i] = was + move;
             LossResult result;
             const Status status =
-                loss<double>(arrays.objective, arrays.weights, arrays.batch, {1, GetParam()}, workspace, result);
+                loss(arrays.objective, arrays.weights, arrays.batch, {1, GetParam()}, workspace, result);
             EXPECT_TRUE(status.ok()) << message(status);
             return result.objective;
           });

@@ -16,9 +16,10 @@ class FitTest : public IsaTest {
  protected:
   [[nodiscard]] FitOptions options(std::size_t epochs, std::size_t batch_size = 32) const {
     FitOptions o;
+    o.objective.l2 = 0;
     o.solver = Solver::momentum;
-    o.epochs = epochs;
-    o.batch_size = batch_size;
+    o.mini_batches.epochs = epochs;
+    o.mini_batches.batch_size = batch_size;
     o.execution.isa = GetParam();
     return o;
   }
@@ -47,6 +48,7 @@ TEST_P(FitTest, ReachesTheOptimum) {
       o.objective = arrays.objective;
       o.objective.l2 = 0.01;
       o.solver = solver;
+      if (solver == Solver::automatic) o.mini_batches = {};
       const Fitted fitted = run_fit(arrays.batch, o, p.classes);
       SCOPED_TRACE(text(name_of(loss), " ", name_of(solver)));
       ASSERT_TRUE(fitted.status.ok()) << message(fitted.status);
@@ -85,7 +87,7 @@ TEST_P(FitTest, AdamComesDown) {
     EXPECT_EQ(slow.result.solver, Solver::adam);
     EXPECT_EQ(slow.result.learning_rate, 0.001);
     EXPECT_LT(slow.result.objective, start);
-    o.learning_rate = 0.05;
+    o.mini_batches.learning_rate = 0.05;
     const Fitted fitted = run_fit(arrays.batch, o, p.classes);
     ASSERT_TRUE(fitted.status.ok()) << message(fitted.status);
     EXPECT_EQ(fitted.result.learning_rate, 0.05);
@@ -104,11 +106,11 @@ TEST_P(FitTest, FullBatchDescentIsTheTrainStep) {
                                      std::pair{kRules[3], Solver::adam}}) {
     FitOptions o = options(5, 100000);  // capped at the rows there are
     o.solver = solver;
-    o.schedule = Schedule::constant;
-    o.learning_rate = 0.125;
-    o.momentum = 0.875;
-    o.second_moment_decay = kSecondMomentDecay;
-    o.tolerance = 0;
+    o.mini_batches.schedule = Schedule::constant;
+    o.mini_batches.learning_rate = 0.125;
+    if (solver != Solver::sgd) o.mini_batches.momentum = 0.875;
+    if (solver == Solver::adam) o.mini_batches.second_moment_decay = kSecondMomentDecay;
+    o.stopping.tolerance = 0;
     const Fitted fitted = run_fit(arrays.batch, o, p.classes);
     ASSERT_TRUE(fitted.status.ok());
     EXPECT_EQ(fitted.result.iterations, 5U);
@@ -132,7 +134,8 @@ TEST_P(FitTest, ResultIsOfTheReturnedWeights) {
       o.objective = arrays.objective;
       o.objective.l2 = 0.01;
       o.solver = solver;
-      o.max_iterations = 16;  // four epochs
+      if (!has_mini_batches(solver)) o.mini_batches = {};
+      o.stopping.max_iterations = 16;  // four epochs
       const Fitted fitted = run_fit(arrays.batch, o, p.classes);
       SCOPED_TRACE(text(name_of(loss), " ", name_of(solver)));
       ASSERT_TRUE(fitted.status.ok()) << message(fitted.status);
@@ -177,7 +180,7 @@ TEST_P(FitTest, ZeroEpochsReturnTheInitialWeights) {
   for (float& w : fitted.w) w = static_cast<float>(rng.between(-1, 1));
   fitted.b[1] = 0.25f;
   const std::vector<float> w = fitted.w, b = fitted.b;
-  fitted.status = fit(arrays.batch, o, {fitted.w.data(), p.classes, p.features}, fitted.b.data(), fitted.result);
+  fitted.status = fit(arrays.batch, o, view_of(fitted.w, fitted.b), fitted.result);
   ASSERT_TRUE(fitted.status.ok());
   EXPECT_TRUE(same_bits(fitted.w, w));
   EXPECT_TRUE(same_bits(fitted.b, b));
@@ -190,7 +193,7 @@ TEST_P(FitTest, WarmStartGoesOn) {
   Fitted fitted = run_fit(arrays.batch, o, p.classes);
   const double before = fitted.result.objective;
   o.warm_start = true;
-  ASSERT_TRUE(fit(arrays.batch, o, {fitted.w.data(), p.classes, p.features}, fitted.b.data(), fitted.result).ok());
+  ASSERT_TRUE(fit(arrays.batch, o, view_of(fitted.w, fitted.b), fitted.result).ok());
   EXPECT_LT(fitted.result.objective, before);
 }
 
@@ -232,7 +235,7 @@ TEST_P(FitTest, RowsLeftOutEqualRowsThatAreNotThere) {
   }
   const ProblemArrays<float> all(p), kept(without);
   FitOptions o = options(5);
-  o.tolerance = 0;
+  o.stopping.tolerance = 0;
   const Fitted a = run_fit(all.batch, o, p.classes), b = run_fit(kept.batch, o, p.classes);
   ASSERT_TRUE(a.status.ok()) << message(a.status);
   EXPECT_TRUE(same_bits(a.w, b.w));
@@ -246,9 +249,9 @@ TEST_P(FitTest, Schedules) {
   const ProblemArrays<float> arrays(p);
   for (const Schedule schedule : {Schedule::constant, Schedule::cosine, Schedule::step}) {
     FitOptions o = options(8, 400);  // a step an epoch
-    o.learning_rate = 0.25;
-    o.schedule = schedule;
-    o.tolerance = 0;
+    o.mini_batches.learning_rate = 0.25;
+    o.mini_batches.schedule = schedule;
+    o.stopping.tolerance = 0;
     Recorder recorder;
     recorder.watch(o);
     const Fitted fitted = run_fit(arrays.batch, o, p.classes);
@@ -279,8 +282,8 @@ TEST_P(FitTest, StopsAtTheTolerance) {
   const ProblemArrays<float> arrays(p);
   FitOptions o = options(3000, 400);
   o.objective.l2 = 0.05;
-  o.tolerance = 1e-4;
-  o.schedule = Schedule::constant;
+  o.stopping.tolerance = 1e-4;
+  o.mini_batches.schedule = Schedule::constant;
   o.solver = Solver::momentum;
   const Fitted fitted = run_fit(arrays.batch, o, p.classes);
   ASSERT_TRUE(fitted.status.ok());
@@ -295,7 +298,7 @@ TEST_P(FitTest, StopsAtTheMostIterations) {
   const ProblemArrays<float> arrays(p);
   for (const std::size_t most : {1U, 5U, 13U, 14U}) {
     FitOptions o = options(10);
-    o.max_iterations = most;
+    o.stopping.max_iterations = most;
     const Fitted fitted = run_fit(arrays.batch, o, p.classes);
     ASSERT_TRUE(fitted.status.ok());
     EXPECT_EQ(fitted.result.iterations, most);
@@ -308,9 +311,9 @@ TEST_P(FitTest, StopsAtTheTimeLimit) {
   const reference::Problem p = problem();
   const ProblemArrays<float> arrays(p);
   FitOptions o = options(100'000'000);
-  o.time_limit = 0.05;
-  o.tolerance = 0;
-  o.schedule = Schedule::constant;
+  o.stopping.time_limit = 0.05;
+  o.stopping.tolerance = 0;
+  o.mini_batches.schedule = Schedule::constant;
   const Fitted fitted = run_fit(arrays.batch, o, p.classes);
   ASSERT_TRUE(fitted.status.ok());
   EXPECT_EQ(fitted.result.reason, StopReason::time_limit);
@@ -322,7 +325,7 @@ TEST_P(FitTest, StopsWhenTheCallerSaysSo) {
   const reference::Problem p = problem();
   const ProblemArrays<float> arrays(p);
   FitOptions o = options(10);
-  o.tolerance = 0;
+  o.stopping.tolerance = 0;
   Recorder recorder;
   recorder.stop_after = 3;
   recorder.watch(o);
@@ -332,12 +335,12 @@ TEST_P(FitTest, StopsWhenTheCallerSaysSo) {
   EXPECT_EQ(fitted.result.iterations, 3U * 13U);
   EXPECT_EQ(recorder.seen.size(), 3U);
   // With a constant rate the weights so far are those of a fit that was only asked for as much.
-  o.schedule = Schedule::constant;
+  o.mini_batches.schedule = Schedule::constant;
   recorder.seen.clear();
   const Fitted stopped = run_fit(arrays.batch, o, p.classes);
   FitOptions three = options(3);
-  three.tolerance = 0;
-  three.schedule = Schedule::constant;
+  three.stopping.tolerance = 0;
+  three.mini_batches.schedule = Schedule::constant;
   EXPECT_TRUE(same_bits(stopped.w, run_fit(arrays.batch, three, p.classes).w));
 }
 
@@ -362,10 +365,10 @@ TEST_P(FitTest, StopsEarlyAndReturnsTheBestWeights) {
   for (std::size_t n = 0; n < other.rows; n += 2) other.labels[n] = (other.labels[n] + 1) % 4;
   const ProblemArrays<float> arrays(p), validation(other);
   FitOptions o = options(200);
-  o.schedule = Schedule::constant;
-  o.tolerance = 0;
+  o.mini_batches.schedule = Schedule::constant;
+  o.stopping.tolerance = 0;
   o.validation = &validation.batch;
-  o.early_stopping = 4;
+  o.stopping.early_stopping = 4;
   Recorder recorder;
   recorder.watch(o);
   const Fitted fitted = run_fit(arrays.batch, o, p.classes);
@@ -398,8 +401,8 @@ TEST_P(FitTest, DivergenceIsReportedWithTheLastGoodWeights) {
     for (const double rate : {1e25, 1e31, 1e36, 3e38}) {
       for (const std::size_t epochs : {1U, 2U, 20U}) {
         FitOptions o = options(epochs, batch_size);
-        o.learning_rate = rate;
-        o.schedule = Schedule::constant;
+        o.mini_batches.learning_rate = rate;
+        o.mini_batches.schedule = Schedule::constant;
         const Fitted fitted = run_fit(arrays.batch, o, p.classes);
         SCOPED_TRACE(
             text("rate ", rate, ", batches of ", batch_size, ", ", epochs, " epochs: ", message(fitted.status)));
@@ -413,7 +416,7 @@ TEST_P(FitTest, DivergenceIsReportedWithTheLastGoodWeights) {
         EXPECT_TRUE(std::isfinite(fitted.result.objective));
         EXPECT_TRUE(std::isfinite(fitted.result.gradient_norm));
         const CallOutputs<float> at_end =
-            call<float>({}, {{fitted.w.data(), p.classes, p.features}, fitted.b.data()}, arrays.batch, how, true);
+            call<float>({}, {{fitted.w.data(), p.classes, p.features}, fitted.b}, arrays.batch, how, true);
         EXPECT_TRUE(at_end.status.ok()) << message(at_end.status);
       }
     }

@@ -101,8 +101,8 @@ class Work {
     const std::vector<double> centre(problem_.features, 0.1);
     const std::vector<float> factor(problem_.features, 0.3F);
     OwnedState<float> in(problem_.features, problem_.classes, Optimiser::gradient_descent);
-    EXPECT_TRUE(in.state.set_weights(arrays_->weights, {centre.data(), factor.data()}).ok());
-    const std::vector<unsigned char> scaled = in.memory();
+    EXPECT_TRUE(in.state.set_weights(arrays_->weights, {centre, factor}).ok());
+    const std::vector<std::byte> scaled = in.contents();
     append(bits, scaled.data(), scaled.size());
     const std::vector<float> w_out = in.weights(), b_out = in.bias();
     append(bits, w_out.data(), w_out.size());
@@ -111,11 +111,11 @@ class Work {
     FitOptions fit_options;
     fit_options.objective.l2 = 1e-3;
     fit_options.execution = {threads, isa};
-    fit_options.max_iterations = 3;
+    fit_options.stopping.max_iterations = 3;
     std::vector<float> w(weights.size()), b(problem_.classes);
+    const WeightsView<float> fit_weights{{w.data(), problem_.classes, problem_.features}, b};
     FitResult fitted;
-    EXPECT_TRUE(
-        fit(ordinary_->batch, fit_options, {w.data(), problem_.classes, problem_.features}, b.data(), fitted).ok());
+    EXPECT_TRUE(fit(ordinary_->batch, fit_options, fit_weights, fitted).ok());
     append(bits, w.data(), w.size());
     append(bits, &fitted.objective, 1);
     append(bits, &fitted.gap_bound, 1);
@@ -123,13 +123,12 @@ class Work {
     constexpr double kPenalties[] = {1e-3, 1e-2};
     PathOptions path;
     path.fit = fit_options;
+    path.fit.objective.l2.reset();
     path.l2 = kPenalties;
-    path.points = 2;
     path.folds = 2;
     PathPoint points[2];
     PathResult best;
-    EXPECT_TRUE(
-        fit_path(ordinary_->batch, path, points, {w.data(), problem_.classes, problem_.features}, b.data(), best).ok());
+    EXPECT_TRUE(fit_path(ordinary_->batch, path, points, fit_weights, best).ok());
     append(bits, w.data(), w.size());
     for (const PathPoint& point : points) {
       append(bits, &point.held_out_loss, 1);
@@ -154,16 +153,18 @@ class Work {
     const auto* x = static_cast<const float*>(arrays_->batch.features.data);
     for (std::size_t n = 0; n < 50; ++n) {
       const std::size_t at = n * problem_.features;
-      for (const std::int32_t c : {predictor.predict(x + at), predictor.predict(&problem_.x[at])}) append(bits, &c, 1);
+      const std::span single(x + at, problem_.features);
+      const std::span wide(&problem_.x[at], problem_.features);
+      for (const std::int32_t c : {predictor.predict(single), predictor.predict(wide)}) append(bits, &c, 1);
     }
     std::vector<float> probabilities(problem_.rows * problem_.classes);
     Predictions predictions;
     predictions.probabilities = {probabilities.data(), problem_.rows, problem_.classes};
     Scratch scratch;
-    EXPECT_TRUE(
-        predictor
-            .predict_batch(arrays_->batch.features, scratch(predictor.workspace_bytes(threads)), threads, predictions)
-            .ok());
+    EXPECT_TRUE(predictor
+                    .predict_batch(arrays_->batch.features, threads, scratch(predictor.batch_workspace_bytes(threads)),
+                                   predictions)
+                    .ok());
     append(bits, probabilities.data(), probabilities.size());
     return bits;
   }

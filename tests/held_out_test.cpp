@@ -169,17 +169,17 @@ class HeldOutTest : public IsaTest {
       if (p.labels[n] == p.ignored_label) continue;
       if (p.labels[n] + 1 == static_cast<int>(classes_of(p))) p.labels[n] = 0;
     }
-    if (!p.labels.empty()) p.labels[24] = static_cast<int>(classes_of(p)) - 1;
+    if (!p.labels.empty()) p.labels[std::min<std::size_t>(24, rows - 1)] = static_cast<int>(classes_of(p)) - 1;
     return p;
   }
   [[nodiscard]] PathOptions options(const Problem& p, std::size_t folds) const {
     PathOptions o;
     o.fit.objective = ProblemArrays<float>(p).objective;
-    o.fit.tolerance = 1e-11;
+    o.fit.objective.l2.reset();
+    o.fit.stopping.tolerance = 1e-11;
     o.fit.seed = 5;
     o.fit.execution.isa = GetParam();
     o.l2 = kPenalties;
-    o.points = 2;
     o.folds = folds;
     return o;
   }
@@ -188,7 +188,7 @@ class HeldOutTest : public IsaTest {
     const std::size_t features = data.features.features;
     r.w.assign(classes * features, 0);
     r.b.assign(classes, 0);
-    r.status = fit_path(data, o, r.points.data(), {r.w.data(), classes, features}, r.b.data(), r.result);
+    r.status = fit_path(data, o, r.points, view_of(r.w, r.b), r.result);
     return r;
   }
   /// `converges`: also the fit of all rows.
@@ -302,7 +302,7 @@ TEST_P(HeldOutTest, ClassesThatTheCallerMasks) {
   Judged r;
   r.w.assign(p.classes * p.features, 0);
   r.b = {0, -kInf<float>, 0, 0};
-  r.status = fit_path(arrays.batch, o, r.points.data(), {r.w.data(), 4, 3}, r.b.data(), r.result);
+  r.status = fit_path(arrays.batch, o, r.points, view_of(r.w, r.b), r.result);
   ASSERT_TRUE(r.status.ok()) << message(r.status);
   EXPECT_EQ(r.b[1], -kInf<float>);
   const auto dealt = deal(p, 5, o.fit.seed);
@@ -318,10 +318,10 @@ TEST_P(HeldOutTest, NoWayFromTheHeldOutRowsIntoTheirFit) {
   const ProblemArrays<float> arrays(p);
   PathOptions o = options(p, 4);
   const Judged best = run(o, arrays.batch, 4);
-  o.fit.tolerance = 100;  // it is where it is to go
+  o.fit.stopping.tolerance = 100;  // it is where it is to go
   o.fit.warm_start = true;
   Judged r = best;
-  r.status = fit_path(arrays.batch, o, r.points.data(), {r.w.data(), 4, 3}, r.b.data(), r.result);
+  r.status = fit_path(arrays.batch, o, r.points, view_of(r.w, r.b), r.result);
   ASSERT_TRUE(r.status.ok()) << message(r.status);
   // 39 rows of four classes, and one left out: where class 3 is masked, one of three.
   const auto dealt = deal(p, 4, o.fit.seed);
@@ -339,7 +339,7 @@ TEST_P(HeldOutTest, TheToleranceAndTheOrderOfPenaltiesDoNotMatter) {
   PathOptions o = options(p, 5);
   const Judged exact = run(o, arrays.batch, 4);
   for (const double tolerance : {1e-3, 1e-5, 1e-7}) {
-    o.fit.tolerance = tolerance;
+    o.fit.stopping.tolerance = tolerance;
     const Judged r = run(o, arrays.batch, 4);
     for (std::size_t i = 0; i < 2; ++i) {
       EXPECT_NEAR(r.points[i].held_out_loss, exact.points[i].held_out_loss, 20 * tolerance) << tolerance;
@@ -362,7 +362,7 @@ TEST_P(HeldOutTest, SameBitsForAnyThreads) {
   PathOptions o = options(p, 3);
   const double none[] = {0, 1e-3};
   o.l2 = none;
-  o.fit.max_iterations = 30;  // without a penalty there may be no optimum
+  o.fit.stopping.max_iterations = 30;  // without a penalty there may be no optimum
   const Judged first = run(o, arrays.batch, 4);
   ASSERT_TRUE(first.status.ok());
   for (const int threads : {2, 3, 4}) {
@@ -382,7 +382,7 @@ TEST_P(HeldOutTest, ValidationRowsOfAClassThatNoRowTrains) {
   const ProblemArrays<float> training(p), validation(v);
   PathOptions o = options(p, 0);
   o.fit.validation = &validation.batch;
-  o.fit.tolerance = 1e-7;  // the absent class has no end of its bias
+  o.fit.stopping.tolerance = 1e-7;  // the absent class has no end of its bias
   const Judged r = run(o, training.batch, 4);
   ASSERT_TRUE(r.status.ok()) << message(r.status);
   EXPECT_EQ(r.result.left_out, 1U);
@@ -446,9 +446,8 @@ TEST(FoldsTest, EveryRowIsHeldOutOnceAndEveryClassOfTwoRowsIsTrainedByAll) {
     for (std::size_t i = selection.size(); i > 1; --i) std::swap(selection[i - 1], selection[rng.below(i)]);
     Batch batch;
     batch.features = {x.data(), rows, 1};
-    batch.labels = labels.data();
-    batch.selection = selection.data();
-    batch.selected = selection.size();
+    batch.labels = labels;
+    batch.selection = selection;
     const Folds dealt(batch, {}, classes, folds, rng.bits());
     EXPECT_EQ(dealt.most_folds(), rows);
     EXPECT_EQ(dealt.rows(), selection.size());

@@ -7,6 +7,7 @@
 #include "tests/support/testing.hpp"
 
 #include <cmath>
+#include <optional>
 
 namespace lanemax::checks {
 namespace {
@@ -52,8 +53,8 @@ class LearningRateTest : public IsaTest {
     FitOptions o;
     o.objective = arrays.objective;
     o.solver = solver;
-    o.epochs = 0;
-    o.batch_size = batch_size;
+    o.mini_batches.epochs = 0;
+    o.mini_batches.batch_size = batch_size;
     o.execution.isa = GetParam();
     return o;
   }
@@ -61,7 +62,7 @@ class LearningRateTest : public IsaTest {
                             Schedule schedule = Schedule::cosine) const {
     const ProblemArrays<float> arrays(p);
     FitOptions o = options(arrays, solver, batch_size);
-    o.schedule = schedule;
+    o.mini_batches.schedule = schedule;
     const Fitted fitted = run_fit(arrays.batch, o, p.classes);
     EXPECT_TRUE(fitted.status.ok()) << message(fitted.status);
     return fitted.result.learning_rate;
@@ -94,7 +95,7 @@ TEST_P(LearningRateTest, ComesFromTheRowsThatTakePart) {
           const ProblemArrays<float> all(p), few(alone);
           for (const Solver solver : kMiniBatchSolvers) {
             FitOptions o = options(all, solver);
-            o.epochs = 3;
+            o.mini_batches.epochs = 3;
             const Fitted a = run_fit(all.batch, o, p.classes), b = run_fit(few.batch, o, p.classes);
             SCOPED_TRACE(text(name_of(solver), ", ", name_of(o.objective.loss), ", ", kept.size(), " of ", rows));
             ASSERT_TRUE(a.status.ok()) << message(a.status);
@@ -174,22 +175,21 @@ TEST_P(LearningRateTest, SgdDoesBetterThanAtTheBound) {
           if (labels == Labels::noise) label = static_cast<int>(rng.below(shape.classes));
         }
         const ProblemArrays<float> arrays(p);
-        const auto objective = [&](Solver solver, double rate) {
+        const auto objective = [&](Solver solver, std::optional<double> rate = {}) {
           FitOptions o = options(arrays, solver, 64);
-          o.epochs = 10;
-          o.learning_rate = rate;
+          o.mini_batches.epochs = 10;
+          o.mini_batches.learning_rate = rate;
           const Fitted fitted = run_fit(arrays.batch, o, p.classes);
           EXPECT_TRUE(fitted.status.ok()) << message(fitted.status);
           return fitted.result.objective;
         };
-        const double chosen = objective(Solver::sgd, 0),
-                     at_bound = objective(Solver::sgd, rate(p, Solver::momentum, 64));
+        const double chosen = objective(Solver::sgd), at_bound = objective(Solver::sgd, rate(p, Solver::momentum, 64));
         SCOPED_TRACE(
             text(name_of(arrays.objective.loss), ", ", shape.classes, " classes, labels ", static_cast<int>(labels)));
         EXPECT_LE(chosen, 1.005 * at_bound);
         if (labels != Labels::equal_shares || shape.classes == 2) continue;
         EXPECT_LE(chosen, 0.9 * at_bound);
-        EXPECT_LE(chosen, 1.1 * objective(Solver::momentum, 0));
+        EXPECT_LE(chosen, 1.1 * objective(Solver::momentum));
       }
     }
   }

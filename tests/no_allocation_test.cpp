@@ -8,24 +8,13 @@
 #include "tests/support/plan_shapes.hpp"
 
 #include <functional>
-#include <memory>
-#include <new>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace lanemax::checks {
 namespace {
-
-struct Aligned {
-  explicit Aligned(std::size_t bytes_) : bytes(bytes_), data(::operator new(bytes_, std::align_val_t{64})) {}
-  ~Aligned() { ::operator delete(data, std::align_val_t{64}); }
-  Aligned(const Aligned&) = delete;
-  Aligned& operator=(const Aligned&) = delete;
-  [[nodiscard]] Workspace view() const { return {data, bytes}; }
-  std::size_t bytes;
-  void* data;
-};
 
 class NoAllocationTest : public ::testing::TestWithParam<int> {
  protected:
@@ -61,44 +50,43 @@ TEST_P(NoAllocationTest, ObjectiveAndSteps) {
     for (std::size_t n = 0; n < s.rows; ++n) labels[n] = static_cast<std::int32_t>(n % s.classes);
     Batch batch;
     batch.features = {x.data(), s.rows, s.features};
-    batch.labels = labels.data();
+    batch.labels = labels;
     Batch converted = batch;
     converted.features = {bytes.data(), s.rows, s.features};
-    const Aligned scratch(loss_workspace_bytes<float>(s.rows, s.features, s.classes, GetParam()));
-    const WeightsView<float> weights{{w.data(), s.classes, s.features}, b.data()};
-    const GradientOutputs<float> gradient{
-        {dw.data(), s.classes, s.features}, db.data(), {dx.data(), s.rows, s.features}};
-    const LossOutputs<float> rows{losses.data(), {probabilities.data(), s.rows, s.classes}};
+    const Workspace scratch(loss_workspace_bytes<float>(s.rows, s.features, s.classes, GetParam()));
+    const WeightsView<float> weights{{w.data(), s.classes, s.features}, b};
+    const WeightsView<float> gradient{{dw.data(), s.classes, s.features}, db};
+    const SampleOutputs<float> rows{losses, {probabilities.data(), s.rows, s.classes}, {}};
+    const SampleOutputs<float> all_rows{rows.losses, rows.probabilities, {dx.data(), s.rows, s.features}};
     LossResult result;
     for (const Batch* data : {&batch, &converted}) {
-      expect_none("loss", [&] { return loss<float>({}, weights, *data, execution, scratch.view(), result, rows); });
+      expect_none("loss", [&] { return loss({}, weights, *data, execution, scratch, result, rows); });
       expect_none("loss_and_gradient", [&] {
-        return loss_and_gradient<float>({}, weights, *data, execution, scratch.view(), result, gradient, rows);
+        return loss_and_gradient({}, weights, *data, execution, scratch, result, gradient, all_rows);
       });
-      const Aligned memory(TrainState<float>::bytes(s.features, s.classes, Optimiser::momentum));
-      const Aligned step_scratch(train_step_workspace_bytes<float>(s.rows, s.features, s.classes, GetParam()));
+      const Workspace memory(TrainState<float>::bytes(s.features, s.classes, Optimiser::momentum));
+      const Workspace step_scratch(train_step_workspace_bytes<float>(s.rows, s.features, s.classes, GetParam()));
       TrainState<float> state;
       StepOptions options;
-      options.optimiser = Optimiser::momentum;
-      expect_none("create", [&] {
-        return TrainState<float>::create(s.features, s.classes, Optimiser::momentum, memory.view(), state);
-      });
+      expect_none("create",
+                  [&] { return TrainState<float>::create(s.features, s.classes, Optimiser::momentum, memory, state); });
       expect_none("set_weights", [&] { return state.set_weights(weights); });
       expect_none("train_step",
-                  [&] { return train_step<float>(state, {}, *data, options, execution, step_scratch.view(), result); });
-      expect_none("get_weights", [&] { return state.get_weights({dw.data(), s.classes, s.features}, db.data()); });
+                  [&] { return train_step<float>(state, {}, *data, options, execution, step_scratch, result); });
+      expect_none("get_weights", [&] { return state.get_weights(gradient); });
     }
     // Refusing costs nothing either.
     x[5] = std::nanf("");
     Status refused;
-    const auto refuse = [&] { refused = loss<float>({}, weights, batch, execution, scratch.view(), result); };
+    const auto refuse = [&] { refused = loss({}, weights, batch, execution, scratch, result); };
     EXPECT_EQ(test::watch_allocations(refuse).made, 0U);
     EXPECT_EQ(refused.code, StatusCode::not_finite);
   }
 }
 
 TEST_P(NoAllocationTest, Predictions) {
-  for (const Shape& s : {Shape{3000, 20, 3}, Shape{1000, 64, 10}, Shape{700, 60, 1100}, Shape{40, 3000, 10}}) {
+  for (const Shape& s :
+       {Shape{3000, 20, 3}, Shape{1000, 64, 10}, Shape{700, 60, 1100}, Shape{20, 10, 5000}, Shape{40, 3000, 10}}) {
     Model model;
     model.features = s.features;
     model.weight.assign(s.classes * s.features, 0.25f);
@@ -114,25 +102,34 @@ TEST_P(NoAllocationTest, Predictions) {
     std::vector<std::int32_t> classes(s.rows), top(s.rows * 2);
     std::vector<float> probabilities(s.rows * s.classes), logits(probabilities.size()), top_p(s.rows * 2);
     Predictions out;
-    out.classes = classes.data();
+    out.classes = classes;
     out.logits = {logits.data(), s.rows, s.classes};
     out.probabilities = {probabilities.data(), s.rows, s.classes};
-    out.top_classes = top.data();
-    out.top_probabilities = top_p.data();
-    out.top_k = 2;
-    const Aligned scratch(predictor.workspace_bytes(GetParam()));
+    out.top_classes = {top.data(), s.rows, 2};
+    out.top_probabilities = {top_p.data(), s.rows, 2};
+    const Workspace scratch(predictor.batch_workspace_bytes(GetParam())), own(predictor.workspace_bytes());
     for (const Predictor* who : {&predictor, &centred}) {
       SCOPED_TRACE(who == &centred ? "around a centre" : "without one");
-      const auto class_of = [&](const auto& samples) {
-        Status status;
-        if (who->predict(samples.data()) != 0) status.code = StatusCode::bad_data;
-        return status;
+      const auto expect_none_of_one = [&](const char* type, const SampleView& sample) {
+        const auto expect_class = [&](const char* call, const std::function<std::int32_t()>& f) {
+          expect_none((std::string(call) + ", " + type).c_str(), [&] {
+            Status status;
+            if (f() != 0) status.code = StatusCode::bad_data;
+            return status;
+          });
+        };
+        expect_class("predict", [&] { return who->predict(sample); });
+        expect_class("logits", [&] { return who->logits(sample, std::span(logits).first(s.classes)); });
+        expect_class("probabilities",
+                     [&] { return who->probabilities(sample, own, std::span(probabilities).first(s.classes)); });
+        expect_class("top_k",
+                     [&] { return who->top_k(sample, own, std::span(top).first(2), std::span(top_p).first(2)); });
       };
-      expect_none("predict, f32", [&] { return class_of(x); });
-      expect_none("predict, f64", [&] { return class_of(wide); });
+      expect_none_of_one("f32", std::span(x).first(s.features));
+      expect_none_of_one("f64", std::span(wide).first(s.features));
       for (const FeaturesView& samples :
            {FeaturesView(x.data(), s.rows, s.features), FeaturesView(wide.data(), s.rows, s.features)}) {
-        expect_none("predict_batch", [&] { return who->predict_batch(samples, scratch.view(), GetParam(), out); });
+        expect_none("predict_batch", [&] { return who->predict_batch(samples, GetParam(), scratch, out); });
       }
     }
   }

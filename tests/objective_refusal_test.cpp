@@ -18,8 +18,8 @@ struct GoodCall {
       : p(std::move(problem)), arrays(p), objective(arrays.objective), batch(arrays.batch), weights(arrays.weights) {
     execution.isa = isa;
     out.prepare(kRows, kFeatures, kClasses);
-    rows = {out.sample_losses.data(), {out.probabilities.data(), kRows, kClasses}};
-    gradient = {{out.dweights.data(), kClasses, kFeatures}, out.dbias.data(), {out.dfeatures.data(), kRows, kFeatures}};
+    rows = {out.sample_losses, {out.probabilities.data(), kRows, kClasses}, {out.dfeatures.data(), kRows, kFeatures}};
+    gradient = {{out.dweights.data(), kClasses, kFeatures}, out.dbias};
     workspace = scratch(loss_workspace_bytes<T>(kRows, kFeatures, kClasses, 1));
   }
   static reference::Problem plain() {
@@ -28,23 +28,29 @@ struct GoodCall {
   }
   T* x() { return static_cast<T*>(const_cast<void*>(batch.features.data)); }
   Status call(bool with_gradient) {
-    return with_gradient
-               ? loss_and_gradient<T>(objective, weights, batch, execution, workspace, out.result, gradient, rows)
-               : loss<T>(objective, weights, batch, execution, workspace, out.result, rows);
+    if (with_gradient) {
+      return loss_and_gradient(objective, weights, batch, execution, workspace, out.result, gradient, rows);
+    }
+    SampleOutputs<T> wanted = rows;
+    if (!dfeatures_of_loss) wanted.dfeatures = {};
+    return loss(objective, weights, batch, execution, workspace, out.result, wanted);
   }
 
   reference::Problem p;
   ProblemArrays<T> arrays;
   Objective objective;
   Batch batch;
-  WeightsView<T> weights;
+  WeightsView<const T> weights;
   Execution execution;
   Scratch scratch;
-  Workspace workspace;
-  LossOutputs<T> rows;
-  GradientOutputs<T> gradient;
+  std::span<std::byte> workspace;
+  SampleOutputs<T> rows;
+  bool dfeatures_of_loss = false;  ///< ask loss() for them, too
+  WeightsView<T> gradient;
   CallOutputs<T> out;
 };
+
+enum class Calls { both, loss, gradient };
 
 struct Where {
   StatusCode code = StatusCode::ok;
@@ -56,9 +62,9 @@ class ObjectiveRefusalTest : public IsaTest {
  protected:
   template <class T>
   void expect_refused(const char* name, const Where& where, const std::function<void(GoodCall<T>&)>& change,
-                      bool only_gradient = false) {
+                      Calls calls = Calls::both) {
     for (const bool with_gradient : {false, true}) {
-      if (only_gradient && !with_gradient) continue;
+      if (calls == (with_gradient ? Calls::loss : Calls::gradient)) continue;
       GoodCall<T> setup(GetParam());
       change(setup);
       const Status status = setup.call(with_gradient);
@@ -76,6 +82,8 @@ class ObjectiveRefusalTest : public IsaTest {
   void objectives();
   template <class T>
   void shapes();
+  template <class T>
+  void lengths();
   template <class T>
   void scaling();
   template <class T>
@@ -103,10 +111,10 @@ void ObjectiveRefusalTest::objectives() {
   const std::vector<float> targets(kRows * kClasses, 0.25f);
   const auto take_targets = [&](S& s) { s.batch.target_probabilities = {targets.data(), kRows, kClasses}; };
   expect_refused<T>("labels and targets", {argument, "targets"}, take_targets);
-  expect_refused<T>("neither", {argument, "targets"}, [](S& s) { s.batch.labels = nullptr; });
+  expect_refused<T>("neither", {argument, "targets"}, [](S& s) { s.batch.labels = {}; });
   expect_refused<T>("smoothed targets", {argument, "label_smoothing"}, [&](S& s) {
     take_targets(s);
-    s.batch.labels = nullptr;
+    s.batch.labels = {};
     s.objective.label_smoothing = 0.1;
   });
   expect_refused<T>("smoothed hinge", {argument, "label_smoothing"}, [](S& s) {
@@ -115,7 +123,7 @@ void ObjectiveRefusalTest::objectives() {
   });
   expect_refused<T>("hinge with targets", {argument, "target_probabilities"}, [&](S& s) {
     take_targets(s);
-    s.batch.labels = nullptr;
+    s.batch.labels = {};
     s.objective.loss = Loss::hinge;
   });
   expect_refused<T>("hinge with probabilities", {argument, "probabilities"},
@@ -136,36 +144,101 @@ void ObjectiveRefusalTest::shapes() {
   const StatusCode argument = StatusCode::invalid_argument, shape = StatusCode::shape_mismatch;
   expect_refused<T>("no samples", {StatusCode::no_rows, "batch"}, [](S& s) { s.batch.features.samples = 0; });
   static const std::uint32_t selection[] = {0, 3, kRows};
-  expect_refused<T>("empty selection", {StatusCode::no_rows, "batch"}, [](S& s) { s.batch.selection = selection; });
+  expect_refused<T>("empty selection", {StatusCode::no_rows, "batch"},
+                    [](S& s) { s.batch.selection = std::span(selection).first(0); });
   expect_refused<T>("selection of a row that is not there", {argument, "selection", 2}, [](S& s) {
     s.batch.selection = selection;
-    s.batch.selected = 3;
-    s.rows.probabilities.rows = s.gradient.dfeatures.rows = 3;
+    s.rows.losses = s.rows.losses.first(3);
+    s.rows.probabilities.rows = s.rows.dfeatures.rows = 3;
   });
   expect_refused<T>("no features", {shape, "weights"}, [](S& s) { s.weights.weights.cols = 0; });
   expect_refused<T>("no classes", {shape, "weights"}, [](S& s) { s.weights.weights.rows = 0; });
   expect_refused<T>("too many classes", {shape, "weights"}, [](S& s) { s.weights.weights.rows = 16777217; });
   expect_refused<T>("features of another width", {shape, "features"}, [](S& s) { s.batch.features.features = 5; });
   expect_refused<T>("rows that overlap", {shape, "features"}, [](S& s) { s.batch.features.row_stride = 5; });
+  expect_refused<T>("rows that are all the first", {shape, "features"}, [](S& s) { s.batch.features.row_stride = 0; });
+  expect_refused<T>("columns that are all the first", {shape, "features"},
+                    [](S& s) { s.batch.features.col_stride = 0; });
+  expect_refused<T>("columns that overlap", {shape, "features"}, [](S& s) {
+    s.batch.features.row_stride = 1;
+    s.batch.features.col_stride = kRows - 1;
+  });
   expect_refused<T>("no X", {argument, "features"}, [](S& s) { s.batch.features.data = nullptr; });
   expect_refused<T>("no W", {argument, "weights"}, [](S& s) { s.weights.weights.data = nullptr; });
   const std::vector<float> targets(kRows * kClasses, 0.25f);
   expect_refused<T>("targets of another shape", {shape, "target_probabilities"}, [&](S& s) {
-    s.batch.labels = nullptr;
+    s.batch.labels = {};
     s.batch.target_probabilities = {targets.data(), kRows, kClasses - 1};
   });
   expect_refused<T>("probabilities of another shape", {shape, "probabilities"},
                     [](S& s) { s.rows.probabilities.cols = 3; });
-  expect_refused<T>("no dweights", {argument, "gradient"}, [](S& s) { s.gradient.dweights.data = nullptr; }, true);
-  expect_refused<T>("no dbias", {argument, "gradient"}, [](S& s) { s.gradient.dbias = nullptr; }, true);
-  expect_refused<T>("dweights of another shape", {shape, "dweights"}, [](S& s) { s.gradient.dweights.rows = 3; }, true);
-  expect_refused<T>(
-      "dfeatures of another shape", {shape, "dfeatures"}, [](S& s) { s.gradient.dfeatures.rows = 3; }, true);
-  expect_refused<T>(
-      "dfeatures with gaps", {shape, "dfeatures"}, [](S& s) { s.gradient.dfeatures.col_stride = 2; }, true);
+  const Calls only = Calls::gradient;
+  expect_refused<T>("no dweights", {argument, "gradient"}, [](S& s) { s.gradient.weights.data = nullptr; }, only);
+  expect_refused<T>("no dbias", {argument, "gradient"}, [](S& s) { s.gradient.bias = {}; }, only);
+  expect_refused<T>("dweights of another shape", {shape, "gradient"}, [](S& s) { s.gradient.weights.rows = 3; }, only);
+  expect_refused<T>("dweights of another width", {shape, "gradient"}, [](S& s) { s.gradient.weights.cols = 5; }, only);
+  expect_refused<T>("dfeatures of another shape", {shape, "dfeatures"}, [](S& s) { s.rows.dfeatures.rows = 3; }, only);
+  expect_refused<T>("dfeatures with gaps", {shape, "dfeatures"}, [](S& s) { s.rows.dfeatures.col_stride = 2; }, only);
   static const float ones[kFeatures] = {1, 1, 1, 1, 1, 1};
   expect_refused<T>(
-      "dfeatures of scaled features", {argument, "dfeatures"}, [](S& s) { s.batch.scaling.factor = ones; }, true);
+      "dfeatures of scaled features", {argument, "dfeatures"}, [](S& s) { s.batch.scaling.factor = ones; }, only);
+  expect_refused<T>(
+      "dfeatures without a gradient", {argument, "dfeatures"}, [](S& s) { s.dfeatures_of_loss = true; }, Calls::loss);
+}
+
+// Arrays that are too short or too long by one, or hold one entry for all.
+template <class T>
+void ObjectiveRefusalTest::lengths() {
+  using S = GoodCall<T>;
+  const StatusCode shape = StatusCode::shape_mismatch;
+  const std::vector<std::int32_t> labels(kRows + 1);
+  const std::vector<std::uint8_t> small_labels(kRows + 1);
+  const std::vector<float> weights(kRows + 1, 1.0f), factor(kFeatures + 1, 1.0f);
+  const std::vector<double> centre(kFeatures + 1);
+  std::vector<T> bias(kClasses + 1), losses(kRows + 1, static_cast<T>(kUntouched));
+  for (const std::size_t size : {std::size_t{1}, kRows - 1, kRows + 1}) {
+    expect_refused<T>("labels", {shape, "labels"}, [&](S& s) { s.batch.labels = {labels.data(), size}; });
+    expect_refused<T>("labels in bytes", {shape, "labels"},
+                      [&](S& s) { s.batch.labels = {small_labels.data(), size}; });
+    expect_refused<T>("labels beside a selection", {shape, "labels"}, [&](S& s) {
+      static const std::uint32_t first[] = {0};
+      s.batch.selection = first;
+      s.batch.labels = {labels.data(), size};
+      s.rows = {};
+    });
+    expect_refused<T>("sample weights", {shape, "sample_weights"},
+                      [&](S& s) { s.batch.sample_weights = std::span(weights).first(size); });
+    expect_refused<T>("losses", {shape, "losses"}, [&](S& s) { s.rows.losses = std::span(losses).first(size); });
+  }
+  for (const std::size_t size : {std::size_t{1}, kFeatures - 1, kFeatures + 1}) {
+    expect_refused<T>("factors", {shape, "scaling"}, [&](S& s) {
+      s.batch.scaling.factor = std::span(factor).first(size);
+      s.rows.dfeatures = {};
+    });
+    expect_refused<T>("centres", {shape, "scaling"}, [&](S& s) {
+      s.batch.scaling.centre = std::span(centre).first(size);
+      s.rows.dfeatures = {};
+    });
+  }
+  for (const std::size_t size : {std::size_t{1}, kClasses - 1, kClasses + 1}) {
+    expect_refused<T>("bias", {shape, "bias"}, [&](S& s) { s.weights.bias = std::span<const T>(bias).first(size); });
+    expect_refused<T>(
+        "dbias", {shape, "gradient"},
+        [&](S& s) {
+          std::fill(bias.begin(), bias.end(), static_cast<T>(kUntouched));
+          s.gradient.bias = std::span(bias).first(size);
+        },
+        Calls::gradient);
+    for (const T value : bias) EXPECT_EQ(value, static_cast<T>(kUntouched));
+    std::fill(bias.begin(), bias.end(), T(0));
+  }
+  for (const T loss : losses) EXPECT_EQ(loss, static_cast<T>(kUntouched));
+  // Outputs are as long as the selection, not as the samples.
+  expect_refused<T>("losses of all samples", {shape, "losses"}, [](S& s) {
+    static const std::uint32_t some[] = {1, 4, 2};
+    s.batch.selection = some;
+    s.rows.probabilities.rows = s.rows.dfeatures.rows = 3;
+  });
 }
 
 template <class T>
@@ -176,16 +249,16 @@ void ObjectiveRefusalTest::scaling() {
     factor[4] = bad;
     const StatusCode code = std::isfinite(bad) ? StatusCode::invalid_argument : StatusCode::not_finite;
     expect_refused<T>("scaling factor", {code, "scaling factor", -1, 4}, [&](S& s) {
-      s.batch.scaling.factor = factor.data();
-      s.gradient.dfeatures = {};
+      s.batch.scaling.factor = factor;
+      s.rows.dfeatures = {};
     });
   }
   for (const double bad : {kNaN<double>, kInf<double>, -kInf<double>}) {
     std::vector<double> centre(kFeatures, 0.5);
     centre[0] = bad;
     expect_refused<T>("scaling centre", {StatusCode::not_finite, "scaling centre", -1, 0}, [&](S& s) {
-      s.batch.scaling.centre = centre.data();
-      s.gradient.dfeatures = {};
+      s.batch.scaling.centre = centre;
+      s.rows.dfeatures = {};
     });
   }
 }
@@ -203,28 +276,46 @@ void ObjectiveRefusalTest::rows() {
       s.arrays.labels[31] = label;
     });
   }
+  // Of other types, what does not fit an int32 is no other label than it is.
+  const std::int64_t bad_i64[] = {4, -1, std::int64_t{1} << 32, -(std::int64_t{1} << 32) + 1,
+                                  std::numeric_limits<std::int64_t>::min()};
+  for (const std::int64_t label : bad_i64) {
+    std::vector<std::int64_t> labels(kRows, 1);
+    labels[31] = label;
+    expect_refused<T>("label, i64", {range, "labels", 31}, [&](S& s) {
+      s.objective.ignored_label = -3;
+      s.batch.labels = labels;
+    });
+  }
+  for (const std::uint64_t label : {std::uint64_t{4}, std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
+    std::vector<std::uint64_t> labels(kRows, 1);
+    labels[31] = label;  // all bits 1 is not the ignored -1
+    expect_refused<T>("label, u64", {range, "labels", 31}, [&](S& s) { s.batch.labels = labels; });
+  }
+  std::vector<std::uint8_t> of_bytes(kRows, 1);
+  of_bytes[31] = 255;
+  expect_refused<T>("label, u8", {range, "labels", 31}, [&](S& s) { s.batch.labels = of_bytes; });
   std::vector<float> weights(kRows, 1.0f);
   for (const float weight : {-1.0f, -1e-30f, kNaN<float>, kInf<float>}) {
     expect_refused<T>("sample weight", {bad(weight), "sample_weights", 17}, [&](S& s) {
       weights[17] = weight;
-      s.batch.sample_weights = weights.data();
+      s.batch.sample_weights = weights;
     });
   }
   std::fill(weights.begin(), weights.end(), 0.0f);
-  expect_refused<T>("all weights 0", {StatusCode::no_rows, "batch"},
-                    [&](S& s) { s.batch.sample_weights = weights.data(); });
+  expect_refused<T>("all weights 0", {StatusCode::no_rows, "batch"}, [&](S& s) { s.batch.sample_weights = weights; });
   expect_refused<T>("all rows ignored", {StatusCode::no_rows, "batch"},
                     [](S& s) { std::fill(s.arrays.labels.begin(), s.arrays.labels.end(), -1); });
   expect_refused<T>("nothing but ignored rows and rows of weight 0", {StatusCode::no_rows, "batch"}, [&](S& s) {
     weights[0] = 1;
-    s.batch.sample_weights = weights.data();
+    s.batch.sample_weights = weights;
     s.arrays.labels[0] = -1;
   });
   for (const float t : {-0.25f, kNaN<float>, kInf<float>}) {
     std::vector<float> targets(kRows * kClasses, 0.25f);
     expect_refused<T>("target", {bad(t), "target_probabilities", 9, 2}, [&](S& s) {
       targets[9 * kClasses + 2] = t;
-      s.batch.labels = nullptr;
+      s.batch.labels = {};
       s.batch.target_probabilities = {targets.data(), kRows, kClasses};
     });
   }
@@ -241,7 +332,6 @@ void ObjectiveRefusalTest::numbers() {
       expect_refused<T>("X, nothing but the result wanted", {finite, "features", row, column}, [=](S& s) {
         s.x()[at] = bad;
         s.rows = {};
-        s.gradient.dfeatures = {};
       });
     }
     expect_refused<T>("W", {finite, "weights", 2, 1}, [=](S& s) { s.arrays.w[2 * kFeatures + 1] = bad; });
@@ -269,7 +359,7 @@ void ObjectiveRefusalTest::numbers() {
         }
         s.objective.reduction = Reduction::sum;
       },
-      true);
+      Calls::gradient);
   // A label on a masked class has an infinite loss.
   expect_refused<T>("a masked label", {StatusCode::overflow, "loss"}, [](S& s) {
     s.arrays.b[1] = -kInf<T>;
@@ -289,12 +379,21 @@ void ObjectiveRefusalTest::memory() {
   using S = GoodCall<T>;
   expect_refused<T>("no workspace", {StatusCode::workspace_too_small, "workspace"}, [](S& s) { s.workspace = {}; });
   expect_refused<T>("a small workspace", {StatusCode::workspace_too_small, "workspace"},
-                    [](S& s) { s.workspace.bytes = 64; });
-  expect_refused<T>("a misaligned workspace", {StatusCode::misaligned, "workspace"}, [](S& s) {
-    s.workspace = s.scratch(s.workspace.bytes + 64);
-    s.workspace.data = static_cast<char*>(s.workspace.data) + 16;
-    s.workspace.bytes -= 64;
-  });
+                    [](S& s) { s.workspace = s.workspace.first(64); });
+  // It may begin anywhere; nothing beside it is touched.
+  for (const bool with_gradient : {false, true}) {
+    S want(GetParam());
+    ASSERT_TRUE(want.call(with_gradient).ok());
+    for (const std::size_t offset : {0U, 1U, 4U, 16U, 63U}) {
+      S got(GetParam());
+      const std::size_t bytes = got.workspace.size();
+      OffsetScratch room(bytes, offset);
+      got.workspace = room;
+      got.out.status = got.call(with_gradient);
+      EXPECT_TRUE(same_bits(got.out, want.out)) << offset << ": " << message(got.out.status);
+      EXPECT_TRUE(room.untouched_around()) << offset;
+    }
+  }
 }
 
 TEST_P(ObjectiveRefusalTest, ObjectivesF32) {
@@ -308,6 +407,12 @@ TEST_P(ObjectiveRefusalTest, ShapesF32) {
 }
 TEST_P(ObjectiveRefusalTest, ShapesF64) {
   shapes<double>();
+}
+TEST_P(ObjectiveRefusalTest, LengthsF32) {
+  lengths<float>();
+}
+TEST_P(ObjectiveRefusalTest, LengthsF64) {
+  lengths<double>();
 }
 TEST_P(ObjectiveRefusalTest, ScalingF32) {
   scaling<float>();

@@ -158,11 +158,8 @@ class ObjectiveTest : public IsaTest {
         const bool selects = kind % 2 == 1, scales = kind / 2 == 1;
         const ProblemArrays<T> arrays(coarse);
         Batch batch = arrays.batch;
-        if (selects) {
-          batch.selection = selection.data();
-          batch.selected = selection.size();
-        }
-        if (scales) batch.scaling = {centre.data(), factor.data()};
+        if (selects) batch.selection = selection;
+        if (scales) batch.scaling = {centre, factor};
         reference::Problem same = coarse;
         same.rows = selects ? selection.size() : p.rows;
         same.x.clear();

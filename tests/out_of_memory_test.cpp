@@ -137,9 +137,7 @@ class FitAttempt : public Attempt {
   explicit FitAttempt(const Shape& shape) : classes(shape.classes), problem_(problem(shape)), arrays_(problem_) {
     data = arrays_.batch;
     options.objective.l2 = 0.01;
-    options.max_iterations = 7;  // the curvature is looked at anew after five
-    options.epochs = 2;
-    options.batch_size = 16;
+    options.stopping.max_iterations = 7;  // the curvature is looked at anew after five
   }
   void prepare() override {
     const auto value = static_cast<float>(kUntouched);
@@ -150,9 +148,10 @@ class FitAttempt : public Attempt {
     result_ = {};
     result_.objective = kUntouched;
     if (options.standardise) {
-      options.centre_used = centre_.data();
-      options.factor_used = factor_.data();
+      scaling.centre_used = centre_;
+      scaling.factor_used = factor_;
     }
+    if (has_mini_batches(options.solver)) options.mini_batches = {.epochs = 2, .batch_size = 16};
     asked_ = 0;
     options.user = this;
     options.cancelled = [](void* user) noexcept {
@@ -161,9 +160,7 @@ class FitAttempt : public Attempt {
     };
     if (before) before();
   }
-  [[nodiscard]] Status call() override {
-    return fit(data, options, {w_.data(), classes, data.features.features}, b_.data(), result_);
-  }
+  [[nodiscard]] Status call() override { return fit(data, options, view_of(w_, b_), result_, scaling); }
   [[nodiscard]] bool untouched() const override {
     const auto is_untouched = [](auto v) { return v == static_cast<decltype(v)>(kUntouched); };
     const auto all = [&](const auto& values) { return std::all_of(values.begin(), values.end(), is_untouched); };
@@ -186,6 +183,7 @@ class FitAttempt : public Attempt {
   std::size_t classes;
   Batch data;
   FitOptions options;
+  FitScaling scaling;
   std::function<void()> before;  ///< each call
   std::size_t stop_at = 0;       ///< the how manieth question whether to; 0: never
 
@@ -207,7 +205,7 @@ TEST_F(OutOfMemoryTest, EverySolver) {
       attempt.options.solver = solver;
       attempt.options.standardise = standardise;
       attempt.options.validation = &attempt.data;
-      attempt.options.early_stopping = 5;
+      attempt.options.stopping.early_stopping = 5;
       refuse_each(text(name_of(solver), standardise ? ", standardised" : ""), attempt);
     }
   }
@@ -247,7 +245,7 @@ TEST_F(OutOfMemoryTest, FeaturesFarFromZero) {
     x.push_back(static_cast<double>(static_cast<const float*>(attempt.data.features.data)[i]) + 1.7e9);
   }
   attempt.data.features = {x.data(), 60, 5};
-  attempt.options.model_centre = centre.data();
+  attempt.scaling.model_centre = centre;
   attempt.before = [&] { centre.assign(5, kUntouched); };
   refuse_each("far from 0", attempt);
 }
@@ -258,13 +256,13 @@ TEST_F(OutOfMemoryTest, Checkpoints) {
   for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::adam}) {
     FitAttempt attempt({60, 5, 3});
     attempt.options.solver = solver;
-    attempt.options.checkpoint = path.c_str();
-    attempt.options.checkpoint_seconds = 1e9;
+    attempt.options.checkpoint.file = path;
+    attempt.options.checkpoint.seconds = 1e9;
     attempt.stop_at = 5;
     refuse_each(text("keeping, ", name_of(solver)), attempt);
     ASSERT_TRUE(std::filesystem::exists(path));
     const test::Bytes kept = read_file(path);
-    attempt.options.resume = true;
+    attempt.options.checkpoint.resume = true;
     attempt.stop_at = 0;
     attempt.before = [&] { write_file(path, kept); };
     refuse_each(text("going on, ", name_of(solver)), attempt);
@@ -274,24 +272,23 @@ TEST_F(OutOfMemoryTest, Checkpoints) {
 
 class PathAttempt final : public FitAttempt {
  public:
-  explicit PathAttempt(const Shape& shape, std::size_t folds) : FitAttempt(shape), folds_(folds) {
-    options.max_iterations = 4;
+  explicit PathAttempt(const Shape& shape, std::size_t folds) : FitAttempt(shape) {
+    static constexpr double kPenalties[] = {0.01, 0.1};
+    options.stopping.max_iterations = 4;
+    path_.l2 = kPenalties;
+    path_.folds = folds;
   }
   void prepare() override {
     FitAttempt::prepare();
+    path_.fit = options;
+    path_.fit.objective.l2.reset();
     points_.assign(2, {});
     points_[0].l2 = kUntouched;
     path_result_ = {};
     path_result_.passes = kUntouched;
   }
   [[nodiscard]] Status call() override {
-    static constexpr double kPenalties[] = {0.01, 0.1};
-    PathOptions path;
-    path.fit = options;
-    path.l2 = kPenalties;
-    path.points = 2;
-    path.folds = folds_;
-    return fit_path(data, path, points_.data(), {w_.data(), classes, data.features.features}, b_.data(), path_result_);
+    return fit_path(data, path_, points_, view_of(w_, b_), path_result_, {.scaling = scaling});
   }
   [[nodiscard]] bool untouched() const override {
     return FitAttempt::untouched() && points_[0].l2 == kUntouched && points_[1].l2 == 0 &&
@@ -313,7 +310,7 @@ class PathAttempt final : public FitAttempt {
   }
 
  private:
-  std::size_t folds_;
+  PathOptions path_;  ///< copied before the call: its texts take memory
   std::vector<PathPoint> points_;
   PathResult path_result_;
 };
@@ -332,13 +329,13 @@ TEST_F(OutOfMemoryTest, Paths) {
 
   // In the middle of the second fold.
   PathAttempt kept({60, 5, 3}, 2);
-  kept.options.checkpoint = path.c_str();
-  kept.options.checkpoint_seconds = 1e9;
+  kept.options.checkpoint.file = path;
+  kept.options.checkpoint.seconds = 1e9;
   kept.stop_at = 30;
   refuse_each("path, keeping", kept);
   ASSERT_TRUE(std::filesystem::exists(path));
   const test::Bytes state = read_file(path);
-  kept.options.resume = true;
+  kept.options.checkpoint.resume = true;
   kept.stop_at = 0;
   kept.before = [&] { write_file(path, state); };
   refuse_each("path, going on", kept);
@@ -397,7 +394,7 @@ class PredictorAttempt final : public Attempt {
   [[nodiscard]] std::vector<unsigned char> outcome() const override {
     std::vector<unsigned char> bits;
     const std::vector<float> sample(model_.features, 0.5F);
-    const std::int32_t c = predictor_.predict(sample.data());
+    const std::int32_t c = predictor_.predict(sample);
     append(bits, &c, 1);
     return bits;
   }

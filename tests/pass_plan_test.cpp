@@ -49,11 +49,10 @@ void judge_copies(Judge& judge, Rng& rng, const Shape& shape, ProblemOptions opt
     }
     batch.features.data = x.data();
     batch.features.samples = rows;
-    if (!labels.empty()) batch.labels = labels.data();
+    if (!labels.empty()) batch.labels = labels;
     if (!targets.empty()) batch.target_probabilities = {targets.data(), rows, shape.classes};
   } else {
-    batch.selection = source.data();
-    batch.selected = rows;
+    batch.selection = source;
   }
   CallOptions call_options;
   call_options.isa = isa;

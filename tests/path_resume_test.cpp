@@ -22,7 +22,7 @@ constexpr double kPenalties[] = {1e-4, 0.1, 1e-3, 1, 1e-2};
 
 struct Outcome {
   Status status;
-  std::vector<PathPoint> points{5};
+  std::vector<PathPoint> points;
   PathResult result;
   std::vector<float> weights, bias;
 };
@@ -71,23 +71,22 @@ class PathResumeTest : public IsaTest {
   [[nodiscard]] PathOptions options(Solver solver = Solver::lbfgs) const {
     PathOptions o;
     o.fit.solver = solver;
-    o.fit.tolerance = 1e-7;
+    o.fit.stopping.tolerance = 1e-7;
     o.fit.seed = 3;
     o.fit.execution.isa = GetParam();
-    o.fit.checkpoint = path_.c_str();
-    o.fit.checkpoint_seconds = 1e9;
+    o.fit.checkpoint.file = path_;
+    o.fit.checkpoint.seconds = 1e9;
     o.l2 = kPenalties;
-    o.points = 5;
     o.folds = 5;
     return o;
   }
   [[nodiscard]] Outcome run(PathOptions o, Event* event = nullptr) const {
     Outcome r;
+    r.points.resize(o.l2.size());
     r.weights.assign(p_.classes * p_.features, 0);
     r.bias.assign(p_.classes, 0);
     if (event != nullptr) event->await(o.fit);
-    r.status = fit_path(arrays_->batch, o, r.points.data(), {r.weights.data(), p_.classes, p_.features}, r.bias.data(),
-                        r.result);
+    r.status = fit_path(arrays_->batch, o, r.points, view_of(r.weights, r.bias), r.result);
     return r;
   }
   static void expect_same(const FitResult& a, const FitResult& b) {
@@ -110,7 +109,8 @@ class PathResumeTest : public IsaTest {
     EXPECT_EQ(a.result.left_out, b.result.left_out);
     EXPECT_TRUE(same_bits(a.result.passes, b.result.passes)) << a.result.passes << ' ' << b.result.passes;
     expect_same(a.result.fit, b.result.fit);
-    for (std::size_t i = 0; i < 5; ++i) {
+    ASSERT_EQ(a.points.size(), b.points.size());
+    for (std::size_t i = 0; i < a.points.size(); ++i) {
       SCOPED_TRACE(text("point ", i));
       expect_same(a.points[i].fit, b.points[i].fit);
       EXPECT_EQ(a.points[i].l2, b.points[i].l2);
@@ -138,8 +138,8 @@ class PathResumeTest : public IsaTest {
       ASSERT_EQ(part.result.fit.reason, StopReason::interrupted);
       ASSERT_TRUE(part.result.fit.checkpoint_error.ok()) << message(part.result.fit.checkpoint_error);
       PathOptions again = o;
-      again.fit.resume = std::filesystem::exists(path_);  // not before there is a place to work in
-      EXPECT_TRUE(again.fit.resume || i == 0);
+      again.fit.checkpoint.resume = std::filesystem::exists(path_);  // not before there is a place to work in
+      EXPECT_TRUE(again.fit.checkpoint.resume || i == 0);
       again.fit.execution.threads = 1 + static_cast<int>(i % 4);
       expect_same(run(again), whole);
       std::filesystem::remove(path_);
@@ -181,7 +181,7 @@ TEST_P(PathResumeTest, WithoutAPenaltyAndWithAMostOfIterations) {
   const double penalties[] = {0, 1e-3, 1e-6, 1, 1e-9};
   PathOptions o = options();
   o.l2 = penalties;
-  o.fit.max_iterations = 7;
+  o.fit.stopping.max_iterations = 7;
   check(o, 12);
 }
 
@@ -197,7 +197,7 @@ TEST_P(PathResumeTest, StandardisedWarmAndWeighted) {
   std::vector<float> weights(p_.rows);
   Rng rng(401);
   for (float& w : weights) w = static_cast<float>(1 + rng.below(4));
-  arrays_->batch.sample_weights = weights.data();
+  arrays_->batch.sample_weights = weights;
   PathOptions o = options();
   o.fit.standardise = o.fit.warm_start = true;
   check(o, 12);
@@ -214,7 +214,7 @@ TEST_P(PathResumeTest, ManyTimesInARow) {
     Event event;
     event.at = 2 + rng.below(never.asked / 4);
     last = run(o, &event);
-    o.fit.resume = true;
+    o.fit.checkpoint.resume = true;
   } while (last.result.fit.reason == StopReason::interrupted && ++stops < 100);
   EXPECT_GT(stops, 3U);
   EXPECT_LT(stops, 100U);
@@ -226,7 +226,7 @@ TEST_P(PathResumeTest, Killed) {
   PathOptions o = options();
   Event never;
   const Outcome whole = run(o, &never);
-  o.fit.checkpoint_seconds = 0;
+  o.fit.checkpoint.seconds = 0;
   Rng rng(20);
   std::size_t resumed = 0;
   for (std::size_t i = 0; i < 20; ++i) {
@@ -244,15 +244,15 @@ TEST_P(PathResumeTest, Killed) {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status));
     PathOptions again = options();
-    again.fit.resume = std::filesystem::exists(path_);
-    resumed += again.fit.resume ? 1 : 0;
+    again.fit.checkpoint.resume = std::filesystem::exists(path_);
+    resumed += again.fit.checkpoint.resume ? 1 : 0;
     expect_same(run(again), whole);
     std::filesystem::remove(path_);
   }
   EXPECT_GT(resumed, 15U);
   // And when it does not.
   expect_same(run(o), whole);
-  o.fit.resume = true;
+  o.fit.checkpoint.resume = true;
   expect_same(run(o), whole);
 }
 
@@ -263,7 +263,7 @@ TEST_P(PathResumeTest, RefusalsNameWhatDiffers) {
   ASSERT_EQ(run(o, &event).result.fit.reason, StopReason::interrupted);
   const auto refused = [&](const char* what, const std::function<void(PathOptions&)>& change) {
     PathOptions other = o;
-    other.fit.resume = true;
+    other.fit.checkpoint.resume = true;
     change(other);
     const Outcome r = run(other);
     EXPECT_EQ(r.status.code, StatusCode::bad_checkpoint);
@@ -274,25 +274,25 @@ TEST_P(PathResumeTest, RefusalsNameWhatDiffers) {
   const double others[] = {1e-4, 0.1, 1e-3, 1, 2e-2}, reversed[] = {1e-2, 1, 1e-3, 0.1, 1e-4};
   refused("l2", [&](PathOptions& c) { c.l2 = others; });
   refused("l2", [&](PathOptions& c) { c.l2 = reversed; });
-  refused("l2", [&](PathOptions& c) { c.points = 4; });
+  refused("l2", [&](PathOptions& c) { c.l2 = c.l2.first(4); });
   refused("folds", [](PathOptions& c) { c.folds = 4; });
-  refused("tolerance", [](PathOptions& c) { c.fit.tolerance = 1e-6; });
-  refused("max_iterations", [](PathOptions& c) { c.fit.max_iterations = 1000; });
+  refused("tolerance", [](PathOptions& c) { c.fit.stopping.tolerance = 1e-6; });
+  refused("max_iterations", [](PathOptions& c) { c.fit.stopping.max_iterations = 1000; });
   refused("seed", [](PathOptions& c) { c.fit.seed = 4; });
   refused("solver", [](PathOptions& c) { c.fit.solver = Solver::newton; });
 
   FitOptions alone = o.fit;
-  alone.resume = true;
+  alone.checkpoint.resume = true;
   alone.objective.l2 = kPenalties[0];
   EXPECT_STREQ(run_fit(arrays_->batch, alone, p_.classes).status.what, "l2");
-  alone.resume = false;
-  alone.max_iterations = 1;
+  alone.checkpoint.resume = false;
+  alone.stopping.max_iterations = 1;
   ASSERT_TRUE(run_fit(arrays_->batch, alone, p_.classes).status.ok());
   refused("l2", [](PathOptions&) {});
-  refused("folds", [](PathOptions& c) { c.points = 1; });
+  refused("folds", [](PathOptions& c) { c.l2 = c.l2.first(1); });
   std::filesystem::remove(path_);
   PathOptions none = o;
-  none.fit.resume = true;
+  none.fit.checkpoint.resume = true;
   const Status missing = run(none).status;
   EXPECT_EQ(missing.code, StatusCode::missing_file);
   EXPECT_STREQ(missing.file, of_file(path_.string(), missing).file);
@@ -302,8 +302,8 @@ TEST_P(PathResumeTest, AFileThatCannotBeWrittenDoesNotEndThePath) {
   PathOptions o = options();
   const Outcome whole = run(o);
   const std::string nowhere = (directory_ / "none" / "state").string();
-  o.fit.checkpoint = nowhere.c_str();
-  o.fit.checkpoint_seconds = 0;
+  o.fit.checkpoint.file = nowhere;
+  o.fit.checkpoint.seconds = 0;
   const Outcome other = run(o);
   expect_same(other, whole);
   EXPECT_EQ(other.result.fit.checkpoint_error.code, StatusCode::io_error);

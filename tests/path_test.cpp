@@ -36,10 +36,9 @@ class PathTest : public IsaTest {
   }
   [[nodiscard]] PathOptions options(std::size_t folds) const {
     PathOptions o;
-    o.fit.tolerance = 1e-8;
+    o.fit.stopping.tolerance = 1e-8;
     o.fit.execution.isa = GetParam();
     o.l2 = kPenalties;
-    o.points = 3;
     o.folds = folds;
     return o;
   }
@@ -58,7 +57,7 @@ class PathTest : public IsaTest {
     PathRun r;
     r.w.assign(3 * 6, -7);
     r.b.assign(3, -7);
-    r.status = fit_path(data, o, r.points.data(), {r.w.data(), 3, 6}, r.b.data(), r.result);
+    r.status = fit_path(data, o, r.points, view_of(r.w, r.b), r.result);
     return r;
   }
 
@@ -96,8 +95,7 @@ TEST_P(PathTest, HeldOutRowsWereNotSeen) {
   std::vector<std::uint32_t> few;
   for (std::uint32_t i = 0; i < 24; ++i) few.push_back(i * 7);
   Batch data = arrays_.batch;
-  data.selection = few.data();
-  data.selected = few.size();
+  data.selection = few;
   const PathRun r = run(options(few.size()), data);
   ASSERT_TRUE(r.status.ok()) << message(r.status);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -268,17 +266,54 @@ TEST_P(PathTest, Refusals) {
     EXPECT_FALSE(r.points[0].finished);
   };
   const double twice[] = {0.1, 0.2, 0.1}, negative[] = {0.1, -1, 2}, nan[] = {0.1, kNaN<double>, 2};
-  for (const double* list : {twice, negative, nan, static_cast<const double*>(nullptr)}) {
-    refused("l2_path", [&](PathOptions& o, Batch&) { o.l2 = list; });
+  for (const double* list : {twice, negative, nan}) {
+    refused("l2_path", [&](PathOptions& o, Batch&) { o.l2 = {list, 3}; });
   }
-  refused("l2_path", [](PathOptions& o, Batch&) { o.points = 0; });
   for (const std::size_t folds : {0U, 1U, 204U}) refused("folds", [&](PathOptions& o, Batch&) { o.folds = folds; });
   refused("folds", [&](PathOptions& o, Batch&) { o.fit.validation = &arrays_.batch; });
   refused("solver", [](PathOptions& o, Batch&) { o.fit.solver = Solver::sgd; });
   refused("solver", [](PathOptions& o, Batch&) { o.fit.objective.loss = Loss::hinge; });
   const std::vector<float> factor{1, 1, 0, 1, 1, 1};
-  refused("scaling factor", [&](PathOptions&, Batch& data) { data.scaling.factor = factor.data(); });
+  refused("scaling factor", [&](PathOptions&, Batch& data) { data.scaling.factor = factor; });
+  refused("l2", [](PathOptions& o, Batch&) { o.fit.objective.l2 = 0.1; });
+  refused("l2", [](PathOptions& o, Batch&) { o.fit.objective.l2 = 0; });
+  refused("early_stopping", [&](PathOptions& o, Batch&) {
+    o.folds = 0;
+    o.fit.validation = &arrays_.batch;
+    o.fit.stopping.early_stopping = 2;
+  });
+  refused("epochs", [](PathOptions& o, Batch&) {
+    o.fit.solver = Solver::lbfgs;
+    o.fit.mini_batches.epochs = 2;
+  });
+  refused("solver", [](PathOptions& o, Batch&) { o.fit.mini_batches.epochs = 2; });  // means momentum
   refused("threads", [](PathOptions& o, Batch&) { o.fit.execution.threads = 0; });
+}
+
+TEST_P(PathTest, LengthsThatDoNotFitAreRefused) {
+  const auto expect_shape = [&](
+                                const char* what, std::size_t points, std::size_t biases, std::size_t centres,
+                                const std::function<void(Batch&)>& change = [](Batch&) {}) {
+    std::vector<PathPoint> p(points);
+    std::vector<float> w(3 * 6, -7), b(biases, -7);
+    std::vector<double> centre(centres, -7);
+    PathResult result;
+    Batch data = arrays_.batch;
+    change(data);
+    const WeightsView<float> weights{{w.data(), 3, 6}, b};
+    const Status status = fit_path(data, options(3), p, weights, result, {.scaling = {.centre_used = centre}});
+    EXPECT_EQ(status.code, StatusCode::shape_mismatch) << message(status);
+    EXPECT_EQ(std::string(status.what), what);
+    EXPECT_EQ(std::count(w.begin(), w.end(), -7.0F), 18);
+    EXPECT_TRUE(std::none_of(p.begin(), p.end(), [](const PathPoint& point) { return point.l2 != 0; }));
+  };
+  for (const std::size_t points : {0U, 2U, 4U}) expect_shape("points", points, 3, 6);
+  for (const std::size_t biases : {1U, 2U, 4U}) expect_shape("bias", 3, biases, 6);
+  for (const std::size_t centres : {1U, 5U, 7U}) expect_shape("scaling", 3, 3, centres);
+  const std::vector<std::int32_t> labels(202);
+  expect_shape("labels", 3, 3, 6, [&](Batch& b) { b.labels = labels; });
+  const std::vector<float> weights(204, 1);
+  expect_shape("sample_weights", 3, 3, 6, [&](Batch& b) { b.sample_weights = weights; });
 }
 
 }  // namespace

@@ -27,8 +27,8 @@ class RawWeightsTest : public IsaTest {
       if (rng.below(4) == 0) label = static_cast<std::int32_t>(rng.below(kClasses));
     }
     batch_.features = {bytes_.data(), kRows, kFeatures};
-    batch_.labels = labels_.data();
-    batch_.scaling.factor = factor_.data();
+    batch_.labels = labels_;
+    batch_.scaling.factor = factor_;
     for (std::size_t d = 0; d < kFeatures; ++d) centre_.push_back(80 + 5.5 * static_cast<double>(d));
   }
   [[nodiscard]] FitOptions options(Solver solver) const {
@@ -51,7 +51,7 @@ class RawWeightsTest : public IsaTest {
     Predictions out;
     out.probabilities = {probabilities.data(), kRows, kClasses};
     Scratch scratch;
-    EXPECT_TRUE(predictor.predict_batch(batch_.features, scratch(predictor.workspace_bytes(1)), 1, out).ok());
+    EXPECT_TRUE(predictor.predict_batch(batch_.features, 1, scratch(predictor.batch_workspace_bytes(1)), out).ok());
     double sum = 0;
     for (std::size_t i = 0; i < kRows; ++i) {
       sum -= std::log(static_cast<double>(probabilities[i * kClasses + static_cast<std::size_t>(labels_[i])]));
@@ -70,7 +70,7 @@ INSTANTIATE_PER_ISA(RawWeightsTest);
 TEST_P(RawWeightsTest, AModelServesWhatWasTrained) {
   for (const bool centres : {false, true}) {
     Batch data = batch_;
-    if (centres) data.scaling.centre = centre_.data();
+    if (centres) data.scaling.centre = centre_;
     for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::momentum}) {
       const Fitted f = run_fit(data, options(solver), kClasses);
       ASSERT_TRUE(f.status.ok()) << message(f.status);
@@ -80,13 +80,13 @@ TEST_P(RawWeightsTest, AModelServesWhatWasTrained) {
     const double penalties[] = {0.1, 0.001};
     PathOptions path;
     path.fit = options(Solver::lbfgs);
+    path.fit.objective.l2.reset();
     path.l2 = penalties;
-    path.points = 2;
     path.folds = 2;
     std::vector<PathPoint> points(2);
     std::vector<float> w(kClasses * kFeatures), b(kClasses);
     PathResult result;
-    ASSERT_TRUE(fit_path(data, path, points.data(), {w.data(), kClasses, kFeatures}, b.data(), result).ok());
+    ASSERT_TRUE(fit_path(data, path, points, {{w.data(), kClasses, kFeatures}, b}, result).ok());
     EXPECT_NEAR(served_loss(w, b), result.fit.data_loss, 1e-5);
 
     OwnedState<float> owned(kFeatures, kClasses, Optimiser::momentum);
@@ -101,13 +101,13 @@ TEST_P(RawWeightsTest, AModelServesWhatWasTrained) {
 
 TEST_P(RawWeightsTest, AWarmStartTakesThem) {
   Batch data = batch_;
-  data.scaling.centre = centre_.data();
+  data.scaling.centre = centre_;
   const FitOptions o = options(Solver::lbfgs);
   Fitted f = run_fit(data, o, kClasses);
   FitOptions again = o;
   again.warm_start = true;
   FitResult result;
-  ASSERT_TRUE(fit(data, again, {f.w.data(), kClasses, kFeatures}, f.b.data(), result).ok());
+  ASSERT_TRUE(fit(data, again, WeightsView<float>{{f.w.data(), kClasses, kFeatures}, f.b}, result).ok());
   EXPECT_LE(result.iterations, 1U);
   EXPECT_NEAR(result.objective, f.result.objective, 1e-9);
 }
@@ -121,7 +121,7 @@ TEST_P(RawWeightsTest, AStateKnowsItsScaling) {
   Batch plain = batch_, scaled = batch_;
   plain.features = {x.data(), kRows, kFeatures};
   plain.scaling = {};
-  scaled.scaling.centre = centre_.data();
+  scaled.scaling.centre = centre_;
   Rng rng(332);
   std::vector<double> start(kClasses * kFeatures), bias(kClasses);
   for (double& w : start) w = rng.between(-0.01, 0.01);
@@ -136,8 +136,8 @@ TEST_P(RawWeightsTest, AStateKnowsItsScaling) {
       SCOPED_TRACE(text(rule.name, from_zero ? "" : ", begun elsewhere"));
       OwnedState<double> want(kFeatures, kClasses, rule.optimiser), got(kFeatures, kClasses, rule.optimiser);
       if (!from_zero) {
-        ASSERT_TRUE(want.state.set_weights({{start_scaled.data(), kClasses, kFeatures}, bias_scaled.data()}).ok());
-        ASSERT_TRUE(got.state.set_weights({{start.data(), kClasses, kFeatures}, bias.data()}, scaled.scaling).ok());
+        ASSERT_TRUE(want.state.set_weights({{start_scaled.data(), kClasses, kFeatures}, bias_scaled}).ok());
+        ASSERT_TRUE(got.state.set_weights({{start.data(), kClasses, kFeatures}, bias}, scaled.scaling).ok());
         for (std::size_t i = 0; i < start.size(); ++i) EXPECT_NEAR(got.weights()[i], start[i], 1e-17);
         for (std::size_t c = 0; c < kClasses; ++c) EXPECT_NEAR(got.bias()[c], bias[c], 1e-14);
       }
@@ -149,7 +149,7 @@ TEST_P(RawWeightsTest, AStateKnowsItsScaling) {
       }
       const std::vector<double> w = want.weights(), v = want.bias();
       std::vector<double> around(kClasses), around_w(kClasses * kFeatures), centre(kFeatures, kUntouched);
-      ASSERT_TRUE(got.state.get_weights({around_w.data(), kClasses, kFeatures}, around.data(), centre.data()).ok());
+      ASSERT_TRUE(got.state.get_weights({{around_w.data(), kClasses, kFeatures}, around}, centre).ok());
       EXPECT_EQ(centre, centre_);
       for (std::size_t c = 0; c < kClasses; ++c) {
         double shift = 0;
@@ -182,7 +182,7 @@ TEST_P(RawWeightsTest, AStateRefusesAnotherScaling) {
     EXPECT_EQ(lanemax::name_of(status.code), std::string("invalid_argument"));
     EXPECT_EQ(std::string(status.what), "scaling");
   };
-  const FeatureScaling some = {centre_.data(), factor_.data()}, half = {nullptr, factor_.data()}, none;
+  const FeatureScaling some = {centre_, factor_}, half = {{}, factor_}, none;
   const std::vector<double> same_centre = centre_;
   const std::vector<float> same_factor = factor_;
   std::vector<double> other_centre = centre_;
@@ -198,16 +198,16 @@ TEST_P(RawWeightsTest, AStateRefusesAnotherScaling) {
   bad.scaling = half;
   EXPECT_FALSE(owned.step({}, bad, step_options(kRules[0], 0.5, 0), {1, GetParam()}, loss).ok());  // settles nothing
   EXPECT_TRUE(step(owned, some).ok());
-  EXPECT_TRUE(step(owned, {same_centre.data(), same_factor.data()}).ok());
-  for (const FeatureScaling& other : {none, half, FeatureScaling{other_centre.data(), factor_.data()},
-                                      FeatureScaling{centre_.data(), other_factor.data()}}) {
+  EXPECT_TRUE(step(owned, {same_centre, same_factor}).ok());
+  for (const FeatureScaling& other :
+       {none, half, FeatureScaling{other_centre, factor_}, FeatureScaling{centre_, other_factor}}) {
     expect_refused(step(owned, other));
   }
   const std::vector<float> w = owned.weights(), b = owned.bias();
-  ASSERT_TRUE(owned.state.set_weights({{w.data(), kClasses, kFeatures}, b.data()}, half).ok());
+  ASSERT_TRUE(owned.state.set_weights({{w.data(), kClasses, kFeatures}, b}, half).ok());
   expect_refused(step(owned, some));
   EXPECT_TRUE(step(owned, half).ok());
-  ASSERT_TRUE(owned.state.set_weights({{w.data(), kClasses, kFeatures}, b.data()}).ok());
+  ASSERT_TRUE(owned.state.set_weights({{w.data(), kClasses, kFeatures}, b}).ok());
   EXPECT_TRUE(same_bits(owned.weights(), w));
   expect_refused(step(owned, half));
   EXPECT_TRUE(step(owned, none).ok());
@@ -216,26 +216,24 @@ TEST_P(RawWeightsTest, AStateRefusesAnotherScaling) {
   const auto before = owned.memory();
   for (const float factor : {0.0F, 1e-39F, kNaN<float>, -kInf<float>}) {
     other_factor.back() = factor;
-    const Status status =
-        owned.state.set_weights({{w.data(), kClasses, kFeatures}, b.data()}, {nullptr, other_factor.data()});
+    const Status status = owned.state.set_weights({{w.data(), kClasses, kFeatures}, b}, {{}, other_factor});
     EXPECT_EQ(std::string(status.what), "scaling factor");
     EXPECT_EQ(status.column, 5);
   }
   other_factor.back() = 2e-38F;
   std::vector<float> large = w;
   large.back() = 1e10F;
-  Status status =
-      owned.state.set_weights({{large.data(), kClasses, kFeatures}, b.data()}, {nullptr, other_factor.data()});
+  Status status = owned.state.set_weights({{large.data(), kClasses, kFeatures}, b}, {{}, other_factor});
   EXPECT_EQ(lanemax::name_of(status.code), std::string("overflow"));
   large.back() = kNaN<float>;
-  status = owned.state.set_weights({{large.data(), kClasses, kFeatures}, b.data()}, some);
+  status = owned.state.set_weights({{large.data(), kClasses, kFeatures}, b}, some);
   EXPECT_EQ(lanemax::name_of(status.code), std::string("not_finite"));
   EXPECT_EQ(owned.memory(), before);
 
   // Masked classes stay masked.
   std::vector<float> masked = b;
   masked[1] = -kInf<float>;
-  ASSERT_TRUE(owned.state.set_weights({{w.data(), kClasses, kFeatures}, masked.data()}, some).ok());
+  ASSERT_TRUE(owned.state.set_weights({{w.data(), kClasses, kFeatures}, masked}, some).ok());
   EXPECT_EQ(owned.bias()[1], -kInf<float>);
 }
 

@@ -61,10 +61,8 @@ class ResumeTest : public IsaTest {
     held_.clear();
     for (std::uint32_t i = 0; i < p_.rows; ++i) (i % 3 == 0 ? held_ : used_).push_back(i);
     data_ = validation_ = arrays_->batch;
-    data_.selection = used_.data();
-    data_.selected = used_.size();
-    validation_.selection = held_.data();
-    validation_.selected = held_.size();
+    data_.selection = used_;
+    validation_.selection = held_;
   }
   void TearDown() override {
     if (!directory_.empty()) std::filesystem::remove_all(directory_);
@@ -75,13 +73,12 @@ class ResumeTest : public IsaTest {
     o.objective.l2 = 1e-6;
     o.solver = solver;
     if (solver == Solver::newton) o.preconditioner = Preconditioner::full;
-    o.epochs = 6;
-    o.batch_size = 32;
+    if (has_mini_batches(solver)) o.mini_batches = {.epochs = 6, .batch_size = 32};
     o.seed = 3;
-    o.tolerance = 1e-9;
+    o.stopping.tolerance = 1e-9;
     o.execution.isa = GetParam();
-    o.checkpoint = path_.c_str();
-    o.checkpoint_seconds = 1e9;
+    o.checkpoint.file = path_;
+    o.checkpoint.seconds = 1e9;
     return o;
   }
   [[nodiscard]] Outcome run(FitOptions o, Stop stop = {}) const {
@@ -89,7 +86,7 @@ class ResumeTest : public IsaTest {
     r.weights.resize(p_.classes * p_.features);
     r.bias.resize(p_.classes);
     if (o.cancelled == nullptr) stop.watch(o);
-    r.status = fit(data_, o, {r.weights.data(), p_.classes, p_.features}, r.bias.data(), r.result);
+    r.status = fit(data_, o, view_of(r.weights, r.bias), r.result);
     EXPECT_TRUE(r.status.ok()) << message(r.status);
     r.last = stop.last;
     return r;
@@ -141,7 +138,7 @@ class ResumeTest : public IsaTest {
         continue;
       }
       FitOptions again = options;
-      again.resume = true;
+      again.checkpoint.resume = true;
       again.execution.threads = 1 + static_cast<int>(i % 4);
       expect_same(run(again), whole);
       std::filesystem::remove(path_);
@@ -168,7 +165,7 @@ TEST_P(ResumeTest, AtAnyPoint) {
 TEST_P(ResumeTest, OnMoreData) {
   make_data({3000, 160, 16});
   FitOptions o = options(Solver::lbfgs);
-  o.tolerance = 1e-8;
+  o.stopping.tolerance = 1e-8;
   o.objective.l2 = 1e-4;
   o.preconditioner = Preconditioner::blocks;
   check(o, 20);
@@ -177,9 +174,9 @@ TEST_P(ResumeTest, OnMoreData) {
 TEST_P(ResumeTest, UntilNoProgressIsLeft) {
   for (const Preconditioner kind : {Preconditioner::none, Preconditioner::blocks, Preconditioner::full}) {
     FitOptions o = options(kind == Preconditioner::full ? Solver::newton : Solver::lbfgs);
-    o.tolerance = 0;
+    o.stopping.tolerance = 0;
     o.preconditioner = kind;
-    o.max_iterations = 2000;
+    o.stopping.max_iterations = 2000;
     check(o);
   }
 }
@@ -202,7 +199,7 @@ TEST_P(ResumeTest, WhatNewtonBeginsAsLbfgsLbfgsGoesOnWith) {
   EXPECT_EQ(whole.result.solver, Solver::lbfgs);
   ASSERT_EQ(run(o, {0, most / 2}).result.reason, StopReason::interrupted);
   o.solver = Solver::lbfgs;
-  o.resume = true;
+  o.checkpoint.resume = true;
   expect_same(run(o), whole);
 }
 
@@ -211,10 +208,10 @@ TEST_P(ResumeTest, WithValidation) {
     for (const std::size_t patience : {0U, 2U}) {
       FitOptions o = options(solver);
       o.objective.l2 = 0;
-      o.epochs = 12;
+      if (has_mini_batches(solver)) o.mini_batches.epochs = 12;
       if (solver == Solver::lbfgs) o.preconditioner = Preconditioner::none;
       o.validation = &validation_;
-      o.early_stopping = patience;
+      o.stopping.early_stopping = patience;
       check(o, 10);
     }
   }
@@ -222,8 +219,8 @@ TEST_P(ResumeTest, WithValidation) {
 
 TEST_P(ResumeTest, WithTheFullGradientLookedAt) {
   FitOptions o = options(Solver::momentum);
-  o.epochs = 60;
-  o.batch_size = 50;
+  o.mini_batches.epochs = 60;
+  o.mini_batches.batch_size = 50;
   Outcome whole;
   questions(o, whole);
   EXPECT_GT(whole.result.passes, 65);  // some of them only for that
@@ -234,11 +231,11 @@ TEST_P(ResumeTest, StandardisedWarmAndWeighted) {
   std::vector<float> weights(300);
   Rng rng(8);
   for (float& w : weights) w = static_cast<float>(rng.below(4));
-  data_.sample_weights = weights.data();
+  data_.sample_weights = weights;
   for (const Solver solver : kAll) {
     FitOptions o = options(solver);
     o.standardise = o.warm_start = true;  // from weights 0
-    o.schedule = Schedule::step;
+    if (has_mini_batches(solver)) o.mini_batches.schedule = Schedule::step;
     check(o, 5);
   }
 }
@@ -255,7 +252,7 @@ TEST_P(ResumeTest, ManyTimesInARow) {
     Outcome last;
     do {
       last = run(o, {0, 2 + rng.below(most / 2)});
-      o.resume = true;
+      o.checkpoint.resume = true;
       o.execution.threads = 1 + static_cast<int>(rng.below(4));
     } while (last.result.reason == StopReason::interrupted && ++stops < 100);
     EXPECT_GT(stops, 1U);
@@ -274,14 +271,14 @@ TEST_P(ResumeTest, AfterTheMostIterations) {
       SCOPED_TRACE(text(name_of(solver), " ", most));
       if (most >= whole.result.iterations) continue;
       FitOptions limited = o;
-      limited.max_iterations = most;
+      limited.stopping.max_iterations = most;
       const Outcome part = run(limited);
       ASSERT_EQ(part.result.reason, StopReason::max_iterations);
       ASSERT_EQ(part.result.iterations, most);
       // Nothing is left to do, and nothing is done.
-      limited.resume = true;
+      limited.checkpoint.resume = true;
       expect_same(run(limited), part);
-      limited.max_iterations = 0;
+      limited.stopping.max_iterations = 0;
       expect_same(run(limited), whole);
       std::filesystem::remove(path_);
     }
@@ -302,7 +299,7 @@ TEST_P(ResumeTest, FromAReportThatEndsTheFit) {
       watched.cancelled = [](void*) noexcept { return false; };
       if (run(watched).result.reason != StopReason::interrupted) continue;
       FitOptions again = o;
-      again.resume = true;
+      again.checkpoint.resume = true;
       expect_same(run(again), whole);
       std::filesystem::remove(path_);
     }
@@ -316,10 +313,10 @@ TEST_P(ResumeTest, FromTheLastOfManyCheckpoints) {
     FitOptions o = options(solver);
     Outcome whole;
     questions(o, whole);
-    o.checkpoint_seconds = 0;
+    o.checkpoint.seconds = 0;
     expect_same(run(o), whole);
     ASSERT_TRUE(std::filesystem::exists(path_));
-    o.resume = true;
+    o.checkpoint.resume = true;
     expect_same(run(o), whole);
     std::filesystem::remove(path_);
   }
@@ -328,7 +325,7 @@ TEST_P(ResumeTest, FromTheLastOfManyCheckpoints) {
 TEST_P(ResumeTest, RefusalsLeaveTheOutputsAlone) {
   FitOptions o = options(Solver::lbfgs);
   ASSERT_EQ(run(o, {0, 4}).result.reason, StopReason::interrupted);
-  o.resume = true;
+  o.checkpoint.resume = true;
   const auto refused = [&](const FitOptions& options, const Batch& data) {
     const Fitted f = run_fit(data, options, 4);
     EXPECT_TRUE(untouched(f));
@@ -339,7 +336,7 @@ TEST_P(ResumeTest, RefusalsLeaveTheOutputsAlone) {
   Status status = refused(other, data_);
   EXPECT_EQ(status.code, StatusCode::bad_checkpoint);
   EXPECT_EQ(message(status),
-            std::string(of_file(o.checkpoint, status).file) +
+            std::string(of_file(o.checkpoint.file, status).file) +
                 ": checkpoint: l2 'kept 1e-06, now 0.5'; expected the same as when the checkpoint was written");
   for (const Solver solver : {Solver::newton, Solver::sgd, Solver::momentum, Solver::adam}) {
     other = o;
@@ -348,7 +345,7 @@ TEST_P(ResumeTest, RefusalsLeaveTheOutputsAlone) {
     EXPECT_STREQ(refused(other, data_).what, "solver");
   }
   Batch fewer = data_;
-  fewer.selected -= 1;
+  fewer.selection = fewer.selection->first(used_.size() - 1);
   EXPECT_STREQ(refused(o, fewer).what, "rows");
   std::filesystem::resize_file(path_, std::filesystem::file_size(path_) - 1);
   EXPECT_STREQ(refused(o, data_).what, "file size");
@@ -368,25 +365,25 @@ TEST_P(ResumeTest, AFileThatCannotBeWrittenDoesNotEndTheFit) {
     Outcome whole;
     const std::size_t most = questions(o, whole);
     EXPECT_TRUE(whole.result.checkpoint_error.ok());
-    o.checkpoint = nowhere.c_str();
-    o.checkpoint_seconds = 0;
+    o.checkpoint.file = nowhere;
+    o.checkpoint.seconds = 0;
     const Outcome other = run(o);
     expect_same(other, whole);
     EXPECT_TRUE(other.last.checkpoint_failed);
     EXPECT_EQ(other.result.checkpoint_error.code, StatusCode::io_error);
     EXPECT_EQ(other.result.checkpoint_error.system_error, ENOENT);
-    o.checkpoint_seconds = 1e9;
+    o.checkpoint.seconds = 1e9;
     const Outcome stopped = run(o, {0, most / 2});
     EXPECT_EQ(stopped.result.reason, StopReason::interrupted);
     EXPECT_EQ(stopped.result.checkpoint_error.code, StatusCode::io_error);
     // A later attempt makes good for it.
     std::filesystem::create_directory(directory_ / "none");
     EXPECT_TRUE(run(o, {0, most / 2}).result.checkpoint_error.ok());
-    o.resume = true;
+    o.checkpoint.resume = true;
     expect_same(run(o), whole);
     std::filesystem::remove_all(directory_ / "none");
-    o.resume = false;
-    o.checkpoint_seconds = 0;
+    o.checkpoint.resume = false;
+    o.checkpoint.seconds = 0;
     o.user = const_cast<char*>(nowhere.c_str());
     o.cancelled = [](void*) noexcept { return false; };
     o.progress = [](const FitProgress&, void* file) noexcept {
@@ -421,12 +418,12 @@ TEST_P(ResumeTest, RatesAreThoseOfThisRun) {
   for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::momentum}) {
     SCOPED_TRACE(name_of(solver));
     FitOptions o = options(solver);
-    o.epochs = 60;
-    o.tolerance = solver == Solver::momentum ? 0 : 1e-9;
+    if (has_mini_batches(solver)) o.mini_batches.epochs = 60;
+    o.stopping.tolerance = solver == Solver::momentum ? 0 : 1e-9;
     Reports first, second;
     first.at = solver == Solver::momentum ? 300 : 10;
     run_with(o, first);
-    o.resume = true;
+    o.checkpoint.resume = true;
     run_with(o, second);
     ASSERT_FALSE(first.all.empty());
     ASSERT_GE(second.all.size(), 2U);

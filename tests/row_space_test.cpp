@@ -113,10 +113,10 @@ void check_coordinates(const FitCase<X>& c, int threads, const std::string& name
   ASSERT_EQ(again.rows(), rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     for (std::size_t r = 0; r < rank; ++r) EXPECT_NEAR(coordinate(again, i, r), coordinate(found, i, r), 1e-6);
-    if (found.labels != nullptr) {
+    if (!found.labels.empty()) {
       EXPECT_EQ(again.labels[i], found.labels[i]);
     }
-    if (found.sample_weights != nullptr) {
+    if (!found.sample_weights.empty()) {
       EXPECT_EQ(again.sample_weights[i], found.sample_weights[i]);
     }
   }
@@ -169,7 +169,7 @@ struct WideData {
   [[nodiscard]] Batch batch() const {
     Batch b;
     b.features = {x.data(), rows, features};
-    b.labels = labels.data();
+    b.labels = labels;
     return b;
   }
   [[nodiscard]] reference::NewtonProblem plain(double l2, bool standardised) const {
@@ -202,12 +202,12 @@ TEST_P(RowSpaceTest, RandomWideSetsReachTheirOptimumAndProveIt) {
     o.execution = {1 + set % 3, GetParam()};
     o.objective.l2 = std::pow(10, rng.between(-8, 0));
     o.standardise = set % 2 == 1;
-    const reference::NewtonResult right = reference::newton_optimum(data.plain(o.objective.l2, o.standardise));
+    const reference::NewtonResult right = reference::newton_optimum(data.plain(*o.objective.l2, o.standardise));
     const auto optimum = static_cast<double>(right.objective);
-    SCOPED_TRACE(text("set ", set, ": ", rows, " x ", data.features, " x ", classes, ", l2 ", o.objective.l2));
+    SCOPED_TRACE(text("set ", set, ": ", rows, " x ", data.features, " x ", classes, ", l2 ", *o.objective.l2));
     ASSERT_LE(right.left, 1e-12L * right.objective);
     const Fitted usual = run_fit(data.batch(), o, classes);
-    o.tolerance = 1e-10;
+    o.stopping.tolerance = 1e-10;
     const Fitted tight = run_fit(data.batch(), o, classes);
     for (const Fitted* f : {&usual, &tight}) {
       ASSERT_TRUE(f->status.ok()) << message(f->status);
@@ -230,7 +230,7 @@ TEST_P(RowSpaceTest, ConflictingRowsAndHardlyAPenalty) {
   o.objective.l2 = 1e-8;
   for (const double tolerance : {1e-5, 1e-10}) {
     SCOPED_TRACE(tolerance);
-    o.tolerance = tolerance;
+    o.stopping.tolerance = tolerance;
     const Fitted f = run_fit(data.batch(), o, 4);
     ASSERT_TRUE(f.status.ok()) << message(f.status);
     EXPECT_EQ(f.result.reason, StopReason::tolerance);
@@ -322,7 +322,7 @@ TEST_P(RowSpaceTest, WarmStartsValidationAndThreads) {
   o.warm_start = true;
   o.progress = nullptr;
   Fitted again = first;
-  again.status = fit(data.batch(), o, {again.w.data(), 3, data.features}, again.b.data(), again.result);
+  again.status = fit(data.batch(), o, view_of(again.w, again.b), again.result);
   ASSERT_TRUE(again.status.ok());
   EXPECT_LE(again.result.iterations, 3U);
   EXPECT_NEAR(again.result.objective, first.result.objective, 1e-9 * first.result.objective);
@@ -347,25 +347,21 @@ TEST_P(RowSpaceTest, PathsAndFolds) {
   for (const bool selected : {false, true}) {
     SCOPED_TRACE(selected);
     Batch batch = data.batch();
-    if (selected) {
-      batch.selection = twice.data();
-      batch.selected = twice.size();
-    }
+    if (selected) batch.selection = twice;
     PathOptions o;
     o.fit.execution = {2, GetParam()};
     o.fit.standardise = true;
-    o.fit.tolerance = 1e-9;
+    o.fit.stopping.tolerance = 1e-9;
     o.l2 = penalties;
-    o.points = 2;
     o.folds = 4;
     std::vector<float> w(3 * 200), b(3);
     PathPoint here[2], there[2];
     PathResult result;
-    Status status = fit_path(batch, o, here, {w.data(), 3, 200}, b.data(), result);
+    Status status = fit_path(batch, o, here, view_of(w, b), result);
     ASSERT_TRUE(status.ok()) << message(status);
     EXPECT_LE(result.fit.gap_bound, 1e-6 * result.fit.objective);
     o.fit.preconditioner = Preconditioner::diagonal;
-    status = fit_path(batch, o, there, {w.data(), 3, 200}, b.data(), result);
+    status = fit_path(batch, o, there, view_of(w, b), result);
     ASSERT_TRUE(status.ok()) << message(status);
     for (int i = 0; i < 2; ++i) {
       EXPECT_TRUE(here[i].finished && here[i].converged);
@@ -385,12 +381,11 @@ TEST_P(RowSpaceTest, InterruptedAtOnceAPathSaysSo) {
   o.fit.execution.isa = GetParam();
   o.fit.cancelled = [](void*) noexcept { return true; };
   o.l2 = penalties;
-  o.points = 2;
   o.folds = 4;
   std::vector<float> w(3 * 200, 7), b(3, 7);
   PathPoint points[2];
   PathResult result;
-  const Status status = fit_path(data.batch(), o, points, {w.data(), 3, 200}, b.data(), result);
+  const Status status = fit_path(data.batch(), o, points, view_of(w, b), result);
   ASSERT_TRUE(status.ok()) << message(status);
   EXPECT_EQ(result.fit.reason, StopReason::interrupted);
   EXPECT_NEAR(result.fit.objective, std::log(3), 1e-12);

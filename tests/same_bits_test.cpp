@@ -39,8 +39,7 @@ class SameBitsTest : public IsaTest {
       arrays = std::make_unique<ProblemArrays<T>>(p);
       if (s.rows * s.features * sizeof(T) > std::size_t{64} << 20) {
         batch = arrays->batch;
-        batch.selection = selection.data();
-        batch.selected = s.rows;
+        batch.selection = selection;
         return;
       }
       for (const std::uint32_t row : selection) {
@@ -48,8 +47,8 @@ class SameBitsTest : public IsaTest {
         x.insert(x.end(), first, first + s.features);
       }
       batch.features = {x.data(), s.rows, s.features};
-      batch.labels = labels.data();
-      batch.sample_weights = weights.data();
+      batch.labels = labels;
+      batch.sample_weights = weights;
     }
     reference::Problem p;
     std::unique_ptr<ProblemArrays<T>> arrays;
@@ -103,7 +102,7 @@ class SameBitsTest : public IsaTest {
       if (s.regime != regime) continue;
       const Rows<T> rows(s.shape, 62);
       for (const Rule& rule : kRules) {
-        std::vector<std::vector<unsigned char>> states;
+        std::vector<std::vector<std::byte>> states;
         std::vector<double> losses;
         std::vector<Execution> ways;
         for (const int threads : {1, 2, 3, 4, 7, 1}) ways.push_back({threads, GetParam()});
@@ -116,7 +115,7 @@ class SameBitsTest : public IsaTest {
             const Status status = owned.step({}, rows.batch, step_options(rule, 0.125, 0.875), way, result);
             ASSERT_TRUE(status.ok()) << message(status);
           }
-          states.push_back(owned.memory());
+          states.push_back(owned.contents());
           losses.push_back(result.objective);
           EXPECT_EQ(states.back(), states.front()) << way.threads << " threads, " << name_of(way.schedule) << ", "
                                                    << rule.name << ", " << describe_plan<T>(s.shape);
@@ -165,15 +164,16 @@ TEST_P(SameBitsTest, Fit) {
     for (const Solver solver : {Solver::sgd, Solver::momentum, Solver::adam}) {
       FitOptions o;
       o.solver = solver;
-      o.epochs = 3;
-      o.batch_size = 1100;
+      o.mini_batches.epochs = 3;
+      o.mini_batches.batch_size = 1100;
       o.seed = 5;
       o.execution.isa = GetParam();
       std::vector<float> w(shape.classes * shape.features), b(shape.classes), w_first, b_first;
       FitResult result, first;
       for (const int threads : {1, 2, 3, 4, 7, 1}) {
         o.execution.threads = threads;
-        ASSERT_TRUE(fit(arrays.batch, o, {w.data(), shape.classes, shape.features}, b.data(), result).ok());
+        ASSERT_TRUE(
+            fit(arrays.batch, o, WeightsView<float>{{w.data(), shape.classes, shape.features}, b}, result).ok());
         if (w_first.empty()) {
           w_first = w;
           b_first = b;
@@ -207,8 +207,7 @@ TEST_P(SameBitsTest, FeatureTypes) {
     std::vector<std::uint32_t> identity(shape.rows);
     for (std::size_t n = 0; n < shape.rows; ++n) identity[n] = static_cast<std::uint32_t>(n);
     Batch batch = arrays.batch;
-    batch.selection = identity.data();
-    batch.selected = shape.rows;
+    batch.selection = identity;
     EXPECT_TRUE(same_bits(want, call<float>(arrays.objective, arrays.weights, batch, options(1), true))) << "selection";
     for (const FeatureType type : kAllFeatureTypes) {
       for (const std::size_t padding : {0U, 3U}) {
@@ -219,13 +218,47 @@ TEST_P(SameBitsTest, FeatureTypes) {
           EXPECT_TRUE(same_bits(want, call<float>(arrays.objective, arrays.weights, batch, options(threads), true)))
               << "type " << static_cast<int>(type) << ", " << threads << " threads, " << describe_plan<float>(shape);
         }
-        batch.selection = identity.data();
-        batch.selected = shape.rows;
+        batch.selection = identity;
         EXPECT_TRUE(same_bits(want, call<float>(arrays.objective, arrays.weights, batch, options(2), true)))
             << "type " << static_cast<int>(type) << " selected";
       }
     }
   }
+}
+
+TEST_P(SameBitsTest, LabelTypes) {
+  Rng rng(66);
+  ProblemOptions o;
+  o.weights = true;
+  const reference::Problem p = make_problem<float>(rng, {70, 21, 18}, o);
+  const ProblemArrays<float> arrays(p);
+  const CallOutputs<float> want = call(arrays, options(1), true);
+  ASSERT_TRUE(want.status.ok());
+  Batch batch = arrays.batch;
+  const auto expect_same = [&](const LabelsView& labels, const char* type) {
+    ASSERT_EQ(labels.size(), p.rows);
+    for (std::size_t n = 0; n < p.rows; ++n) ASSERT_EQ(labels[n], arrays.labels[n]) << type;
+    batch.labels = labels;
+    for (const int threads : {1, 2}) {
+      EXPECT_TRUE(same_bits(want, call<float>(arrays.objective, arrays.weights, batch, options(threads), true)))
+          << type << ", " << threads << " threads";
+    }
+  };
+  const auto expect_same_as = [&]<class Label>(Label, const char* type) {
+    const std::vector<Label> labels(p.labels.begin(), p.labels.end());
+    expect_same(labels, type);
+    expect_same({labels.data(), labels.size()}, type);
+    expect_same(std::span(labels), type);
+  };
+  expect_same_as(std::int8_t{}, "i8");
+  expect_same_as(std::uint8_t{}, "u8");
+  expect_same_as(std::int16_t{}, "i16");
+  expect_same_as(std::uint16_t{}, "u16");
+  expect_same_as(std::int32_t{}, "i32");
+  expect_same_as(std::uint32_t{}, "u32");
+  expect_same_as(std::int64_t{}, "i64");
+  expect_same_as(std::uint64_t{}, "u64");
+  expect_same_as(static_cast<long long>(0), "long long");
 }
 
 // A sample's prediction is the same alone, in any batch, at any place in it, in any type and with any number of
@@ -261,10 +294,11 @@ TEST_P(SameBitsTest, Predictions) {
       a.logits.resize(rows.samples * shape.classes);
       a.probabilities.resize(rows.samples * classes);
       Predictions out;
-      out.classes = a.classes.data();
+      out.classes = a.classes;
       out.logits = {a.logits.data(), rows.samples, shape.classes};
       out.probabilities = {a.probabilities.data(), rows.samples, classes};
-      const Status status = predictor.predict_batch(rows, scratch(predictor.workspace_bytes(threads)), threads, out);
+      const Status status =
+          predictor.predict_batch(rows, threads, scratch(predictor.batch_workspace_bytes(threads)), out);
       EXPECT_TRUE(status.ok()) << message(status);
       return a;
     };
@@ -281,7 +315,8 @@ TEST_P(SameBitsTest, Predictions) {
       }
     };
     for (std::size_t n = 0; n < shape.rows; ++n) {
-      ASSERT_EQ(predictor.predict(&x[n * shape.features]), want.classes[n]) << "sample " << n << " alone";
+      ASSERT_EQ(predictor.predict(std::span(x).subspan(n * shape.features, shape.features)), want.classes[n])
+          << "sample " << n << " alone";
     }
     for (const std::size_t count : {1U, 2U, 15U, 16U, 17U, 100U}) {
       for (const std::size_t first : {0U, 1U, 7U, 33U}) {

@@ -44,10 +44,10 @@ struct Example {
   [[nodiscard]] Batch batch() const {
     Batch batch;
     batch.features = {x.data(), rows, features};
-    batch.labels = labels.data();
+    batch.labels = labels;
     return batch;
   }
-  [[nodiscard]] WeightsView<double> weights() const { return {{w.data(), classes, features}, b.data()}; }
+  [[nodiscard]] WeightsView<const double> weights() const { return {{w.data(), classes, features}, b}; }
 };
 
 Example example(std::size_t rows, std::size_t features, std::size_t classes, std::size_t labels) {
@@ -80,11 +80,10 @@ class SeedDocumentsTest : public IsaTest {
     for (std::size_t c = 0; c < classes; ++c) identity[c * classes + c] = 1;
     Batch batch;
     batch.features = {scores.data(), labels.size(), classes};
-    batch.labels = labels.data();
+    batch.labels = labels;
     Objective objective;
     objective.loss = loss;
-    const CallOutputs<T> out =
-        call<T>(objective, {{identity.data(), classes, classes}, b.data()}, batch, options(), true);
+    const CallOutputs<T> out = call<T>(objective, {{identity.data(), classes, classes}, b}, batch, options(), true);
     EXPECT_TRUE(out.status.ok()) << message(out.status);
     return out;
   }
@@ -140,8 +139,7 @@ TEST_P(SeedDocumentsTest, S0c_AtZeroWeightsTheLossIsLogC) {
     const double log_c = std::log(static_cast<double>(classes));
     EXPECT_NEAR(gradient(e).result.objective, log_c, 4e-16 * log_c) << classes;
     const std::vector<float> w(classes * e.features);
-    const CallOutputs<float> f32 =
-        call<float>({}, {{w.data(), classes, e.features}, nullptr}, e.batch(), options(), false);
+    const CallOutputs<float> f32 = call<float>({}, {{w.data(), classes, e.features}, {}}, e.batch(), options(), false);
     EXPECT_NEAR(f32.result.objective, log_c, 1.2e-7 * log_c) << classes;
   }
 }
@@ -193,7 +191,7 @@ TEST_P(SeedDocumentsTest, S2b_OneHotTargetsAndProbabilityTargets) {
   const Vector y = e.softmax(0);
   const auto of_targets = [&](const std::vector<float>& t) {
     Batch batch = e.batch();
-    batch.labels = nullptr;
+    batch.labels = {};
     batch.target_probabilities = {t.data(), 1, 4};
     return call<double>({}, e.weights(), batch, options(), true);
   };
@@ -413,7 +411,7 @@ TEST_P(SeedDocumentsTest, Wrong003_TheLogOfASumOverTargetsIsNotCrossEntropy) {
   const Example e = example(1, 5, 3, 3);
   const std::vector<float> t = {0.5f, 0.25f, 0.25f};
   Batch batch = e.batch();
-  batch.labels = nullptr;
+  batch.labels = {};
   batch.target_probabilities = {t.data(), 1, 3};
   const CallOutputs<double> out = call<double>({}, e.weights(), batch, options(), true);
   const Vector p = e.softmax(0);

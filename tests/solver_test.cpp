@@ -18,11 +18,11 @@ struct WideFit {
   std::vector<double> w, b;
   FitResult result;
 };
-WideFit run_wide(const Batch& data, const FitOptions& options, std::size_t rows) {
+WideFit run_wide(const Batch& data, const FitOptions& options, std::size_t rows, const FitScaling& scaling = {}) {
   WideFit f;
   f.w.assign(rows * data.features.features, 0);
   f.b.assign(rows, 0);
-  f.status = fit(data, options, {f.w.data(), rows, data.features.features}, f.b.data(), f.result);
+  f.status = fit(data, options, view_of(f.w, f.b), f.result, scaling);
   return f;
 }
 
@@ -32,7 +32,7 @@ class SolverTest : public IsaTest {
     FitOptions o;
     o.solver = solver;
     o.objective.l2 = l2;
-    o.tolerance = 1e-10;
+    o.stopping.tolerance = 1e-10;
     o.execution.isa = GetParam();
     return o;
   }
@@ -63,7 +63,7 @@ TEST_P(SolverTest, EveryKindOfGuidanceReachesTheSameOptimum) {
       if (loss == Loss::logistic && shape.classes != 4) continue;
       const reference::Problem p = problem(shape, loss);
       const ProblemArrays<double> arrays(p);
-      const double best = plain_optimum(p, options(Solver::lbfgs).objective.l2);
+      const double best = plain_optimum(p, *options(Solver::lbfgs).objective.l2);
       for (const Solver solver : kSolvers) {
         for (const Preconditioner kind : kKinds) {
           if (solver == Solver::newton && kind != Preconditioner::full) continue;  // lbfgs, or the same
@@ -72,13 +72,13 @@ TEST_P(SolverTest, EveryKindOfGuidanceReachesTheSameOptimum) {
           o.preconditioner = kind;
           // Without any, L-BFGS loses its way in rounding earlier: the features' scales differ.
           const bool blind = kind == Preconditioner::none;
-          if (blind) o.tolerance = 1e-6;
+          if (blind) o.stopping.tolerance = 1e-6;
           const WideFit f = run_wide(arrays.batch, o, p.classes);
           SCOPED_TRACE(text(name_of(loss), " ", name_of(solver), " ", name_of(kind), " ", shape.classes, " classes"));
           ASSERT_TRUE(f.status.ok()) << message(f.status);
           EXPECT_EQ(f.result.reason, StopReason::tolerance);
           EXPECT_TRUE(f.result.converged);
-          EXPECT_LE(largest_gradient(solution_at(p, o.objective.l2, f.w, f.b)), 1.01 * o.tolerance);
+          EXPECT_LE(largest_gradient(solution_at(p, *o.objective.l2, f.w, f.b)), 1.01 * o.stopping.tolerance);
           if (kind != Preconditioner::automatic && kind != Preconditioner::blocks) {
             EXPECT_EQ(f.result.preconditioner, kind);
           }
@@ -107,8 +107,8 @@ TEST_P(SolverTest, NewtonRunsWhereTheWholeHessianIsSmall) {
     FitOptions o = options(Solver::newton);
     o.objective.loss = loss;
     o.preconditioner = kind;
-    o.tolerance = 1e-7;
-    o.max_iterations = 25;
+    o.stopping.tolerance = 1e-7;
+    o.stopping.max_iterations = 25;
     const WideFit f = run_wide(arrays.batch, o, p.classes);
     o.solver = Solver::lbfgs;
     const WideFit other = run_wide(arrays.batch, o, p.classes);
@@ -136,7 +136,7 @@ TEST_P(SolverTest, GuidanceSavesPasses) {
   const auto passes = [&](Preconditioner kind) {
     FitOptions o = options(Solver::lbfgs, 1e-4);
     o.preconditioner = kind;
-    o.tolerance = 1e-8;
+    o.stopping.tolerance = 1e-8;
     const WideFit f = run_wide(arrays.batch, o, p.classes);
     EXPECT_EQ(f.result.reason, StopReason::tolerance) << name_of(kind);
     return f.result.passes;
@@ -155,8 +155,8 @@ TEST_P(SolverTest, SameBitsForAnyThreads) {
       if (direct && shape.classes > 10) continue;
       FitOptions o = options(direct ? Solver::newton : Solver::lbfgs);
       o.preconditioner = kind;
-      o.tolerance = 1e-7;
-      o.max_iterations = direct ? 4 : 30;
+      o.stopping.tolerance = 1e-7;
+      o.stopping.max_iterations = direct ? 4 : 30;
       const WideFit first = run_wide(arrays.batch, o, p.classes);
       ASSERT_TRUE(first.status.ok());
       for (const int threads : {2, 3, 4, 1}) {
@@ -185,9 +185,8 @@ TEST_P(SolverTest, WeightsActLikeRepeatedRows) {
   }
   for (const Solver solver : kSolvers) {
     Batch weighted = arrays.batch, rows = arrays.batch;
-    weighted.sample_weights = weights.data();
-    rows.selection = repeated.data();
-    rows.selected = repeated.size();
+    weighted.sample_weights = weights;
+    rows.selection = repeated;
     const WideFit a = run_wide(weighted, options(solver), 3), b = run_wide(rows, options(solver), 3);
     EXPECT_NEAR(a.result.objective, b.result.objective, 1e-13);
     for (std::size_t i = 0; i < a.w.size(); ++i) EXPECT_NEAR(a.w[i], b.w[i], 1e-7);
@@ -201,7 +200,7 @@ TEST_P(SolverTest, OneHotTargetsAreLabels) {
   for (std::size_t i = 0; i < 200; ++i) targets[i * 3 + static_cast<std::size_t>(p.labels[i])] = 1;
   for (const Solver solver : kSolvers) {
     Batch soft = arrays.batch;
-    soft.labels = nullptr;
+    soft.labels = {};
     soft.target_probabilities = {targets.data(), 200, 3};
     const WideFit a = run_wide(arrays.batch, options(solver), 3), b = run_wide(soft, options(solver), 3);
     EXPECT_NEAR(a.result.objective, b.result.objective, 1e-13);
@@ -218,7 +217,7 @@ TEST_P(SolverTest, SmoothingReachesItsOptimum) {
   FitOptions smooth = options(Solver::lbfgs);
   smooth.objective.label_smoothing = 0.3;
   Batch soft = arrays.batch;
-  soft.labels = nullptr;
+  soft.labels = {};
   soft.target_probabilities = {targets.data(), 200, 3};
   const WideFit a = run_wide(arrays.batch, smooth, 3), b = run_wide(soft, options(Solver::lbfgs), 3);
   EXPECT_NEAR(a.result.objective, b.result.objective, 1e-6);  // 0.1f is no tenth
@@ -234,7 +233,7 @@ TEST_P(SolverTest, WarmStartBeginsWhereItIsTold) {
     WideFit f = run_wide(arrays.batch, o, 4);
     o.warm_start = true;
     FitResult again;
-    ASSERT_TRUE(fit(arrays.batch, o, {f.w.data(), 4, 6}, f.b.data(), again).ok());
+    ASSERT_TRUE(fit(arrays.batch, o, view_of(f.w, f.b), again).ok());
     EXPECT_EQ(again.iterations, 0U);
     EXPECT_TRUE(again.converged);
     EXPECT_NEAR(again.objective, f.result.objective, 1e-14);
@@ -243,8 +242,8 @@ TEST_P(SolverTest, WarmStartBeginsWhereItIsTold) {
     std::vector<float> weights(300);
     for (std::size_t i = 0; i < 300; ++i) weights[i] = p.labels[i] == 2 ? 0.0f : 1.0f;
     Batch three = arrays.batch;
-    three.sample_weights = weights.data();
-    ASSERT_TRUE(fit(three, o, {f.w.data(), 4, 6}, f.b.data(), again).ok());
+    three.sample_weights = weights;
+    ASSERT_TRUE(fit(three, o, view_of(f.w, f.b), again).ok());
     EXPECT_TRUE(again.converged) << name_of(again.reason);
     EXPECT_TRUE(std::isinf(f.b[2]));
     EXPECT_LE(again.gap_bound, 1e-8);
@@ -268,14 +267,12 @@ TEST_P(SolverTest, StandardisingIsScalingBeforehand) {
   const ProblemArrays<double> beforehand(scaled);
   for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::momentum}) {
     FitOptions o = options(solver, 0.02);
-    if (solver == Solver::momentum) o.epochs = 30;
+    if (solver == Solver::momentum) o.mini_batches.epochs = 30;
     const WideFit want = run_wide(beforehand.batch, o, 3);
     o.standardise = true;
     std::vector<double> centre(6);
     std::vector<float> factor(6);
-    o.centre_used = centre.data();
-    o.factor_used = factor.data();
-    const WideFit got = run_wide(raw.batch, o, 3);
+    const WideFit got = run_wide(raw.batch, o, 3, {.centre_used = centre, .factor_used = factor});
     SCOPED_TRACE(name_of(solver));
     ASSERT_TRUE(got.status.ok()) << message(got.status);
     const bool exact = solver != Solver::momentum;
@@ -302,7 +299,7 @@ TEST_P(SolverTest, WeightsAreForRawFeatures) {
   const std::vector<double> centre(6, 1.5);
   const std::vector<float> factor(6, 0.25f);
   Batch scaled = arrays.batch;
-  scaled.scaling = {centre.data(), factor.data()};
+  scaled.scaling = {centre, factor};
   reference::Problem beforehand = p;
   for (double& x : beforehand.x) x = (x - 1.5) * 0.25;
   const ProblemArrays<double> plain_arrays(beforehand);
@@ -327,7 +324,7 @@ TEST_P(SolverTest, StopsWhenItShould) {
   for (const Solver solver : kSolvers) {
     SCOPED_TRACE(name_of(solver));
     FitOptions o = options(solver);
-    o.max_iterations = 3;
+    o.stopping.max_iterations = 3;
     WideFit f = run_wide(arrays.batch, o, 4);
     EXPECT_EQ(f.result.reason, StopReason::max_iterations);
     EXPECT_EQ(f.result.iterations, 3U);
@@ -335,14 +332,14 @@ TEST_P(SolverTest, StopsWhenItShould) {
     EXPECT_GT(f.result.gap_bound, 0);
 
     o = options(solver);
-    o.tolerance = 0;  // never: until the numbers give no more
+    o.stopping.tolerance = 0;  // never: until the numbers give no more
     f = run_wide(arrays.batch, o, 4);
     EXPECT_EQ(f.result.reason, StopReason::no_progress);
     EXPECT_LE(f.result.gradient_norm, 1e-12);
     EXPECT_FALSE(f.result.converged);
 
     o = options(solver);
-    o.time_limit = 1e-9;
+    o.stopping.time_limit = 1e-9;
     f = run_wide(arrays.batch, o, 4);
     EXPECT_EQ(f.result.reason, StopReason::time_limit);
     EXPECT_EQ(f.result.iterations, 0U);
@@ -381,7 +378,7 @@ TEST_P(SolverTest, StopsEarlyAndReturnsTheBestWeights) {
   for (const Solver solver : kSolvers) {
     FitOptions o = options(solver, 0);
     o.validation = &unseen.batch;
-    o.early_stopping = 2;
+    o.stopping.early_stopping = 2;
     Recorder recorder;
     recorder.watch(o);
     const WideFit f = run_wide(arrays.batch, o, 3);
@@ -399,7 +396,7 @@ TEST_P(SolverTest, SeparableDataWithoutPenaltyEnds) {
   const ProblemArrays<float> arrays(p);
   for (const Solver solver : kSolvers) {
     FitOptions o = options(solver, 0);
-    o.tolerance = 1e-5;
+    o.stopping.tolerance = 1e-5;
     const WideFit f = run_wide(arrays.batch, o, 3);
     ASSERT_TRUE(f.status.ok()) << message(f.status);
     EXPECT_EQ(f.result.reason, StopReason::tolerance);
@@ -433,14 +430,13 @@ TEST_P(SolverTest, WhatF32CannotHoldF64Does) {
   for (const Solver solver : kSolvers) {
     SCOPED_TRACE(name_of(solver));
     FitOptions o = options(solver);
-    o.tolerance = 1e-8;
+    o.stopping.tolerance = 1e-8;
     const WideFit usual = run_wide(arrays.batch, o, p.classes);
     Batch weighted = arrays.batch;
-    weighted.sample_weights = heavy.data();
+    weighted.sample_weights = heavy;
     o.validation = &weighted;
     for (const bool reverse : {false, true}) {
-      weighted.selection = reverse ? backwards.data() : nullptr;
-      weighted.selected = reverse ? backwards.size() : 0;
+      if (reverse) weighted.selection = backwards;
       const WideFit f = run_wide(weighted, o, p.classes);
       ASSERT_TRUE(f.status.ok()) << message(f.status);
       EXPECT_EQ(f.result.reason, StopReason::tolerance);
@@ -457,7 +453,7 @@ TEST_P(SolverTest, OddShapes) {
     const ProblemArrays<float> arrays(p);
     for (const Solver solver : kSolvers) {
       FitOptions o = options(solver);
-      o.tolerance = 1e-6;
+      o.stopping.tolerance = 1e-6;
       const Fitted f = run_fit(arrays.batch, o, p.classes);
       SCOPED_TRACE(text(name_of(solver), " ", shape.rows, " x ", shape.features, " x ", shape.classes));
       ASSERT_TRUE(f.status.ok()) << message(f.status);
@@ -472,10 +468,55 @@ TEST_P(SolverTest, AutomaticChoosesByTheLoss) {
   FitOptions o = options(Solver::automatic);
   EXPECT_EQ(run_fit(arrays.batch, o, 3).result.solver, Solver::lbfgs);
   o.objective.loss = Loss::hinge;
-  o.epochs = 1;
+  EXPECT_EQ(run_fit(arrays.batch, o, 3).result.solver, Solver::momentum);
+  o.mini_batches.epochs = 1;
   const Fitted hinge = run_fit(arrays.batch, o, 3);
   EXPECT_EQ(hinge.result.solver, Solver::momentum);
   EXPECT_TRUE(std::isnan(hinge.result.gap_bound));
+}
+
+// Whatever is only for mini-batches asks for them.
+TEST_P(SolverTest, AutomaticChoosesByWhatIsSet) {
+  const reference::Problem p = problem({60, 5, 3});
+  const ProblemArrays<float> arrays(p);
+  const auto expect_momentum = [&](const MiniBatches& mini_batches) {
+    FitOptions o = options(Solver::automatic);
+    o.mini_batches = mini_batches;
+    const Fitted f = run_fit(arrays.batch, o, 3);
+    ASSERT_TRUE(f.status.ok()) << message(f.status);
+    EXPECT_EQ(f.result.solver, Solver::momentum);
+  };
+  expect_momentum({.epochs = 2});
+  expect_momentum({.batch_size = 16});
+  expect_momentum({.learning_rate = 0.001});
+  expect_momentum({.schedule = Schedule::cosine});
+  expect_momentum({.momentum = 0.5});
+}
+
+TEST_P(SolverTest, AnUnsetPenaltyIsOneOverTheWeight) {
+  const reference::Problem p = problem({60, 5, 3});
+  const ProblemArrays<float> arrays(p);
+  std::vector<float> weights(60, 0.5F);
+  weights[7] = 0;
+  weights[8] = 2.5F;
+  for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::momentum}) {
+    for (const bool weighted : {false, true}) {
+      SCOPED_TRACE(text(name_of(solver), weighted ? " weighted" : ""));
+      Batch batch = arrays.batch;
+      if (weighted) batch.sample_weights = weights;
+      FitOptions o = options(solver);
+      o.objective.l2.reset();
+      const WideFit unset = run_wide(batch, o, 3);
+      const double want = 1 / (weighted ? 58 * 0.5 + 2.5 : 60.0);
+      EXPECT_EQ(unset.result.l2, want);
+      o.objective.l2 = want;
+      const WideFit set = run_wide(batch, o, 3);
+      EXPECT_EQ(set.result.l2, want);
+      EXPECT_TRUE(same_bits(unset.w, set.w) && same_bits(unset.b, set.b));
+      o.objective.l2 = 0;
+      EXPECT_EQ(run_wide(batch, o, 3).result.l2, 0);
+    }
+  }
 }
 
 }  // namespace

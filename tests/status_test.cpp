@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <iostream>
 #include <limits>
@@ -114,10 +115,10 @@ TEST(StatusMessage, SaysWhatTheSystemSaid) {
 }
 
 TEST(StatusMessage, AWorkspaceSaysHowMuchIsMissing) {
-  char memory[64];
-  EXPECT_EQ(message(check_workspace({memory, 64}, 4096)),
+  std::byte memory[64];
+  EXPECT_EQ(message(check_workspace(memory, 4096)),
             "workspace '64 of 4096'; expected as many bytes as the size query returns");
-  EXPECT_EQ(message(check_workspace({nullptr, 0}, 4096)),
+  EXPECT_EQ(message(check_workspace({}, 4096)),
             "workspace '0 of 4096'; expected as many bytes as the size query returns");
 }
 

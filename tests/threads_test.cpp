@@ -59,8 +59,8 @@ class Work {
     }
   }
   /// Losses, gradients and three steps on each problem, with up to `threads` threads; empty if anything failed.
-  [[nodiscard]] std::vector<unsigned char> run(int threads) const {
-    std::vector<unsigned char> bits;
+  [[nodiscard]] std::vector<std::byte> run(int threads) const {
+    std::vector<std::byte> bits;
     most_at_work_ = 0;
     for (const auto& arrays : arrays_) {
       CallOptions options;
@@ -79,12 +79,12 @@ class Work {
         }
       }
       if (!out.status.ok()) return {};
-      const std::vector<unsigned char> state = owned.memory();
+      const std::vector<std::byte> state = owned.contents();
       bits.insert(bits.end(), state.begin(), state.end());
-      const auto* first = reinterpret_cast<const unsigned char*>(out.dweights.data());
-      bits.insert(bits.end(), first, first + out.dweights.size() * sizeof(float));
-      first = reinterpret_cast<const unsigned char*>(&out.result.objective);
-      bits.insert(bits.end(), first, first + sizeof(double));
+      const std::span<const std::byte> gradient = std::as_bytes(std::span(out.dweights));
+      bits.insert(bits.end(), gradient.begin(), gradient.end());
+      const std::span<const std::byte> loss = std::as_bytes(std::span(&out.result.objective, 1));
+      bits.insert(bits.end(), loss.begin(), loss.end());
     }
     return bits;
   }
@@ -149,7 +149,7 @@ int run_with_few_threads(rlim_t more) {
     }
   }
   const Work work;
-  const std::vector<unsigned char> one = work.run(1);
+  const std::vector<std::byte> one = work.run(1);
   if (one.empty()) return 1;
   const int all = kHasThreads ? static_cast<int>(more) + 1 : 1;
   if (work.run(100) != one || work.most_at_work() > all) return 3;
@@ -177,7 +177,7 @@ int run_with_small_data_segment() {
   const rlimit small{rlim_t{100} << 20, rlim_t{100} << 20};
   if (setrlimit(RLIMIT_DATA, &small) != 0) return kNotTestable;
   const Work work;
-  const std::vector<unsigned char> one = work.run(1);
+  const std::vector<std::byte> one = work.run(1);
   if (one.empty() || work.run(16) != one || work.most_at_work() != (kHasThreads ? 16 : 1)) return 1;
   // Threads may take all there is: what the test needs is there before.
   const CallOutputs<float> want = work.gradient(1), got = work.gradient(300);
@@ -187,7 +187,7 @@ int run_with_small_data_segment() {
 
 int run_fork_first() {
   const Work work;
-  const std::vector<unsigned char> want = work.run(1);
+  const std::vector<std::byte> want = work.run(1);
   const pid_t child = fork();
   if (child > 0) return wait_for(child);
   if (child < 0 || work.run(2) != want) _exit(1);
@@ -224,7 +224,7 @@ TEST(Threads, AChoiceLeftToTheProcessIsNeverRefused) {
 TEST(Threads, ForkAfterParallelCalls) {
   if (kUnderTsan) GTEST_SKIP() << "ThreadSanitizer does not follow a fork of a program with threads";
   const Work work;
-  const std::vector<unsigned char> want = work.run(2);
+  const std::vector<std::byte> want = work.run(2);
   ASSERT_FALSE(want.empty());
   const pid_t child = fork();
   ASSERT_GE(child, 0);
@@ -257,7 +257,7 @@ TEST(Threads, ResultsSayHowManyWereAtWork) {
 TEST(Threads, InsideTheCallersParallelRegion) {
 #ifdef _OPENMP
   const Work work;
-  const std::vector<unsigned char> want = work.run(1);
+  const std::vector<std::byte> want = work.run(1);
   ASSERT_FALSE(want.empty());
   omp_set_max_active_levels(4);  // regions inside regions would really be parallel
   std::atomic<int> right{0}, calls{0};
@@ -290,7 +290,7 @@ TEST(Threads, InsideTheCallersParallelRegion) {
 
 TEST(Threads, TrainersAndPredictorsAtOnce) {
   const Work work;
-  const std::vector<unsigned char> want = work.run(1);
+  const std::vector<std::byte> want = work.run(1);
   Rng rng(102);
   const Shape shape{200, 30, 9};
   Model model;
@@ -306,7 +306,8 @@ TEST(Threads, TrainersAndPredictorsAtOnce) {
   std::vector<float> x(shape.rows * shape.features);
   for (float& v : x) v = static_cast<float>(rng.between(-1, 1));
   std::vector<std::int32_t> classes;
-  for (std::size_t n = 0; n < shape.rows; ++n) classes.push_back(predictor.predict(&x[n * shape.features]));
+  const auto sample = [&](std::size_t n) { return std::span(x).subspan(n * shape.features, shape.features); };
+  for (std::size_t n = 0; n < shape.rows; ++n) classes.push_back(predictor.predict(sample(n)));
 
   std::atomic<int> wrong{0};
   std::atomic<long> predictions{0};
@@ -323,16 +324,16 @@ TEST(Threads, TrainersAndPredictorsAtOnce) {
       Scratch scratch;
       std::vector<std::int32_t> batch(shape.rows);
       Predictions out;
-      out.classes = batch.data();
+      out.classes = batch;
       for (int repeat = 0; repeat < 60; ++repeat) {
         for (std::size_t n = 0; n < shape.rows; ++n) {
-          if (predictor.predict(&x[n * shape.features]) != classes[n]) wrong.fetch_add(1);
+          if (predictor.predict(sample(n)) != classes[n]) wrong.fetch_add(1);
         }
         predictions.fetch_add(static_cast<long>(shape.rows));
         const int count = 1 + reader % 2;
         if (!predictor
-                 .predict_batch({x.data(), shape.rows, shape.features}, scratch(predictor.workspace_bytes(count)),
-                                count, out)
+                 .predict_batch({x.data(), shape.rows, shape.features}, count,
+                                scratch(predictor.batch_workspace_bytes(count)), out)
                  .ok() ||
             batch != classes) {
           wrong.fetch_add(1);
@@ -347,7 +348,7 @@ TEST(Threads, TrainersAndPredictorsAtOnce) {
 
 TEST(Threads, AnyNumberOfThreads) {
   const Work work;
-  const std::vector<unsigned char> want = work.run(1);
+  const std::vector<std::byte> want = work.run(1);
   ASSERT_FALSE(want.empty());
   for (const int threads : {8, 64, 300, 1'000'000}) {
     if (kUnderTsan && threads > 64) continue;
@@ -357,11 +358,11 @@ TEST(Threads, AnyNumberOfThreads) {
 
 TEST(Threads, StartedAndEndedManyTimes) {
   const Work work;
-  const std::vector<unsigned char> want = work.run(2);
+  const std::vector<std::byte> want = work.run(2);
   ASSERT_FALSE(want.empty());
   const std::size_t before = thread_count();
   for (int cycle = 0; cycle < 30; ++cycle) {
-    std::vector<unsigned char> got;
+    std::vector<std::byte> got;
     std::thread([&] { got = work.run(2); }).join();
     ASSERT_EQ(got, want) << "cycle " << cycle;
   }

@@ -29,7 +29,7 @@ class TrainStepRefusalTest : public IsaTest {
       Execution how = execution();
       LossResult result{kUntouched, kUntouched, kUntouched, 54321, 54321};
       ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, options, how, result).ok());
-      const std::vector<unsigned char> before = owned.memory();
+      const std::vector<std::byte> before = owned.memory();
       std::vector<T> x(40 * 6);
       std::memcpy(x.data(), arrays.batch.features.data, x.size() * sizeof(T));
       Batch batch = arrays.batch;
@@ -88,14 +88,24 @@ TEST_P(TrainStepRefusalTest, LeavesTheStateAsItWas) {
     expect_refused<float>("total weight", argument,
                           [=](Batch&, Objective&, StepOptions& s, Execution&, F&) { s.total_weight = total; });
   }
-  expect_refused<float>("the other optimiser", argument, [](Batch&, Objective&, StepOptions& s, Execution&, F&) {
-    s.optimiser = s.optimiser == Optimiser::momentum ? Optimiser::gradient_descent : Optimiser::momentum;
-  });
-  expect_refused<float>("adam for others, descent for adam", argument,
-                        [](Batch&, Objective&, StepOptions& s, Execution&, F&) {
-                          const bool is_adam = s.optimiser == Optimiser::adam;
-                          s.optimiser = is_adam ? Optimiser::gradient_descent : Optimiser::adam;
-                        });
+  static const float ones[] = {1, 1, 1, 1, 1, 1, 1};
+  static const double zeros[7] = {};
+  static const std::int32_t all_first[41] = {};
+  static const float all_one[41] = {1, 1, 1};
+  for (const std::size_t size : {1U, 5U, 7U}) {
+    expect_refused<float>("factors of another length", StatusCode::shape_mismatch,
+                          [=](Batch& b, Objective&, StepOptions&, Execution&, F&) { b.scaling.factor = {ones, size}; });
+    expect_refused<float>(
+        "centres of another length", StatusCode::shape_mismatch,
+        [=](Batch& b, Objective&, StepOptions&, Execution&, F&) { b.scaling.centre = {zeros, size}; });
+  }
+  for (const std::size_t size : {1U, 39U, 41U}) {
+    expect_refused<float>("labels of another length", StatusCode::shape_mismatch,
+                          [=](Batch& b, Objective&, StepOptions&, Execution&, F&) { b.labels = {all_first, size}; });
+    expect_refused<float>(
+        "weights of another length", StatusCode::shape_mismatch,
+        [=](Batch& b, Objective&, StepOptions&, Execution&, F&) { b.sample_weights = {all_one, size}; });
+  }
   expect_refused<float>("target probabilities and labels", argument,
                         [](Batch& b, Objective&, StepOptions&, Execution&, F&) {
                           static const float targets[160] = {};
@@ -119,14 +129,14 @@ TEST_P(TrainStepRefusalTest, GradientThatOverflows) {
       for (const double l2 : {0.0, 2.0}) {
         Batch batch;
         batch.features = {x.data(), kRows, kFeatures};
-        if (with_labels) batch.labels = labels.data();
+        if (with_labels) batch.labels = labels;
         if (!with_labels) batch.target_probabilities = {t.data(), kRows, classes};
         Objective objective;
         objective.l2 = l2;
         for (const Rule& rule : {kRules[1], kRules[3]}) {
           for (const int threads : {1, 2}) {
             OwnedState<float> owned(kFeatures, classes, rule.optimiser);
-            const std::vector<unsigned char> before = owned.memory();
+            const std::vector<std::byte> before = owned.memory();
             Execution how = execution();
             how.threads = threads;
             LossResult result{kUntouched, kUntouched, kUntouched, 54321, 54321};
@@ -149,11 +159,11 @@ TEST_P(TrainStepRefusalTest, GradientOfTheBiasThatOverflows) {
   const std::vector<std::int32_t> labels(kRows, 1);
   Batch batch;
   batch.features = {x.data(), kRows, kFeatures};
-  batch.labels = labels.data();
-  batch.sample_weights = weights.data();
+  batch.labels = labels;
+  batch.sample_weights = weights;
   for (const Rule& rule : kRules) {
     OwnedState<float> owned(kFeatures, kClasses, rule.optimiser);
-    const std::vector<unsigned char> before = owned.memory();
+    const std::vector<std::byte> before = owned.memory();
     LossResult result;
     const Status status = owned.step({}, batch, step_options(rule, kRate, kMomentum), execution(), result);
     EXPECT_EQ(name_of(status.code), std::string(name_of(StatusCode::overflow))) << rule.name;
@@ -173,31 +183,76 @@ TEST(TrainStepWorkspace, IsEnoughForFewerThreads) {
   }
 }
 
+// Nesterov's form is momentum's alone.
+TEST_P(TrainStepRefusalTest, NesterovWithAnotherOptimiser) {
+  Rng rng(47);
+  const reference::Problem p = make_problem<float>(rng, {40, 6, 4}, {});
+  const ProblemArrays<float> arrays(p);
+  for (const Rule& rule : {kRules[0], kRules[3]}) {
+    OwnedState<float> owned(6, 4, rule.optimiser);
+    StepOptions options = step_options(rule, kRate, kMomentum);
+    LossResult result{kUntouched, kUntouched, kUntouched, 54321, 54321};
+    ASSERT_TRUE(owned.step(arrays.objective, arrays.batch, options, execution(), result).ok());
+    options.nesterov = true;
+    const std::vector<std::byte> before = owned.memory();
+    result = {kUntouched, kUntouched, kUntouched, 54321, 54321};
+    const Status status = owned.step(arrays.objective, arrays.batch, options, execution(), result);
+    EXPECT_EQ(name_of(status.code), std::string(name_of(StatusCode::invalid_argument))) << rule.name;
+    EXPECT_EQ(std::string(status.what), "nesterov");
+    EXPECT_EQ(owned.memory(), before) << rule.name;
+    EXPECT_TRUE(result.objective == kUntouched && result.data_loss == kUntouched && result.rows == 54321) << rule.name;
+  }
+}
+
 TEST_P(TrainStepRefusalTest, Memory) {
   Rng rng(40);
   const reference::Problem p = make_problem<float>(rng, {40, 6, 4}, {});
   const ProblemArrays<float> arrays(p);
   OwnedState<float> owned(6, 4, Optimiser::gradient_descent);
-  const std::vector<unsigned char> before = owned.memory();
+  const std::vector<std::byte> before = owned.memory();
   Scratch scratch;
   const std::size_t bytes = train_step_workspace_bytes<float>(40, 6, 4, 1);
-  const Workspace good = scratch(bytes + 64);
+  const std::span<std::byte> good = scratch(bytes);
   LossResult result;
-  const auto step = [&](Workspace workspace) {
+  const auto step = [&](std::span<std::byte> workspace) {
     return train_step<float>(owned.state, arrays.objective, arrays.batch, step_options(kRules[0], kRate, 0),
                              execution(), workspace, result)
         .code;
   };
   EXPECT_EQ(step({}), StatusCode::workspace_too_small);
-  EXPECT_EQ(step({good.data, 64}), StatusCode::workspace_too_small);
-  EXPECT_EQ(step({static_cast<char*>(good.data) + 8, bytes}), StatusCode::misaligned);
+  EXPECT_EQ(step(good.first(64)), StatusCode::workspace_too_small);
   EXPECT_EQ(owned.memory(), before);
   EXPECT_EQ(step(good), StatusCode::ok);
   TrainState<float> none;
   EXPECT_EQ(train_step<float>(none, arrays.objective, arrays.batch, step_options(kRules[0], kRate, 0), execution(),
                               good, result)
                 .code,
-            StatusCode::shape_mismatch);
+            StatusCode::invalid_argument);
+}
+
+// Scratch memory may begin anywhere, and nothing beside it is touched.
+TEST_P(TrainStepRefusalTest, AnyAddressOfTheWorkspaceWillDo) {
+  Rng rng(41);
+  for (const Shape shape : {Shape{40, 6, 4}, Shape{700, 60, 40}}) {
+    const reference::Problem p = make_problem<float>(rng, shape, {});
+    const ProblemArrays<float> arrays(p);
+    const std::size_t bytes = train_step_workspace_bytes<float>(shape.rows, shape.features, shape.classes, 2);
+    std::vector<std::byte> want;
+    for (const std::size_t offset : {0U, 1U, 4U, 8U, 32U, 63U}) {
+      OffsetScratch room(bytes, offset);
+      OwnedState<float> owned(shape.features, shape.classes, Optimiser::momentum);
+      ASSERT_TRUE(owned.state.set_weights(arrays.weights).ok());
+      Execution how = execution();
+      how.threads = 2;
+      LossResult result;
+      const Status status = train_step<float>(owned.state, arrays.objective, arrays.batch,
+                                              step_options(kRules[1], kRate, kMomentum), how, room, result);
+      ASSERT_TRUE(status.ok()) << message(status);
+      if (offset == 0) want = owned.contents();
+      EXPECT_EQ(owned.contents(), want) << offset;
+      EXPECT_TRUE(room.untouched_around()) << offset;
+    }
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 //
 // train_step() against the oracle: every single step within its bounds, ten steps and ten epochs as a whole. Refusals:
 // train_step_refusal_test.
+#include "engine/pass/weights.hpp"
 #include "tests/support/stepping.hpp"
 #include "tests/support/testing.hpp"
 
@@ -104,8 +105,9 @@ class TrainStepTest : public IsaTest {
                        ? moments[weight_index(shape.features, classes, i / shape.features, i % shape.features)]
                        : moments[weights + (i - p.w.size())];
           };
-          const auto velocity_at = [&](std::size_t i) { return moment_at(owned.state.velocity_data, i); };
-          const auto square_at = [&](std::size_t i) { return moment_at(owned.state.squares_data, i); };
+          const auto* const data = TrainStateData<T>::of(owned.state);
+          const auto velocity_at = [&](std::size_t i) { return moment_at(data->velocity, i); };
+          const auto square_at = [&](std::size_t i) { return moment_at(data->squares, i); };
           std::vector<Real> velocity, square;
           for (std::size_t i = 0; i < p.w.size() + p.b.size(); ++i) velocity.push_back(velocity_at(i));
           for (std::size_t i = 0; i < p.w.size() + p.b.size(); ++i) square.push_back(square_at(i));
@@ -229,16 +231,17 @@ void nothing_stays_subnormal(const Execution& execution) {
                        : std::count_if(values, values + count, [](T v) { return std::fpclassify(v) == FP_SUBNORMAL; });
           };
           const std::size_t weights = weight_count(kFeatures, classes), all = weights + bias_count(classes);
+          const auto* const data = TrainStateData<T>::of(owned.state);
           LossResult result;
           for (int step = 0; step < 1200; ++step) {
             const ProblemArrays<T>& now = step < 3 ? first : then;
             ASSERT_TRUE(owned.step(now.objective, now.batch, options, execution, result).ok());
-            ASSERT_EQ(count_subnormal(owned.state.velocity_data, all), 0) << step;
-            ASSERT_EQ(count_subnormal(owned.state.squares_data, all), 0) << step;
-            ASSERT_EQ(count_subnormal(owned.state.weights_data, weights), 0) << step;
+            ASSERT_EQ(count_subnormal(data->velocity, all), 0) << step;
+            ASSERT_EQ(count_subnormal(data->squares, all), 0) << step;
+            ASSERT_EQ(count_subnormal(weights_of(data->parameters), weights), 0) << step;
           }
           if (l2 != 0) continue;
-          for (const T* moments : {owned.state.velocity_data, owned.state.squares_data}) {
+          for (const T* moments : {data->velocity, data->squares}) {
             for (std::size_t c = 0; moments != nullptr && c < classes; ++c) {
               for (std::size_t d = kSeen; d < kFeatures; ++d) {
                 ASSERT_EQ(moments[weight_index(kFeatures, classes, c, d)], T(0)) << c << ", " << d;
@@ -336,10 +339,9 @@ TEST_P(TrainStepTest, StepsFromASelectionEqualStepsFromCopiedRows) {
     x.insert(x.end(), p.x.begin() + row * 9, p.x.begin() + row * 9 + 9);
   }
   Batch selected = arrays.batch, copied;
-  selected.selection = selection.data();
-  selected.selected = selection.size();
+  selected.selection = selection;
   copied.features = {x.data(), labels.size(), 9};
-  copied.labels = labels.data();
+  copied.labels = labels;
   OwnedState<float> a(9, 6, Optimiser::momentum), b(9, 6, Optimiser::momentum);
   LossResult from_selection, from_copies;
   for (int step = 0; step < 3; ++step) {
@@ -350,7 +352,7 @@ TEST_P(TrainStepTest, StepsFromASelectionEqualStepsFromCopiedRows) {
         b.step(arrays.objective, copied, step_options(kRules[1], kRate, kMomentum), execution(), from_copies).ok());
     EXPECT_TRUE(same_bits(from_selection.objective, from_copies.objective));
   }
-  EXPECT_EQ(a.memory(), b.memory());
+  EXPECT_EQ(a.contents(), b.contents());
 }
 
 // ---- the state ----
@@ -371,16 +373,16 @@ void round_trip() {
     ASSERT_TRUE(owned.created.ok());
     for (const T value : owned.weights()) ASSERT_EQ(value, T(0));
     for (const T value : owned.bias()) ASSERT_EQ(value, T(0));
-    ASSERT_TRUE(owned.state.set_weights({{w.data(), c, d}, b.data()}).ok());
+    ASSERT_TRUE(owned.state.set_weights({{w.data(), c, d}, b}).ok());
     ASSERT_TRUE(same_bits(owned.weights(), w));
     ASSERT_TRUE(same_bits(owned.bias(), b));
-    const std::vector<unsigned char> memory = owned.memory();
-    ASSERT_TRUE(owned.state.set_weights({MatrixView<const T>(transposed.data(), d, c).transposed(), b.data()}).ok());
+    const std::vector<std::byte> memory = owned.memory();
+    ASSERT_TRUE(owned.state.set_weights({MatrixView<const T>(transposed.data(), d, c).transposed(), b}).ok());
     ASSERT_EQ(owned.memory(), memory);
-    ASSERT_TRUE(owned.state.get_weights(MatrixView<T>(w_out.data(), d, c).transposed(), b_out.data()).ok());
+    ASSERT_TRUE(owned.state.get_weights({MatrixView<T>(w_out.data(), d, c).transposed(), b_out}).ok());
     ASSERT_TRUE(same_bits(w_out, transposed));
     ASSERT_TRUE(same_bits(b_out, b));
-    ASSERT_TRUE(owned.state.set_weights({{w.data(), c, d}, nullptr}).ok());
+    ASSERT_TRUE(owned.state.set_weights({{w.data(), c, d}, {}}).ok());
     for (const T value : owned.bias()) ASSERT_EQ(value, T(0));
   }
 }
@@ -399,10 +401,10 @@ TEST(TrainState, SettingWeightsClearsMomentsAndSteps) {
     OwnedState<float> fresh(5, 4, rule.optimiser), used(5, 4, rule.optimiser);
     LossResult result;
     ASSERT_TRUE(used.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), {}, result).ok());
-    EXPECT_NE(fresh.memory(), used.memory());
+    EXPECT_NE(fresh.contents(), used.contents());
     ASSERT_TRUE(fresh.state.set_weights(arrays.weights).ok());
     ASSERT_TRUE(used.state.set_weights(arrays.weights).ok());
-    EXPECT_EQ(fresh.memory(), used.memory()) << rule.name;
+    EXPECT_EQ(fresh.contents(), used.contents()) << rule.name;
   }
 }
 
@@ -419,9 +421,9 @@ TEST(TrainState, CopiesOfTheHandleCountTheSameSteps) {
     ASSERT_TRUE(one.step(arrays.objective, arrays.batch, options, {}, result).ok());
     shared.state = copy;
     ASSERT_TRUE(shared.step(arrays.objective, arrays.batch, options, {}, result).ok());
-    EXPECT_EQ(*copy.steps_data, static_cast<std::uint64_t>(i) + 1);
+    EXPECT_EQ(TrainStateData<float>::of(copy)->steps, static_cast<std::uint64_t>(i) + 1);
   }
-  EXPECT_EQ(one.memory(), shared.memory());
+  EXPECT_EQ(one.contents(), shared.contents());
 }
 
 // Decays next to 1, which f32 has not, and of 0: every weight still moves, by no more than the rate at first.
@@ -446,36 +448,81 @@ TEST(TrainState, ExtremeDecaysOfAdam) {
 TEST(TrainState, Refusals) {
   OwnedState<float> owned(5, 4, Optimiser::gradient_descent);
   std::vector<float> w(20, 1.0f), b(4, 1.0f);
-  ASSERT_TRUE(owned.state.set_weights({{w.data(), 4, 5}, b.data()}).ok());
-  const std::vector<unsigned char> memory = owned.memory();
-  EXPECT_EQ(owned.state.set_weights({{w.data(), 5, 4}, b.data()}).code, StatusCode::shape_mismatch);
-  EXPECT_EQ(owned.state.set_weights({{nullptr, 4, 5}, b.data()}).code, StatusCode::shape_mismatch);
-  EXPECT_EQ(owned.state.get_weights({w.data(), 4, 4}, b.data()).code, StatusCode::shape_mismatch);
-  EXPECT_EQ(owned.state.get_weights({nullptr, 4, 5}, b.data()).code, StatusCode::shape_mismatch);
+  ASSERT_TRUE(owned.state.set_weights({{w.data(), 4, 5}, b}).ok());
+  const std::vector<std::byte> memory = owned.memory();
+  EXPECT_EQ(owned.state.set_weights({{w.data(), 5, 4}, b}).code, StatusCode::shape_mismatch);
+  EXPECT_EQ(owned.state.set_weights({{nullptr, 4, 5}, b}).code, StatusCode::shape_mismatch);
+  EXPECT_EQ(owned.state.get_weights({{w.data(), 4, 4}, b}).code, StatusCode::shape_mismatch);
+  EXPECT_EQ(owned.state.get_weights({{nullptr, 4, 5}, b}).code, StatusCode::shape_mismatch);
+  std::vector<float> long_bias(5, 1.0f);
+  std::vector<double> centre(6, kUntouched);
+  const std::vector<float> factor(6, 1.0f);
+  for (const std::size_t size : {1U, 3U, 5U}) {
+    const std::span<float> bias(long_bias.data(), size);
+    for (const Status& status :
+         {owned.state.set_weights({{w.data(), 4, 5}, bias}), owned.state.get_weights({{w.data(), 4, 5}, bias})}) {
+      EXPECT_EQ(status.code, StatusCode::shape_mismatch) << size;
+      EXPECT_EQ(std::string(status.what), "bias");
+    }
+  }
+  for (const std::size_t size : {1U, 4U, 6U}) {
+    const Status status = owned.state.get_weights({{w.data(), 4, 5}, b}, {centre.data(), size});
+    EXPECT_EQ(status.code, StatusCode::shape_mismatch) << size;
+    EXPECT_EQ(std::string(status.what), "centre");
+    for (const FeatureScaling& scaling :
+         {FeatureScaling{{centre.data(), size}, {}}, FeatureScaling{{}, {factor.data(), size}}}) {
+      const Status scaled = owned.state.set_weights({{w.data(), 4, 5}, b}, scaling);
+      EXPECT_EQ(scaled.code, StatusCode::shape_mismatch) << size;
+      EXPECT_EQ(std::string(scaled.what), "scaling");
+    }
+  }
+  EXPECT_EQ(w, std::vector<float>(20, 1.0f));
+  EXPECT_EQ(b, std::vector<float>(4, 1.0f));
+  EXPECT_EQ(long_bias, std::vector<float>(5, 1.0f));
+  EXPECT_EQ(centre, std::vector<double>(6, kUntouched));
   w[13] = kNaN<float>;
-  const Status nan = owned.state.set_weights({{w.data(), 4, 5}, b.data()});
+  const Status nan = owned.state.set_weights({{w.data(), 4, 5}, b});
   EXPECT_EQ(nan.code, StatusCode::not_finite);
   EXPECT_EQ(nan.row, 2);
   EXPECT_EQ(nan.column, 3);
   w[13] = 2;
   b[2] = kInf<float>;
-  EXPECT_EQ(owned.state.set_weights({{w.data(), 4, 5}, b.data()}).code, StatusCode::not_finite);
+  EXPECT_EQ(owned.state.set_weights({{w.data(), 4, 5}, b}).code, StatusCode::not_finite);
   EXPECT_EQ(owned.memory(), memory);
 
-  alignas(64) unsigned char room[4096];
+  alignas(64) std::byte room[4096];
   const std::size_t needed = TrainState<float>::bytes(5, 4, Optimiser::momentum);
   ASSERT_LT(needed, sizeof(room) - 64);
   TrainState<float> state;
-  const auto create = [&](std::size_t features, std::size_t classes, Workspace workspace) {
-    return TrainState<float>::create(features, classes, Optimiser::momentum, workspace, state).code;
+  const auto create = [&](std::size_t features, std::size_t classes, std::span<std::byte> memory_of_it) {
+    return TrainState<float>::create(features, classes, Optimiser::momentum, memory_of_it, state).code;
   };
   EXPECT_EQ(create(5, 4, {room, needed - 1}), StatusCode::workspace_too_small);
-  EXPECT_EQ(create(5, 4, {nullptr, needed}), StatusCode::workspace_too_small);
-  EXPECT_EQ(create(5, 4, {room + 4, needed}), StatusCode::misaligned);
+  EXPECT_EQ(create(5, 4, {}), StatusCode::workspace_too_small);
   EXPECT_EQ(create(0, 4, {room, needed}), StatusCode::shape_mismatch);
   EXPECT_EQ(create(5, 0, {room, needed}), StatusCode::shape_mismatch);
   EXPECT_EQ(state.classes(), 0U);
   EXPECT_EQ(create(5, 4, {room, needed}), StatusCode::ok);
+}
+
+// Memory may begin anywhere, and nothing beside it is touched.
+TEST(TrainState, AnyAddressWillDo) {
+  Rng rng(46);
+  const reference::Problem p = make_problem<float>(rng, {20, 5, 4}, {});
+  const ProblemArrays<float> arrays(p);
+  for (const Rule& rule : {kRules[0], kRules[1], kRules[3]}) {
+    OwnedState<float> want(5, 4, rule.optimiser), got(5, 4, rule.optimiser);
+    const std::size_t needed = TrainState<float>::bytes(5, 4, rule.optimiser);
+    LossResult result;
+    ASSERT_TRUE(want.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), {}, result).ok());
+    for (const std::size_t offset : {0U, 1U, 4U, 16U, 63U}) {
+      OffsetScratch room(needed, offset);
+      ASSERT_TRUE(TrainState<float>::create(5, 4, rule.optimiser, room, got.state).ok());
+      ASSERT_TRUE(got.step(arrays.objective, arrays.batch, step_options(rule, kRate, kMomentum), {}, result).ok());
+      EXPECT_EQ(got.contents(), want.contents()) << rule.name << ", at " << offset;
+      EXPECT_TRUE(room.untouched_around()) << rule.name << ", at " << offset;
+    }
+  }
 }
 
 }  // namespace

@@ -18,11 +18,6 @@ constexpr std::size_t kChunkNumbers = std::size_t{4} << 20;
 constexpr std::size_t kChunkRows = 65536;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-FeaturesView rows_of(const FeaturesView& features, std::size_t first, std::size_t rows) {
-  const char* data = static_cast<const char*>(features.data) + first * features.row_stride * size_of(features.type);
-  return {data, features.type, rows, features.features, features.row_stride};
-}
-
 // Adds rows one by one, in order.
 class Tally {
  public:
@@ -107,8 +102,7 @@ void predict_in_chunks(const LoadedModel& loaded, const FeaturesView& features, 
   const std::size_t numbers = 1 + scores + classes + 2 * wanted.top_k;
   const std::size_t chunk = std::min(std::clamp<std::size_t>(kChunkNumbers / numbers, 1, kChunkRows), features.samples);
 
-  const Buffer<std::byte> memory(loaded.predictor.workspace_bytes(threads));
-  const Workspace workspace{memory.data(), memory.size()};
+  const Workspace workspace(loaded.predictor.batch_workspace_bytes(threads));
   std::vector<std::int32_t> best(chunk);
   std::vector<float> logits(chunk * scores);
   std::vector<float> probabilities(chunk * classes);
@@ -117,15 +111,14 @@ void predict_in_chunks(const LoadedModel& loaded, const FeaturesView& features, 
   for (std::size_t first = 0; first < features.samples; first += chunk) {
     const std::size_t rows = std::min(chunk, features.samples - first);
     Predictions out;
-    out.classes = best.data();
+    out.classes = {best.data(), rows};
     if (scores > 0) out.logits = {logits.data(), rows, scores};
     if (classes > 0) out.probabilities = {probabilities.data(), rows, classes};
     if (wanted.top_k > 0) {
-      out.top_classes = top_classes.data();
-      out.top_probabilities = top_probabilities.data();
-      out.top_k = wanted.top_k;
+      out.top_classes = {top_classes.data(), rows, wanted.top_k};
+      out.top_probabilities = {top_probabilities.data(), rows, wanted.top_k};
     }
-    check(loaded.predictor.predict_batch(rows_of(features, first, rows), workspace, threads, out));
+    check(loaded.predictor.predict_batch(features.rows(first, rows), threads, workspace, out));
     use(first, rows, out);
   }
 }

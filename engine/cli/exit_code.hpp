@@ -39,7 +39,6 @@ enum ExitCode : int {
     case StatusCode::out_of_memory: return kOutOfMemory;
     case StatusCode::interrupted: return kInterrupted;
     case StatusCode::workspace_too_small:
-    case StatusCode::misaligned:
     case StatusCode::overflow:
     case StatusCode::diverged: return kFailure;
   }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <lanemax/version.hpp>
+
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/commands.hpp"
 #include "engine/cli/evaluation.hpp"
@@ -62,7 +64,7 @@ std::vector<std::string> isa_names(bool IsaInfo::* property) {
 
 Json info_json(const RunOptions& options, Isa active) {
   Json json;
-  json["version"] = LANEMAX_VERSION;
+  json["version"] = version();
   json["threads"] = options.threads;
   json["caches"] = caches_json();
   json["isa"] = {{"compiled", isa_names(&IsaInfo::compiled)},

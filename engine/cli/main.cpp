@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <lanemax/version.hpp>
+
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/commands.hpp"
 #include "engine/cli/output.hpp"
@@ -43,7 +45,7 @@ int run(const CommandLine& line) {
   if (!help && name != "--version") {
     give_up_usage("'" + one_line(name) + "': unknown command; expected " + kCommands);
   }
-  write_stdout(help ? kOverview : "lanemax " LANEMAX_VERSION "\n");
+  write_stdout(help ? kOverview : std::string("lanemax ") + version() + "\n");
   return kDone;
 }
 

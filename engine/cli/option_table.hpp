@@ -69,15 +69,30 @@ class OptionTable {
         shows == DefaultInHelp::shown ? std::to_string(target) : "");
   }
 
+  /// The same; not set unless given. The help shows what is taken then.
+  template <class Integer>
+  void count(const std::string& name, const std::string& value_name, std::uint64_t low, std::uint64_t high,
+             std::optional<Integer>& target, Integer otherwise, const std::string& help) {
+    add_count(
+        name, value_name, low, high, [&target](std::uint64_t n) { target = static_cast<Integer>(n); }, help,
+        std::to_string(otherwise));
+  }
+
   /// One word of a list; the help shows the default if it is one of them.
   template <class Value>
   void choice(const std::string& name, const std::vector<std::pair<std::string, Value>>& choices, Value& target,
               const std::string& help) {
+    choice(name, choices, target, target, help);
+  }
+  /// The same; not set unless given. The help shows what is taken then.
+  template <class Value, class Target>
+  void choice(const std::string& name, const std::vector<std::pair<std::string, Value>>& choices, Target& target,
+              Value otherwise, const std::string& help) {
     std::vector<std::string> words;
     std::string default_text;
     for (const auto& [word, value] : choices) {
       words.push_back(word);
-      if (value == target) default_text = word;
+      if (value == otherwise) default_text = word;
     }
     add_choice(
         name, words, [&target, choices](std::size_t index) { target = choices[index].second; }, help, default_text);

@@ -134,11 +134,10 @@ class RowWriter {
   void append_top(const Predictions& predictions, std::size_t row, std::string& text) const {
     const bool finite = predictions.classes[row] >= 0;
     for (std::size_t k = 0; k < options_.top_k; ++k) {
-      const std::size_t at = row * options_.top_k + k;
       if (k > 0) text += ',';
-      if (finite) text += class_text(predictions.top_classes[at]);
+      if (finite) text += class_text(predictions.top_classes.at(row, k));
       text += ',';
-      if (finite) text += number_text(predictions.top_probabilities[at]);
+      if (finite) text += number_text(predictions.top_probabilities.at(row, k));
     }
   }
 

@@ -155,10 +155,10 @@ FileStatus fashion_mnist(const std::string& path, Samples& samples) {
 double loss_of_scores(const std::vector<double>& scores, const Batch& data, Loss kind, Isa isa) {
   Objective objective;
   objective.loss = kind;
-  const Buffer<std::byte> memory(loss_workspace_bytes<double>(1, 1, scores.size(), 1));
+  const Workspace workspace(loss_workspace_bytes<double>(1, 1, scores.size(), 1));
   LossResult result;
-  check(loss<double>(objective, {{scores.data(), scores.size(), 1}, nullptr}, data, {1, isa},
-                     {memory.data(), memory.size()}, result));
+  check(loss(objective, WeightsView<const double>{{scores.data(), scores.size(), 1}, {}}, data, {1, isa}, workspace,
+             result));
   return result.data_loss;
 }
 
@@ -222,26 +222,27 @@ Solution solve(const Problem& problem, Samples samples, const Execution& executi
   const Dataset& data = solution.samples.training;
   Batch batch;
   batch.features = data.view();
-  batch.labels = data.labels.data();
-  if (!data.sample_weights.empty()) batch.sample_weights = data.sample_weights.data();
+  batch.labels = data.labels;
+  batch.sample_weights = data.sample_weights;
   if (!problem.scores.empty()) {
     solution.result.data_loss = loss_of_scores(problem.scores, batch, problem.loss, execution.isa);
     return solution;
   }
   std::vector<float> factor;
   if (data.type == FeatureType::u8) factor.assign(data.features, 1.0F / 255.0F);
-  if (!factor.empty()) batch.scaling.factor = factor.data();
+  batch.scaling.factor = factor;
   FitOptions options;
   options.objective.loss = problem.loss;
   options.objective.l2 = problem.penalised ? 1 / static_cast<double>(data.samples) : 0;
   options.solver = problem.tolerance == 0 ? Solver::newton : Solver::automatic;
-  options.tolerance = problem.tolerance;
+  options.stopping.tolerance = problem.tolerance;
   options.standardise = problem.standardise;
   options.execution = execution;
   const std::size_t rows = problem.loss == Loss::logistic ? 1 : data.class_labels.size();
   solution.weights.resize(rows * data.features);
   solution.bias.resize(rows);
-  check(fit(batch, options, {solution.weights.data(), rows, data.features}, solution.bias.data(), solution.result));
+  check(fit(batch, options, WeightsView<double>{{solution.weights.data(), rows, data.features}, solution.bias},
+            solution.result));
   return solution;
 }
 

@@ -4,6 +4,7 @@
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/commands.hpp"
 #include "engine/cli/evaluation.hpp"
+#include "engine/cli/initial_model.hpp"
 #include "engine/cli/interrupt.hpp"
 #include "engine/cli/output.hpp"
 #include "engine/cli/progress.hpp"
@@ -48,14 +49,14 @@ bool names_weight_file(const std::string& choice) {
 
 void check_outputs(const TrainOptions& options) {
   std::vector<std::string> inputs = options.input.data;
-  inputs.insert(inputs.end(), {options.input.labels, options.test_data, options.test_labels});
+  inputs.insert(inputs.end(), {options.input.labels, options.test_data, options.test_labels, options.init});
   if (options.class_weight != "balanced") inputs.push_back(options.class_weight);
   if (names_weight_file(options.sample_weight)) inputs.push_back(options.sample_weight);
   check_output_path("--model", options.model, inputs);
   inputs.push_back(options.model);
-  if (!options.checkpoint.empty()) {
-    check_output_path("--checkpoint", options.checkpoint, inputs);
-    inputs.push_back(options.checkpoint);
+  if (!options.fit.checkpoint.file.empty()) {
+    check_output_path("--checkpoint", options.fit.checkpoint.file, inputs);
+    inputs.push_back(options.fit.checkpoint.file);
   }
   if (!options.history.empty()) check_output_path("--history", options.history, inputs);
 }
@@ -114,24 +115,21 @@ std::string what_was_read(const Dataset& data, double seconds) {
 Batch batch_of(const Dataset& data, const Model& model, const std::vector<std::uint32_t>& rows) {
   Batch batch;
   batch.features = data.view();
-  if (!model.scaling_factor.empty()) batch.scaling.factor = model.scaling_factor.data();
-  batch.labels = data.labels.data();
-  if (!data.sample_weights.empty()) batch.sample_weights = data.sample_weights.data();
-  if (!rows.empty()) {
-    batch.selection = rows.data();
-    batch.selected = rows.size();
-  }
+  batch.scaling.factor = model.scaling_factor;
+  batch.labels = data.labels;
+  batch.sample_weights = data.sample_weights;
+  if (!rows.empty()) batch.selection = rows;
   return batch;
 }
 
-// Class weights are folded into the rows' weights here; the penalty's default needs their sum.
-double resolve_penalty(const TrainOptions& options, const RowSplit& split, Dataset& data) {
+// Class weights are folded into the rows' weights.
+void weigh_rows(const TrainOptions& options, const RowSplit& split, Dataset& data) {
   if (!options.class_weight.empty()) {
     apply_class_weights(class_weights(options.class_weight, data, split.training), data);
   }
-  const double total = total_weight(data, split.training);
-  if (!(total > 0)) give_up(kBadData, "weights of the training rows: sum to 0; expected a positive sum");
-  return options.l2.value_or(1 / total);
+  if (!(total_weight(data, split.training) > 0)) {
+    give_up(kBadData, "weights of the training rows: sum to 0; expected a positive sum");
+  }
 }
 
 Model new_model(const Dataset& data, Loss loss) {
@@ -166,20 +164,18 @@ std::string checkpoint_note(const Dataset& data) {
   return note;
 }
 
-Status run_path(const TrainOptions& options, const FitOptions& fit, const Batch& training, MatrixView<float> weights,
-                float* bias, TrainSummary& summary) {
+Status run_path(const TrainOptions& options, const FitOptions& fit, const Batch& training,
+                const WeightsView<float>& weights, const FitScaling& scaling, TrainSummary& summary) {
   PathOptions path;
   path.fit = fit;
-  path.l2 = options.l2_path.data();
-  path.points = options.l2_path.size();
+  path.l2 = options.l2_path;
   path.folds = options.folds;
-  summary.path.resize(path.points);
+  summary.path.resize(std::max<std::size_t>(path.l2.size(), 1));
   PathResult result;
-  const Status status = fit_path(training, path, summary.path.data(), weights, bias, result);
+  const Status status = fit_path(training, path, summary.path, weights, result, {.scaling = scaling});
   if (!status.ok() && status.code != StatusCode::diverged) return status;
   summary.best = result.best;
   summary.left_out = result.left_out;
-  summary.l2 = options.l2_path[result.best];
   summary.fit = result.fit;
   summary.fit.passes = result.passes;
   return status;
@@ -201,46 +197,44 @@ std::string column_name(const Dataset& data, std::size_t feature) {
 Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dataset& data, TrainingProgress& progress,
                 TrainSummary& summary) {
   FitOptions fit_options = options.fit;
-  fit_options.objective.l2 = resolve_penalty(options, split, data);
+  weigh_rows(options, split, data);
   fit_options.execution = {options.run.threads, isa};
   fit_options.progress = &TrainingProgress::on_epoch;
   fit_options.cancelled = [](void*) noexcept { return noted_interrupt() != 0; };
   fit_options.user = &progress;
 
   Model model = new_model(data, fit_options.objective.loss);
+  if (!options.init.empty()) begin_from(options.init, model);
+  fit_options.warm_start = !options.init.empty();
   if (options.scaling == Scaling::unit) scale_to_unit(data, model);
   const Batch validation = batch_of(data, model, split.validation);
   if (!split.validation.empty()) fit_options.validation = &validation;
-  const MatrixView<float> weights(model.weight.data(), model.rows(), model.features);
+  const WeightsView<float> weights{{model.weight.data(), model.rows(), model.features}, model.bias};
   const Batch training = batch_of(data, model, split.training);
   model.centre.resize(model.features);  // for weights that f32 only keeps around one
-  fit_options.model_centre = model.centre.data();
+  FitScaling scaling;
+  scaling.model_centre = model.centre;
   std::vector<double> centre;
   if (options.scaling == Scaling::standard) {
     fit_options.standardise = true;
     centre.resize(model.features);
     model.scaling_factor.resize(model.features);
-    fit_options.centre_used = centre.data();
-    fit_options.factor_used = model.scaling_factor.data();
+    scaling.centre_used = centre;
+    scaling.factor_used = model.scaling_factor;
   }
-  const std::string note = checkpoint_note(data);
-  if (!options.checkpoint.empty()) {
-    fit_options.checkpoint = options.checkpoint.c_str();
-    fit_options.checkpoint_note = note.c_str();
-  }
+  fit_options.checkpoint.note = checkpoint_note(data);
   progress.announce(what_was_read(data, summary.read_seconds));
-  summary.l2 = fit_options.objective.l2;
-  if (options.l2_path.empty()) {
-    summary.status = fit(training, fit_options, weights, model.bias.data(), summary.fit);
+  if (options.l2_path.empty() && options.folds == 0) {
+    summary.status = fit(training, fit_options, weights, summary.fit, scaling);
   } else {
-    summary.status = run_path(options, fit_options, training, weights, model.bias.data(), summary);
+    summary.status = run_path(options, fit_options, training, weights, scaling, summary);
   }
   progress.finish();
   if (summary.status.code == StatusCode::out_of_range) refuse_column(options, data, summary.status);
   if (summary.status.code != StatusCode::diverged) {
     // The only file that a fit reads or writes.
     const bool is_of_a_file = summary.status.file[0] != '\0';
-    check(summary.status, is_of_a_file ? options.checkpoint : "");
+    check(summary.status, is_of_a_file ? options.fit.checkpoint.file : "");
   }
   if (!summary.fit.centred) model.centre.clear();
   if (summary.fit.rounded_feature >= 0) {
@@ -248,7 +242,7 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
   }
   for (const double c : centre) model.scaling_centre.push_back(static_cast<float>(c));
   summary.samples = training.rows();
-  model.training = training_record(options, summary);
+  model.training = training_record(options, fit_options, summary);
   return model;
 }
 
@@ -293,7 +287,8 @@ int run_train(const CommandLine& line) {
 
   note_interrupts();
   const Stopwatch fitting;
-  TrainingProgress progress(options.run.quiet, !options.history.empty(), options.fit.resume ? options.checkpoint : "");
+  TrainingProgress progress(options.run.quiet, !options.history.empty(),
+                            options.fit.checkpoint.resume ? options.fit.checkpoint.file : "");
   const RowSplit split = split_rows(data.training.samples, options.validation_fraction, options.fit.seed);
   std::vector<float> sample_weights = data.training.sample_weights;
   const Model model = fit_model(options, isa, split, data.training, progress, summary);

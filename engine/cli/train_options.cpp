@@ -3,6 +3,7 @@
 
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/output.hpp"
+#include "engine/fit/space/caller_side.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -54,14 +55,14 @@ void add_objective_options(OptionTable& table, TrainOptions& train) {
   Objective& objective = train.fit.objective;
   table.choice<Loss>("--loss", {{"softmax", Loss::softmax}, {"hinge", Loss::hinge}, {"logistic", Loss::logistic}},
                      objective.loss, "what is minimised; logistic: two classes, one weight row");
-  table.number("--l2", "LAMBDA", kSizeRange, train.l2,
+  table.number("--l2", "LAMBDA", kSizeRange, objective.l2,
                "penalty on the mean loss: mean loss + LAMBDA/2 |W|^2, bias free; default: 1/S (conventions below)");
   table.numbers("--l2-path", "LAMBDA,LAMBDA...", kSizeRange, train.l2_path,
                 "fit every one of these penalties and save the model that does best on rows held out; needs --folds or "
                 "--validation-fraction");
   table.count("--folds", "K", 2, kMaxCount, train.folds,
-              "with --l2-path: hold out each K-th part of the rows in turn (cross-validation, each class in its "
-              "share)");
+              "hold out each K-th part of the rows in turn (cross-validation, each class in its share): what every "
+              "penalty of --l2-path, or the one there is, is worth");
   table.number("--label-smoothing", "E", {0, 1}, objective.label_smoothing, "softmax: targets (1-E) onehot + E/classes",
                DefaultInHelp::shown);
   table.text("--class-weight", "balanced|FILE", train.class_weight,
@@ -77,6 +78,8 @@ void add_objective_options(OptionTable& table, TrainOptions& train) {
 
 void add_solver_options(OptionTable& table, TrainOptions& train) {
   FitOptions& fit = train.fit;
+  MiniBatches& mini_batches = fit.mini_batches;
+  const MiniBatches defaults = resolve({}, {1, 1}).mini_batches;
   table.choice<Solver>(
       "--solver",
       {{"auto", Solver::automatic},
@@ -98,30 +101,31 @@ void add_solver_options(OptionTable& table, TrainOptions& train) {
                                 {"full", Preconditioner::full}},
                                fit.preconditioner,
                                "lbfgs, newton: the part of the Hessian whose inverse guides them; auto: by the shape");
-  table.count("--epochs", "N", 0, kMaxCount, fit.epochs,
-              "mini-batches: passes over the training rows; 0 saves the initial model", DefaultInHelp::shown);
-  table.count("--batch-size", "N", 1, kMaxCount, fit.batch_size, "mini-batches: rows per update, at most all",
-              DefaultInHelp::shown);
-  table.number("--learning-rate", "RATE", {0, 1e9, true}, fit.learning_rate,
+  table.count("--epochs", "N", 0, kMaxCount, mini_batches.epochs, *defaults.epochs,
+              "mini-batches: passes over the training rows; 0 saves the initial model");
+  table.count("--batch-size", "N", 1, kMaxCount, mini_batches.batch_size, *defaults.batch_size,
+              "mini-batches: rows per update, at most all");
+  table.number("--learning-rate", "RATE", {0, 1e9, true}, mini_batches.learning_rate,
                "mini-batches; default: estimated from the curvature of the loss on a sample of rows, adam: 0.001");
   table.choice<Schedule>("--schedule",
                          {{"constant", Schedule::constant}, {"cosine", Schedule::cosine}, {"step", Schedule::step}},
-                         fit.schedule, "of the learning rate; step: a tenth after half, a hundredth after 3/4");
-  table.number("--tolerance", "T", kSizeRange, fit.tolerance,
+                         mini_batches.schedule, *defaults.schedule,
+                         "of the learning rate; step: a tenth after half, a hundredth after 3/4");
+  table.number("--tolerance", "T", kSizeRange, fit.stopping.tolerance,
                "stop when the largest entry of the gradient is at most T; 0: never", DefaultInHelp::shown);
-  table.count("--max-iterations", "N", 1, std::numeric_limits<std::int64_t>::max(), fit.max_iterations,
+  table.count("--max-iterations", "N", 1, std::numeric_limits<std::int64_t>::max(), fit.stopping.max_iterations,
               "stop after N weight updates; default: no limit");
-  table.number("--time-limit", "SECONDS", {0, 1e9, true}, fit.time_limit,
+  table.number("--time-limit", "SECONDS", {0, 1e9, true}, fit.stopping.time_limit,
                "stop after this time; the only option that makes a model depend on the clock; default: none");
-  table.count("--early-stopping", "PATIENCE", 1, kMaxCount, fit.early_stopping,
+  table.count("--early-stopping", "PATIENCE", 1, kMaxCount, fit.stopping.early_stopping,
               "stop after PATIENCE epochs (lbfgs, newton: iterations) without a better validation loss; needs "
               "--validation-fraction");
   table.count("--seed", "S", 0, std::numeric_limits<std::uint64_t>::max(), fit.seed,
               "of the shuffling, the validation split and the folds", DefaultInHelp::shown);
-  table.text("--checkpoint", "FILE", train.checkpoint,
+  table.text("--checkpoint", "FILE", fit.checkpoint.file,
              "keep the state there every half minute and when the run is stopped before its end, so that it can go on");
   table.flag(
-      "--resume", fit.resume,
+      "--resume", fit.checkpoint.resume,
       "go on from the checkpoint, to the same bits as without the interruption; refused if data or options differ");
 }
 
@@ -155,13 +159,14 @@ void settle_solver(const std::string& mini_batch, FitOptions& fit) {
 
 void check_path(const TrainOptions& train) {
   const FitOptions& fit = train.fit;
-  if (train.l2_path.empty()) {
-    if (train.folds > 0) refuse_given("--folds", "without --l2-path", "both");
-    return;
-  }
-  if (train.l2) refuse_given("--l2", "with --l2-path", "one of them");
-  if ((train.folds > 0) == (train.validation_fraction > 0)) {
+  if (train.l2_path.empty() && train.folds == 0) return;
+  const char* const option = train.l2_path.empty() ? "--folds" : "--l2-path";
+  if (!train.l2_path.empty() && fit.objective.l2) refuse_given("--l2", "with --l2-path", "one of them");
+  if (!train.l2_path.empty() && (train.folds > 0) == (train.validation_fraction > 0)) {
     give_up_usage("--l2-path: expected either --folds or --validation-fraction, to choose a penalty by");
+  }
+  if (train.folds > 0 && train.validation_fraction > 0) {
+    refuse_given("--folds", "with --validation-fraction", "one of them");
   }
   for (const double l2 : train.l2_path) {
     if (std::count(train.l2_path.begin(), train.l2_path.end(), l2) > 1) {
@@ -169,17 +174,18 @@ void check_path(const TrainOptions& train) {
     }
   }
   if (fit.objective.loss == Loss::hinge || (fit.solver != Solver::automatic && !over_all_rows(fit.solver))) {
-    give_up_usage("--l2-path: expected --solver lbfgs or newton, and --loss softmax or logistic");
+    give_up_usage(std::string(option) + ": expected --solver lbfgs or newton, and --loss softmax or logistic");
   }
-  if (fit.early_stopping > 0) refuse_given("--early-stopping", "with --l2-path", "one of them");
+  if (fit.stopping.early_stopping > 0) refuse_given("--early-stopping", std::string("with ") + option, "one of them");
 }
 
 void check_rest(const TrainOptions& train) {
-  if (train.fit.resume && train.checkpoint.empty()) refuse_given("--resume", "without --checkpoint", "both");
+  if (train.fit.checkpoint.resume && train.fit.checkpoint.file.empty())
+    refuse_given("--resume", "without --checkpoint", "both");
   if (!train.test_labels.empty() && train.test_data.empty()) {
     refuse_given("--test-labels", "without --test-data", "both");
   }
-  if (train.fit.early_stopping > 0 && train.validation_fraction == 0) {
+  if (train.fit.stopping.early_stopping > 0 && train.validation_fraction == 0) {
     refuse_given("--early-stopping", "without --validation-fraction", "both");
   }
   const Objective& objective = train.fit.objective;
@@ -194,6 +200,7 @@ bool read_train_options(const CommandLine& line, TrainOptions& train) {
   OptionTable table("train", "Fits a linear classifier and saves it.");
   add_input_options(table, train.input, "IDX label file (CSV files carry their labels)");
   table.file("--model", train.model, "where to save the model (safetensors)", Need::required);
+  table.file("--init", train.init, "a model to begin from, instead of weights 0; classes and features by their names");
   table.file("--test-data", train.test_data, "samples to test the saved model on");
   table.file("--test-labels", train.test_labels, "their IDX label file");
   table.number("--validation-fraction", "F", {0, 1, true, true}, train.validation_fraction,

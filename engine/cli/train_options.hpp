@@ -27,10 +27,9 @@ struct TrainOptions {
   std::string history;
   Scaling scaling = Scaling::none;
   double validation_fraction = 0;  ///< 0: none
-  std::optional<double> l2;        ///< none: 1 / (total sample weight)
   std::vector<double> l2_path;     ///< empty: one fit
   std::size_t folds = 0;           ///< 0: none
-  std::string checkpoint;          ///< empty: none
+  std::string init;                ///< a model file, or empty
   std::string class_weight;        ///< "balanced", a file, or empty
   std::string sample_weight;       ///< a column, a file, or empty
   FitOptions fit;                  ///< everything that goes to the solver as it is

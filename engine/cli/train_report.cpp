@@ -4,6 +4,7 @@
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/json.hpp"
 #include "engine/cli/output.hpp"
+#include "engine/fit/training_record.hpp"
 
 #include <algorithm>
 #include <array>
@@ -68,7 +69,7 @@ std::string what_an_early_end_saved(const TrainSummary& summary) {
 }
 
 std::string checkpoint_error(const TrainOptions& options, const FitResult& fit) {
-  return located_message(options.checkpoint, fit.checkpoint_error);
+  return located_message(options.fit.checkpoint.file, fit.checkpoint_error);
 }
 
 // As a shell reads it.
@@ -83,8 +84,8 @@ std::string shell_word(const std::string& word) {
 std::string resuming_command(const TrainOptions& options) {
   std::string command;
   for (const std::string& word : options.command_line) command += shell_word(word) + ' ';
-  if (options.fit.resume) command.pop_back();
-  return options.fit.resume ? command : command + "--resume";
+  if (options.fit.checkpoint.resume) command.pop_back();
+  return options.fit.checkpoint.resume ? command : command + "--resume";
 }
 
 std::string class_weight_kind(const std::string& choice) {
@@ -94,33 +95,18 @@ std::string class_weight_kind(const std::string& choice) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> training_record(const TrainOptions& options,
+std::vector<std::pair<std::string, std::string>> training_record(const TrainOptions& options, const FitOptions& fit,
                                                                  const TrainSummary& summary) {
-  const FitOptions& fit = options.fit;
   std::vector<std::pair<std::string, std::string>> record = {
-      {"l2", number_text(summary.l2)},
-      {"label_smoothing", number_text(fit.objective.label_smoothing)},
       {"scale", name_of(options.scaling)},
       {"class_weight", class_weight_kind(options.class_weight)},
       {"sample_weight", options.sample_weight.empty() ? "no" : "yes"},
-      {"samples", std::to_string(summary.samples)},
       {"validation_fraction", number_text(options.validation_fraction)},
       {"folds", std::to_string(options.folds)},
-      {"solver", name_of(summary.fit.solver)},
+      {"init", options.init.empty() ? "no" : "yes"},
   };
-  if (summary.fit.solver == Solver::lbfgs || summary.fit.solver == Solver::newton) {
-    record.emplace_back("preconditioner", name_of(summary.fit.preconditioner));
-  } else {
-    record.emplace_back("epochs", std::to_string(fit.epochs));
-    record.emplace_back("batch_size", std::to_string(std::min(fit.batch_size, summary.samples)));
-    record.emplace_back("learning_rate", number_text(summary.fit.learning_rate));
-    record.emplace_back("schedule", name_of(fit.schedule));
-  }
-  record.emplace_back("tolerance", number_text(fit.tolerance));
-  record.emplace_back("seed", std::to_string(fit.seed));
-  record.emplace_back("isa", summary.isa);
-  record.emplace_back("reason", name_of(summary.fit.reason));
-  record.emplace_back("iterations", std::to_string(summary.fit.iterations));
+  const auto of_fit = lanemax::training_record(fit, summary.fit, summary.samples);
+  record.insert(record.end(), of_fit.begin(), of_fit.end());
   return record;
 }
 
@@ -146,14 +132,14 @@ std::string train_json(const TrainOptions& options, const TrainSummary& summary)
   json["train_accuracy"] = summary.training.accuracy();
   json["test"] = test_json(summary.test);
   json["checkpoint_error"] = fit.checkpoint_error.ok() ? Json() : Json(checkpoint_error(options, fit));
-  if (!options.l2_path.empty()) json["path"] = path_json(summary, options.folds);
+  if (!summary.path.empty()) json["path"] = path_json(summary, options.folds);
   json["seconds"] = {{"read", summary.read_seconds}, {"fit", summary.fit_seconds}, {"total", summary.total_seconds}};
   return json_text(json);
 }
 
 std::string train_text(const TrainOptions& options, const TrainSummary& summary) {
   const FitResult& fit = summary.fit;
-  std::string text = options.l2_path.empty() ? "" : path_text(summary);
+  std::string text = summary.path.empty() ? "" : path_text(summary);
   text += std::to_string(summary.samples) + " samples, " + std::to_string(summary.features) + " features, " +
           std::to_string(summary.classes) + " classes; " + name_of(options.fit.objective.loss) + ", " +
           name_of(fit.solver) + ", " + summary.isa + ", " + std::to_string(options.run.threads) +
@@ -162,9 +148,9 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
           readable(fit.passes) + " passes) in " + readable(summary.fit_seconds) + " s; " +
           (fit.converged ? "converged\n" : "not converged\n");
   text += "objective " + readable(fit.objective) + ", data loss " + readable(fit.data_loss) +
-          " nats, largest gradient entry " + readable(fit.gradient_norm) + ", l2 " + readable(summary.l2) + "\n";
+          " nats, largest gradient entry " + readable(fit.gradient_norm) + ", l2 " + readable(summary.fit.l2) + "\n";
   if (bound_says_something(fit)) text += "at most " + readable(fit.gap_bound) + " above the optimum\n";
-  if (fit.converged && fit.gradient_norm > options.fit.tolerance) {
+  if (fit.converged && fit.gradient_norm > options.fit.stopping.tolerance) {
     text +=
         "(converged before the weights were rounded to f32: that moved the gradient, but the objective by at most " +
         readable(fit.rounding_cost, 2) + ")\n";
@@ -188,7 +174,7 @@ void warn_about_training(const TrainOptions& options, const TrainSummary& summar
     say("lanemax: training diverged, the last good model is saved; expected " + cure);
   } else if (!fit.converged) {
     say(std::string("warning: not converged (") + name_of(fit.reason) + "): the largest gradient entry is " +
-        readable(fit.gradient_norm) + ", the tolerance " + readable(options.fit.tolerance));
+        readable(fit.gradient_norm) + ", the tolerance " + readable(options.fit.stopping.tolerance));
   }
   if (!fit.checkpoint_error.ok()) {
     say("warning: " + checkpoint_error(options, fit) + ": the checkpoint is not written, the model is");
@@ -198,7 +184,7 @@ void warn_about_training(const TrainOptions& options, const TrainSummary& summar
         ": the history is not written, the model is");
   }
   const bool goes_on = fit.reason == StopReason::interrupted || fit.reason == StopReason::time_limit;
-  if (goes_on && !options.checkpoint.empty() && fit.checkpoint_error.ok() && !options.run.quiet) {
+  if (goes_on && !options.fit.checkpoint.file.empty() && fit.checkpoint_error.ok() && !options.run.quiet) {
     say("to go on: " + resuming_command(options));
   }
   if (summary.left_out > 0) {

@@ -20,7 +20,6 @@ struct TrainSummary {
   std::size_t features = 0;
   std::size_t classes = 0;
   std::string isa;
-  double l2 = 0;
   Status status;          ///< ok or diverged
   Status history_status;  ///< of --history
   FitResult fit;
@@ -37,6 +36,7 @@ struct TrainSummary {
 
 /// How the model was trained, for its metadata: nothing that depends on threads, clock, host or paths.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> training_record(const TrainOptions& options,
+                                                                               const FitOptions& fit,
                                                                                const TrainSummary& summary);
 
 /// One JSON object and a line break; numbers are the shortest text that reads back as the same double.

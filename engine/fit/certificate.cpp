@@ -78,7 +78,7 @@ class LowerBound {
     const double smoothing = problem_.objective().label_smoothing;
     double all = 0;
     for_each_kept_row(data, problem_.objective().ignored_label, [&](std::size_t row, double weight) {
-      if (data.labels != nullptr) {
+      if (!data.labels.empty()) {
         targets_[static_cast<std::size_t>(data.labels[row])] += (1 - smoothing) * weight;
         all += smoothing * weight;
         return;

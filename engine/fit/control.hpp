@@ -42,27 +42,28 @@ class Control {
   [[nodiscard]] bool was_cancelled() const noexcept { return was_cancelled_; }
   /// Whether work of this many more seconds would pass the time limit.
   [[nodiscard]] bool out_of_time(double more = 0) const noexcept {
-    return options_.time_limit > 0 && seconds() + more >= options_.time_limit;
+    return options_.stopping.time_limit > 0 && seconds() + more >= options_.stopping.time_limit;
   }
   /// Asks the caller, and the clock.
   [[nodiscard]] bool is_stopping() const noexcept { return cancelled() || out_of_time(); }
 
   /// Takes the state from the checkpoint, if the fit is to go on from one.
   [[nodiscard]] Status resume(Resumable& state) const {
-    return options_.resume ? load_checkpoint(options_.checkpoint, identity_, whole_of(state)) : Status{};
+    return options_.checkpoint.resume ? load_checkpoint(options_.checkpoint.file.c_str(), identity_, whole_of(state))
+                                      : Status{};
   }
   /// The passes of the runs that this one goes on from; of a computation of many fits what comes first counts.
   void resumed_after(double passes) noexcept { resumed_passes_ = resumed_passes_ > 0 ? resumed_passes_ : passes; }
   [[nodiscard]] double resumed_passes() const noexcept { return resumed_passes_; }
   /// Keeps the state if it is time. A fit goes on without: see checkpoint_error().
   void keep(Resumable& state) {
-    if (options_.checkpoint != nullptr && now() - kept_ >= options_.checkpoint_seconds) save(state);
+    if (!options_.checkpoint.file.empty() && now() - kept_ >= options_.checkpoint.seconds) save(state);
   }
   /// Keeps the state of a fit that ends for this reason, if that is before its time. One of many goes no further than
   /// its most iterations.
   void finish(Resumable& state, StopReason reason) {
     const bool early = is_early_end(reason) || (reason == StopReason::max_iterations && whole_ == nullptr);
-    if (options_.checkpoint != nullptr && early) save(state);
+    if (!options_.checkpoint.file.empty() && early) save(state);
   }
   /// Of the last attempt to keep the state.
   [[nodiscard]] const Status& checkpoint_error() const noexcept { return checkpoint_error_; }
@@ -70,7 +71,7 @@ class Control {
  private:
   void save(Resumable& state) {
     try {
-      checkpoint_error_ = save_checkpoint(options_.checkpoint, identity_, whole_of(state));
+      checkpoint_error_ = save_checkpoint(options_.checkpoint.file.c_str(), identity_, whole_of(state));
     } catch (const std::bad_alloc&) {
       checkpoint_error_ = fail(StatusCode::out_of_memory, "checkpoint", "memory for a copy of the state");
     }

@@ -24,7 +24,7 @@ namespace {
 Status descend(FitSpace& space, Status status, double validation_weight, Control& control, const Vector& x,
                double& bound, FitResult& result) {
   // Of a fit that is to go on there is nothing yet that could be handed over.
-  if (!status.ok() && space.options().resume) return status;
+  if (!status.ok() && space.options().checkpoint.resume) return status;
   if (!status.ok()) {
     result.reason = control.was_cancelled() ? StopReason::interrupted : StopReason::time_limit;
     return status.code == StatusCode::interrupted ? Status{} : status;
@@ -46,7 +46,7 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   if (!status.ok()) return status;
   const FitOptions& options = caller.options();
   FitProblem problem(caller.data(), options.objective, caller.classes(), *sizes.table, options.execution.threads,
-                     sizes.training, caller.penalties(options.objective.l2));
+                     sizes.training, caller.penalties(*options.objective.l2), options.bias);
   const Vector x(problem.parameters());
   status = caller.initial_point(problem, x);
   if (!status.ok()) return status;
@@ -54,13 +54,14 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
   FitSpace space(problem, options, [&caller](double l2) { return caller.penalties(l2); });
   if (is_over_all_rows(options.solver)) status = space.find(control);
   caller.set_solver(space.options().solver);
-  if (status.ok() && options.checkpoint != nullptr) {
+  if (status.ok() && !options.checkpoint.file.empty()) {
     control.identify(
         identity_of(caller.data(), options, caller.classes(), sizes.table->name, options.warm_start ? &x : nullptr));
   }
 
   FitResult result;
   result.solver = options.solver;
+  result.l2 = *options.objective.l2;
   const double validation_weight = sizes.validation.total_weight;
   double bound = -std::numeric_limits<double>::infinity();
   if (is_over_all_rows(options.solver)) {
@@ -86,29 +87,27 @@ Status solve(CallerSide<T>& caller, const FitSizes& sizes, FitResult& given) {
 }
 
 template <class T>
-Status checked_fit(const Batch& data, const FitOptions& options, MatrixView<T> weights, T* bias, FitResult& result) {
+Status checked_fit(const Batch& data, const FitOptions& options, const WeightsView<T>& weights, FitResult& result,
+                   const FitScaling& scaling) {
   const FloatEnvironment environment;
-  if (weights.empty() || bias == nullptr) {
-    return fail(StatusCode::invalid_argument, "weights", "room for the weights and the bias");
-  }
   FitSizes sizes;
-  const Status status = check_fit(data, options, weights.cols, weights.rows, sizes);
+  const Status status = check_fit(data, options, weights, scaling, sizes);
   if (!status.ok()) return status;
   return without_exceptions("fit", "memory for the parameters and a few row blocks", [&] {
-    CallerSide<T> caller(data, options, weights, bias);
+    CallerSide<T> caller(data, options, sizes, weights, scaling);
     return solve(caller, sizes, result);
   });
 }
 
 }  // namespace
 
-Status fit(const Batch& data, const FitOptions& options, MatrixView<float> weights, float* bias,
-           FitResult& result) noexcept {
-  return checked_fit(data, options, weights, bias, result);
+Status fit(const Batch& data, const FitOptions& options, const WeightsView<float>& weights, FitResult& result,
+           const FitScaling& scaling) noexcept {
+  return checked_fit(data, options, weights, result, scaling);
 }
-Status fit(const Batch& data, const FitOptions& options, MatrixView<double> weights, double* bias,
-           FitResult& result) noexcept {
-  return checked_fit(data, options, weights, bias, result);
+Status fit(const Batch& data, const FitOptions& options, const WeightsView<double>& weights, FitResult& result,
+           const FitScaling& scaling) noexcept {
+  return checked_fit(data, options, weights, result, scaling);
 }
 
 }  // namespace lanemax

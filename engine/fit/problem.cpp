@@ -9,14 +9,15 @@
 namespace lanemax {
 
 FitProblem::FitProblem(const Batch& data, const Objective& objective, std::size_t classes, const KernelTable& table,
-                       int threads, const ProblemSize& size, std::vector<double> penalty)
+                       int threads, const ProblemSize& size, std::vector<double> penalty, bool has_bias)
     : data_(data),
       objective_(objective),
       classes_(classes),
       table_(table),
       threads_(threads),
       size_(size),
-      penalty_(std::move(penalty)) {
+      penalty_(std::move(penalty)),
+      has_bias_(has_bias) {
   objective_.l2 = 0;
 }
 
@@ -61,15 +62,15 @@ template <class T>
 Status FitProblem::run(Runner<T>& runner, PassGoal goal, const Batch& batch, double total_weight, const Vector& x,
                        LossResult& result) {
   if (runner.memory.empty()) {
-    const PassNeeds needs{.goal = goal, .targets = batch.labels == nullptr, .weights = true};
+    const PassNeeds needs{.goal = goal, .targets = batch.labels.empty(), .weights = true};
     const auto lay_out = [&](Arena& arena) {
       runner.pass.lay_out(arena, make_plan<T>(batch.rows(), features(), classes_), threads_, needs);
     };
     Arena measure;
     lay_out(measure);
-    runner.memory = OwnedWorkspace(measure.bytes());
+    runner.memory = Workspace(measure.bytes());
     if (measure.bytes() == 0 || runner.memory.empty()) throw std::bad_alloc();
-    Arena arena(runner.memory.view());
+    Arena arena(runner.memory);
     lay_out(arena);
   }
   convert(x.data(), weights(), runner.pass.weights);
@@ -100,6 +101,7 @@ Status FitProblem::evaluate_in(const Vector& x, Value& value, const Vector* grad
   }
   if (gradient != nullptr) {
     convert(runner.pass.gradient, parameters(), gradient->data());
+    if (!has_bias_) std::fill(gradient->data() + weights(), gradient->data() + parameters(), 0.0);
     add_penalty(x, *gradient);
   }
   return {};
@@ -160,12 +162,11 @@ double FitProblem::mean_square_row() {
         double lanes[8] = {}, mass = 1;
         const double* row = x.data + n * x.stride;
         for (std::size_t d = 0; d < features(); ++d) lanes[d % 8] += row[d] * row[d];
-        if (data_.labels == nullptr && has_gauge()) {
+        if (data_.labels.empty() && has_gauge()) {
           const std::size_t at = begin + buffers.positions[n];
           mass = 0;
           for (std::size_t c = 0; c < classes_; ++c) {
-            mass += static_cast<double>(
-                data_.target_probabilities.at(data_.selection == nullptr ? at : data_.selection[at], c));
+            mass += static_cast<double>(data_.target_probabilities.at(data_.row(at), c));
           }
         }
         double square = 0;

@@ -27,7 +27,7 @@ class FitProblem {
  public:
   /// `penalty` has an entry per feature, or one for all. `data` and what it points to must outlive the problem.
   FitProblem(const Batch& data, const Objective& objective, std::size_t classes, const KernelTable& table, int threads,
-             const ProblemSize& size, std::vector<double> penalty);
+             const ProblemSize& size, std::vector<double> penalty, bool has_bias = true);
 
   [[nodiscard]] const Batch& data() const noexcept { return data_; }
   [[nodiscard]] const Objective& objective() const noexcept { return objective_; }
@@ -49,6 +49,8 @@ class FitProblem {
     return penalty_.size() == 1 ? penalty_[0] : penalty_[feature];
   }
   [[nodiscard]] bool is_penalised() const noexcept;
+  /// Whether the bias is one of the unknowns, or what it is at first.
+  [[nodiscard]] bool has_bias() const noexcept { return has_bias_; }
   /// Whether adding the same to all classes changes nothing but the penalty.
   [[nodiscard]] bool has_gauge() const noexcept { return objective_.loss == Loss::softmax; }
   /// Multiply-adds of a pass, twice.
@@ -83,7 +85,7 @@ class FitProblem {
  private:
   template <class T>
   struct Runner {
-    OwnedWorkspace memory;
+    Workspace memory;
     PassMemory<T> pass;
   };
   template <class T>
@@ -114,6 +116,7 @@ class FitProblem {
   int threads_at_work_ = 1;
   ProblemSize size_;
   std::vector<double> penalty_;
+  bool has_bias_;
   std::vector<std::uint8_t> masked_;  // classes whose bias is -infinity; empty: none
   double passes_ = 0;
   double mean_square_row_ = -1;  // not yet known

@@ -60,13 +60,15 @@ template <class Arch, class T, std::size_t NC, std::size_t NV, bool kPartial>
   const T* four[(NC + 3) / 4];
 #pragma GCC unroll 8
   for (std::size_t i = 0; i < (NC + 3) / 4; ++i) four[i] = a + 4 * i * a_stride;
-  // The next block's rows, of the features of the tile's lanes.
+  // The next block's rows, of the features of the tile's lanes. (Multiplied here, or g++ 14 does it in a vector that it
+  // fetches from the stack.)
+  const std::size_t skipped = lane * g.ahead.feature_bytes;
   const std::size_t rows_ahead = smaller(g.ahead.rows, g.depth);
   const std::size_t ask_every = rows_ahead > 0 ? g.depth / rows_ahead : 0;
   std::size_t asked = 0, ask_at = rows_ahead > 0 ? 0 : g.depth;
   for (std::size_t k = 0; k < g.depth; ++k, b += b_stride) {
     if (k == ask_at) {
-      const char* ahead = g.ahead.row(asked) + lane * g.ahead.feature_bytes;
+      const char* ahead = g.ahead.row(asked) + skipped;
 #pragma GCC unroll 8
       for (std::size_t line = 0; line * 64 < NV * kL * sizeof(T); ++line) {
         __builtin_prefetch(ahead + line * (64 / sizeof(T)) * g.ahead.feature_bytes, 0, 2);

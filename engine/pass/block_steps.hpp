@@ -5,7 +5,7 @@
 #include "engine/dispatch/products.hpp"
 #include "engine/pass/pass.hpp"
 #include "engine/pass/row_source.hpp"
-#include "engine/pass/sample_outputs.hpp"
+#include "engine/pass/sample_writer.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -47,7 +47,7 @@ class BlockSteps {
  public:
   using Chunk = PassPlan::Chunk;
 
-  BlockSteps(const PassInput<T>& input, const PassMemory<T>& memory, const PassOutputs<T>& outputs,
+  BlockSteps(const PassInput<T>& input, const PassMemory<T>& memory, const SampleOutputs<T>& outputs,
              const PassUpdate<T>& update) noexcept
       : in_(input),
         memory_(memory),
@@ -111,7 +111,7 @@ class BlockSteps {
     args.smoothing = static_cast<T>(in_.objective->label_smoothing);
     args.losses = block.losses + begin;
     args.part_capacity = plan_.part_capacity();
-    if (in_.batch->labels != nullptr) {
+    if (!in_.batch->labels.empty()) {
       args.labels = block.rows.labels + begin;
     } else {
       args.targets = lay_out_targets(block, begin, end, rank);
@@ -193,16 +193,15 @@ class BlockSteps {
   /// One optimiser step of some parameters, by the gradient or by the sum over rows that finish() would make it of.
   enum class By : std::uint8_t { gradient, sum };
   void update(const Chunk& chunk, const T* gradient, By by) const {
-    TrainState<T>& state = *update_.state;
-    const std::size_t weights = weight_count(plan_.features, plan_.classes);
+    TrainStateData<T>& state = *update_.state;
     UpdateArgs<T> args = update_args_;
-    args.weights = chunk.is_bias ? state.bias_data + (chunk.begin - weights) : state.weights_data + chunk.begin;
-    args.velocity = state.velocity_data == nullptr ? nullptr : state.velocity_data + chunk.begin;
+    args.weights = state.parameters.values().data() + chunk.begin;
+    args.velocity = state.velocity == nullptr ? nullptr : state.velocity + chunk.begin;
     args.gradient = gradient;
     args.count = chunk.count;
     if (by == By::sum) finish_by(args, chunk);
-    if (state.squares_data == nullptr) return kernel_.update(args);
-    args.squares = state.squares_data + chunk.begin;
+    if (state.squares == nullptr) return kernel_.update(args);
+    args.squares = state.squares + chunk.begin;
     kernel_.adam(args);
   }
 
@@ -210,7 +209,7 @@ class BlockSteps {
   /// either. 0 where that is not known.
   [[nodiscard]] double largest_safe_feature(double weight_sum) const {
     const bool scale_shrinks = in_.objective->reduction != Reduction::mean || in_.total_weight >= 1;
-    if (in_.batch->labels == nullptr || !scale_shrinks || l2() > 0.25) return 0;
+    if (in_.batch->labels.empty() || !scale_shrinks || l2() > 0.25) return 0;
     const double most = static_cast<double>(std::numeric_limits<T>::max()) / 4;
     return most / (weight_sum * static_cast<double>(plan_.classes));
   }
@@ -223,11 +222,11 @@ class BlockSteps {
     args.learning_rate = static_cast<T>(update.options.learning_rate);
     args.momentum = static_cast<T>(update.options.momentum);
     args.nesterov = update.options.nesterov;
-    if (update.state->optimiser() != Optimiser::adam) return args;
+    if (update.state->optimiser != Optimiser::adam) return args;
     constexpr T kBelowOne = 1 - std::numeric_limits<T>::epsilon() / 2;
     args.momentum = std::min(args.momentum, kBelowOne);
     args.second_moment_decay = std::min(static_cast<T>(update.options.second_moment_decay), kBelowOne);
-    const auto steps = static_cast<double>(*update.state->steps_data + 1);
+    const auto steps = static_cast<double>(update.state->steps + 1);
     // Of the decays as T has them, so that the weights of the means add up to 1.
     const auto correction = [&](T decay) {
       return static_cast<T>(-1 / std::expm1(steps * std::log(static_cast<double>(decay))));
@@ -251,7 +250,7 @@ class BlockSteps {
     std::fill_n(targets, part_logits(), T(0));
     for (std::size_t i = begin; i < end; ++i) {
       const std::size_t at = first_row(block.index) + block.rows.positions[i];
-      const std::size_t row = in_.batch->selection == nullptr ? at : in_.batch->selection[at];
+      const std::size_t row = in_.batch->row(at);
       for (std::size_t c = 0; c < plan_.classes; ++c) {
         targets[logit_index(plan_.part_capacity(), plan_.classes, i - begin, c)] =
             static_cast<T>(in_.batch->target_probabilities.at(row, c));
@@ -285,7 +284,7 @@ class BlockSteps {
     if (!chunk.is_bias) args.l2 = static_cast<T>(l2());
   }
   [[nodiscard]] double l2() const {
-    return in_.objective->l2 * (in_.objective->reduction == Reduction::mean ? 1.0 : in_.total_weight);
+    return in_.objective->l2.value_or(0) * (in_.objective->reduction == Reduction::mean ? 1.0 : in_.total_weight);
   }
 
   const PassInput<T>& in_;
@@ -295,7 +294,7 @@ class BlockSteps {
   const UpdateArgs<T> update_args_;
   const Kernels<T>& kernel_;
   RowSource<T> source_;
-  SampleOutputs<T> outputs_;
+  SampleWriter<T> outputs_;
   LogitsForm form_;
 };
 

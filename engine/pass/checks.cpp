@@ -15,7 +15,7 @@ StatusCode code_of_bad(double value) {
 }
 
 Status check_objective(const Objective& o, const Batch& batch, std::size_t classes) {
-  if (!(o.l2 >= 0) || !std::isfinite(o.l2)) {
+  if (const double l2 = o.l2.value_or(0); !(l2 >= 0) || !std::isfinite(l2)) {
     return fail(StatusCode::invalid_argument, "l2", "a finite number >= 0");
   }
   if (!(o.label_smoothing >= 0 && o.label_smoothing <= 1)) {
@@ -24,7 +24,7 @@ Status check_objective(const Objective& o, const Batch& batch, std::size_t class
   if (o.ignored_label >= 0) {
     return fail(StatusCode::invalid_argument, "ignored_label", "a negative number, which is no class index");
   }
-  const bool labels = batch.labels != nullptr, targets = !batch.target_probabilities.empty();
+  const bool labels = !batch.labels.empty(), targets = !batch.target_probabilities.empty();
   if (labels == targets) {
     return fail(StatusCode::invalid_argument, "targets", "either labels or target probabilities");
   }
@@ -49,28 +49,21 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
   double total = 0;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < batch.rows(); ++i) {
-    std::size_t row = i;
-    if (batch.selection != nullptr) {
-      row = batch.selection[i];
-      if (row >= batch.features.samples) {
-        return fail_at(StatusCode::invalid_argument, "selection", "indices of rows", at_row(i),
-                       static_cast<double>(row));
-      }
+    const std::size_t row = batch.row(i);
+    if (row >= batch.features.samples) {
+      return fail_at(StatusCode::invalid_argument, "selection", "indices of rows", at_row(i), static_cast<double>(row));
     }
-    double weight = 1;
-    if (batch.sample_weights != nullptr) {
-      weight = static_cast<double>(batch.sample_weights[row]);
-      if (!(weight >= 0) || !std::isfinite(weight)) {
-        return fail_at(code_of_bad(weight), "sample_weights", "finite numbers >= 0", at_row(row), weight);
-      }
+    const double weight = static_cast<double>(batch.weight(row));
+    if (!(weight >= 0) || !std::isfinite(weight)) {
+      return fail_at(code_of_bad(weight), "sample_weights", "finite numbers >= 0", at_row(row), weight);
     }
     bool ignored = false;
-    if (batch.labels != nullptr) {
-      const std::int32_t label = batch.labels[row];
+    if (!batch.labels.empty()) {
+      const std::int64_t label = batch.labels[row];
       ignored = label == o.ignored_label;
-      if (!ignored && (label < 0 || static_cast<std::size_t>(label) >= label_end)) {
+      if (!ignored && (label < 0 || static_cast<std::uint64_t>(label) >= label_end)) {
         return fail_at(StatusCode::label_out_of_range, "labels", "class indices from 0, below the number of classes",
-                       at_row(row), label);
+                       at_row(row), static_cast<double>(label));
       }
     } else {
       for (std::size_t c = 0; c < classes; ++c) {
@@ -96,13 +89,25 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
 
 }  // namespace
 
+Status check_strides(const FeaturesView& x) noexcept {
+  if (x.samples < 2 || x.features < 1) return {};
+  const std::size_t across = (x.features - 1) * x.col_stride, down = (x.samples - 1) * x.row_stride;
+  const bool rows_apart = x.row_stride > across && (x.col_stride > 0 || x.features == 1);
+  const bool columns_apart = x.col_stride > down && x.row_stride > 0;
+  if (rows_apart || columns_apart) return {};
+  return fail(StatusCode::shape_mismatch, "features", "strides that keep rows apart, or columns");
+}
+
 Status check_scaling(const FeatureScaling& scaling, std::size_t features) noexcept {
-  for (std::size_t d = 0; scaling.centre != nullptr && d < features; ++d) {
+  for (const std::size_t size : {scaling.centre.size(), scaling.factor.size()}) {
+    if (size != 0 && size != features) return fail(StatusCode::shape_mismatch, "scaling", "an entry per feature");
+  }
+  for (std::size_t d = 0; d < scaling.centre.size(); ++d) {
     const double centre = scaling.centre[d];
     if (!std::isfinite(centre))
       return fail_at(code_of_bad(centre), "scaling centre", "finite numbers", at_column(d), centre);
   }
-  for (std::size_t d = 0; scaling.factor != nullptr && d < features; ++d) {
+  for (std::size_t d = 0; d < scaling.factor.size(); ++d) {
     const float factor = scaling.factor[d];
     if (!std::isnormal(factor)) {
       const auto found = static_cast<double>(factor);
@@ -120,9 +125,8 @@ Status check_problem(const Objective& objective, const Batch& batch, std::size_t
   if (x.features != features) return fail(StatusCode::shape_mismatch, "features", "as many columns as the weights");
   if (batch.rows() == 0) return fail(StatusCode::no_rows, "batch", "at least one row");
   if (x.data == nullptr) return fail(StatusCode::invalid_argument, "features", "data");
-  if (x.samples > 1 && x.row_stride < x.features) {
-    return fail(StatusCode::shape_mismatch, "features", "a row stride of at least the number of features");
-  }
+  Status status = check_strides(x);
+  if (!status.ok()) return status;
   if (classes > (std::size_t{1} << 24)) {
     return fail(StatusCode::shape_mismatch, "weights", "at most 16777216 classes");
   }
@@ -133,7 +137,13 @@ Status check_problem(const Objective& objective, const Batch& batch, std::size_t
   if (!t.empty() && (t.rows != x.samples || t.cols != classes)) {
     return fail(StatusCode::shape_mismatch, "target_probabilities", "one row per sample and one column per score");
   }
-  Status status = check_scaling(batch.scaling, features);
+  if (!batch.labels.empty() && batch.labels.size() != x.samples) {
+    return fail(StatusCode::shape_mismatch, "labels", "one per sample");
+  }
+  if (!batch.sample_weights.empty() && batch.sample_weights.size() != x.samples) {
+    return fail(StatusCode::shape_mismatch, "sample_weights", "one per sample, or none");
+  }
+  status = check_scaling(batch.scaling, features);
   if (status.ok()) status = check_objective(objective, batch, classes);
   if (status.ok()) status = check_rows(objective, batch, classes, size);
   return status;
@@ -142,7 +152,7 @@ Status check_problem(const Objective& objective, const Batch& batch, std::size_t
 namespace {
 
 double feature_value(const FeaturesView& x, std::size_t row, std::size_t d) {
-  const std::size_t at = row * x.row_stride + d;
+  const std::size_t at = row * x.row_stride + d * x.col_stride;
   switch (x.type) {
     case FeatureType::f32: return static_cast<double>(static_cast<const float*>(x.data)[at]);
     case FeatureType::f64: return static_cast<const double*>(x.data)[at];
@@ -157,9 +167,9 @@ double feature_value(const FeaturesView& x, std::size_t row, std::size_t d) {
 
 Status find_bad_feature(const Batch& batch, std::int32_t ignored_label) noexcept {
   for (std::size_t i = 0; i < batch.rows(); ++i) {
-    const std::size_t row = batch.selection == nullptr ? i : batch.selection[i];
-    if (batch.sample_weights != nullptr && batch.sample_weights[row] == 0.0f) continue;
-    if (batch.labels != nullptr && batch.labels[row] == ignored_label) continue;
+    const std::size_t row = batch.row(i);
+    if (batch.weight(row) == 0.0f) continue;
+    if (!batch.labels.empty() && batch.labels[row] == ignored_label) continue;
     for (std::size_t d = 0; d < batch.features.features; ++d) {
       const double value = feature_value(batch.features, row, d);
       if (std::isfinite(value)) continue;

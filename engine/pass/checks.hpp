@@ -12,6 +12,8 @@ struct ProblemSize {
   std::size_t rows = 0;  ///< that take part
   double total_weight = 0;
 };
+/// Whether no two elements share memory.
+[[nodiscard]] Status check_strides(const FeaturesView& features) noexcept;
 /// Centres are finite; factors too, and neither 0 nor subnormal, so that there is a way back.
 [[nodiscard]] Status check_scaling(const FeatureScaling& scaling, std::size_t features) noexcept;
 /// Everything a pass takes for granted about its objective and batch, the values of the features excepted.

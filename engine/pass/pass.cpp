@@ -18,7 +18,7 @@ namespace {
 template <class T>
 class Pass {
  public:
-  Pass(const PassInput<T>& input, const PassMemory<T>& memory, const PassOutputs<T>& outputs,
+  Pass(const PassInput<T>& input, const PassMemory<T>& memory, const SampleOutputs<T>& outputs,
        const PassUpdate<T>& update) noexcept
       : memory_(memory), plan_(memory.plan), steps_(input, memory, outputs, update) {}
 
@@ -260,7 +260,7 @@ template struct PassMemory<float>;
 template struct PassMemory<double>;
 
 template <class T>
-Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const PassOutputs<T>& outputs,
+Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const SampleOutputs<T>& outputs,
                 const PassUpdate<T>& update, LossResult& result) noexcept {
   Pass<T> pass(input, memory, outputs, update);
   const double flops = memory.plan.flops(memory.goal != PassGoal::loss);
@@ -273,7 +273,7 @@ Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const Pa
     return fail(StatusCode::overflow, std::isfinite(pass.loss_sum()) ? "gradient" : "loss",
                 "logits and sums within the range of the scalar type");
   }
-  if (update.state != nullptr && update.state->steps_data != nullptr) ++*update.state->steps_data;
+  if (update.state != nullptr && update.state->squares != nullptr) ++update.state->steps;
   result.total_weight = input.total_weight;
   result.threads = at_work;
   result.rows = pass.kept_rows();
@@ -282,9 +282,9 @@ Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const Pa
   return {};
 }
 
-template Status run_pass<float>(const PassInput<float>&, const PassMemory<float>&, const PassOutputs<float>&,
+template Status run_pass<float>(const PassInput<float>&, const PassMemory<float>&, const SampleOutputs<float>&,
                                 const PassUpdate<float>&, LossResult&) noexcept;
-template Status run_pass<double>(const PassInput<double>&, const PassMemory<double>&, const PassOutputs<double>&,
+template Status run_pass<double>(const PassInput<double>&, const PassMemory<double>&, const SampleOutputs<double>&,
                                  const PassUpdate<double>&, LossResult&) noexcept;
 
 }  // namespace lanemax

@@ -7,6 +7,7 @@
 
 #include "engine/dispatch/kernel_table.hpp"
 #include "engine/pass/plan.hpp"
+#include "engine/train_state.hpp"
 #include "engine/workspace.hpp"
 
 namespace lanemax {
@@ -76,25 +77,19 @@ struct PassInput {
   double total_weight = 0;  ///< S, > 0
 };
 
-/// Optional outputs, written as blocks are done. The caller makes sure first that the pass will succeed.
-template <class T>
-struct PassOutputs {
-  LossOutputs<T> loss;
-  MatrixView<T> dfeatures;
-};
-
 /// The optimiser step at the end of a pass; none if `state` is null.
 template <class T>
 struct PassUpdate {
-  TrainState<T>* state = nullptr;
+  TrainStateData<T>* state = nullptr;
   StepOptions options;
 };
 
-/// Runs one pass, as far as `memory` was laid out for. On success the gradient of the objective (PassGoal::gradient) is
-/// at memory.gradient; `result` is without the penalty. A loss or gradient that is not finite gives
-/// StatusCode::overflow, and nothing is updated.
+/// Runs one pass. `outputs` are written as blocks are done: the caller makes sure first that it will succeed. It goes
+/// as far as `memory` was laid out for. On success the gradient of the objective (PassGoal::gradient) is at
+/// memory.gradient; `result` is without the penalty. A loss or gradient that is not finite gives StatusCode::overflow,
+/// and nothing is updated.
 template <class T>
-[[nodiscard]] Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const PassOutputs<T>& outputs,
+[[nodiscard]] Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const SampleOutputs<T>& outputs,
                               const PassUpdate<T>& update, LossResult& result) noexcept;
 
 }  // namespace lanemax

@@ -25,7 +25,7 @@ Status check(const Objective& objective, const Batch& batch, std::size_t feature
 
 template <class T>
 Status plan(const PassNeeds& needs, std::size_t features, std::size_t classes, const Execution& execution,
-            const Workspace& workspace, PublicPass<T>& pass) noexcept {
+            std::span<std::byte> workspace, PublicPass<T>& pass) noexcept {
   const PassPlan cuts = make_plan<T>(pass.input.batch->rows(), features, classes);
   Arena measure;
   pass.memory.lay_out(measure, cuts, execution.threads, needs);
@@ -37,13 +37,13 @@ Status plan(const PassNeeds& needs, std::size_t features, std::size_t classes, c
 }
 
 template <class T>
-Status run(const PublicPass<T>& pass, const PassOutputs<T>& outputs, const PassUpdate<T>& update,
+Status run(const PublicPass<T>& pass, const SampleOutputs<T>& outputs, const PassUpdate<T>& update,
            LossResult& result) noexcept {
   const Objective& objective = *pass.input.objective;
   double penalty = 0;  // at the weights before an update
-  if (objective.l2 > 0) {
+  if (const double l2 = objective.l2.value_or(0); l2 > 0) {
     const PassPlan& plan = pass.memory.plan;
-    penalty = 0.5 * objective.l2 * squared_norm(pass.input.weights, weight_count(plan.features, plan.classes));
+    penalty = 0.5 * l2 * squared_norm(pass.input.weights, weight_count(plan.features, plan.classes));
     if (objective.reduction != Reduction::mean) penalty *= pass.input.total_weight;
   }
   LossResult of_data;
@@ -63,13 +63,13 @@ template Status check<float>(const Objective&, const Batch&, std::size_t, std::s
                              PublicPass<float>&) noexcept;
 template Status check<double>(const Objective&, const Batch&, std::size_t, std::size_t, const Execution&,
                               PublicPass<double>&) noexcept;
-template Status plan<float>(const PassNeeds&, std::size_t, std::size_t, const Execution&, const Workspace&,
+template Status plan<float>(const PassNeeds&, std::size_t, std::size_t, const Execution&, std::span<std::byte>,
                             PublicPass<float>&) noexcept;
-template Status plan<double>(const PassNeeds&, std::size_t, std::size_t, const Execution&, const Workspace&,
+template Status plan<double>(const PassNeeds&, std::size_t, std::size_t, const Execution&, std::span<std::byte>,
                              PublicPass<double>&) noexcept;
-template Status run<float>(const PublicPass<float>&, const PassOutputs<float>&, const PassUpdate<float>&,
+template Status run<float>(const PublicPass<float>&, const SampleOutputs<float>&, const PassUpdate<float>&,
                            LossResult&) noexcept;
-template Status run<double>(const PublicPass<double>&, const PassOutputs<double>&, const PassUpdate<double>&,
+template Status run<double>(const PublicPass<double>&, const SampleOutputs<double>&, const PassUpdate<double>&,
                             LossResult&) noexcept;
 
 }  // namespace lanemax

@@ -21,11 +21,11 @@ template <class T>
 /// Plans it, and lays it out.
 template <class T>
 [[nodiscard]] Status plan(const PassNeeds& needs, std::size_t features, std::size_t classes, const Execution& execution,
-                          const Workspace& workspace, PublicPass<T>& pass) noexcept;
+                          std::span<std::byte> workspace, PublicPass<T>& pass) noexcept;
 
 /// Runs it, and adds the penalty. Where it fails and a feature is not finite, the status says which.
 template <class T>
-[[nodiscard]] Status run(const PublicPass<T>& pass, const PassOutputs<T>& outputs, const PassUpdate<T>& update,
+[[nodiscard]] Status run(const PublicPass<T>& pass, const SampleOutputs<T>& outputs, const PassUpdate<T>& update,
                          LossResult& result) noexcept;
 
 }  // namespace lanemax

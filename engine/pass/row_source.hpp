@@ -25,16 +25,17 @@ struct RowBuffers {
 template <class F>
 void for_each_kept_row(const Batch& batch, std::int32_t ignored_label, const F& f) {
   for (std::size_t i = 0; i < batch.rows(); ++i) {
-    const std::size_t row = batch.selection == nullptr ? i : std::size_t{batch.selection[i]};
-    const float weight = batch.sample_weights == nullptr ? 1.0f : batch.sample_weights[row];
-    if (weight == 0.0f || (batch.labels != nullptr && batch.labels[row] == ignored_label)) continue;
+    const std::size_t row = batch.row(i);
+    const float weight = batch.weight(row);
+    if (weight == 0.0f || (!batch.labels.empty() && batch.labels[row] == ignored_label)) continue;
     f(row, static_cast<double>(weight));
   }
 }
 
 /// Where row blocks come from. Rows that lie ready (scalar type T, not selected, not scaled, none left out) are handed
-/// over in place; any others are gathered, converted and scaled into the block's buffer. Rows of weight 0 or with the
-/// ignored label are left out here: no kernel sees them.
+/// over in place; any others are gathered, converted and scaled into the block's buffer, where a column is contiguous
+/// and not a row by way of small tiles. Rows of weight 0 or with the ignored label are left out here: no kernel sees
+/// them.
 template <class T>
 class RowSource {
  public:
@@ -50,6 +51,7 @@ class RowSource {
  private:
   [[nodiscard]] bool lies_ready() const noexcept;
   [[nodiscard]] const char* row_at(std::size_t row) const noexcept;
+  void load_by_tiles(const LoadArgs<T>& rows) const noexcept;
 
   const Batch& batch_;
   std::int32_t ignored_label_;

@@ -5,9 +5,10 @@
 #include "engine/fail.hpp"
 #include "engine/float_environment.hpp"
 #include "engine/parallel.hpp"
+#include "engine/pass/checks.hpp"
 #include "engine/pass/plan.hpp"
-#include "engine/pass/row_source.hpp"
 #include "engine/pass/weights.hpp"
+#include "engine/predict/block_predictor.hpp"
 #include "engine/tiny_blocks.hpp"
 #include "engine/workspace.hpp"
 
@@ -15,11 +16,15 @@
 #include <cmath>
 #include <limits>
 #include <new>
-#include <numeric>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 namespace lanemax {
 
-struct Predictor::State {
+template <class T>
+struct BasicPredictor<T>::State {
+  static constexpr FeatureType kOwn = sizeof(T) == sizeof(float) ? FeatureType::f32 : FeatureType::f64;
   const KernelTable* table = nullptr;
   LogitsForm form = LogitsForm::panel;
   Loss loss = Loss::softmax;
@@ -27,55 +32,37 @@ struct Predictor::State {
   std::size_t rows = 0;  // of W
   std::size_t classes = 0;
   std::size_t masked = 0;  // classes with a bias of -infinity
-  OwnedWorkspace memory;
-  float* weights = nullptr;
-  float* bias = nullptr;
+  Workspace memory;
+  std::vector<std::string> labels;
+  T* weights = nullptr;
+  T* bias = nullptr;
   double* centre = nullptr;  // null: none
 
+  /// Copies the weights. May throw std::bad_alloc.
+  [[nodiscard]] Status take(Loss the_loss, const WeightsView<const T>& view, std::span<const double> the_centre);
   void lay_out(Arena& arena, bool centred) {
-    weights = arena.take<float>(weight_count(features, rows));
-    bias = arena.take<float>(bias_count(rows));
+    weights = arena.take<T>(weight_count(features, rows));
+    bias = arena.take<T>(bias_count(rows));
     if (centred) centre = arena.take<double>(features);
   }
 
-  [[nodiscard]] std::int32_t class_of(const void* sample, FeatureType type) const noexcept;
-  void score_in_slices(const void* sample, FeatureType type, LogitsArgs<float> args) const noexcept;
+  /// Calls use(first, count, scores, stride) for the scores of a sample, some classes at a time. Returns its class.
+  template <class Use>
+  std::int32_t score(const SampleView& sample, const Use& use) const noexcept;
+  void score_in_slices(const SampleView& sample, LogitsArgs<T> args) const noexcept;
+  /// All of them as the kernels that follow take one row's: [scores][stride()], padded.
+  std::int32_t score(const SampleView& sample, T* logits) const noexcept;
+  [[nodiscard]] std::size_t stride() const noexcept { return is_class_major(rows) ? kPanel : 1; }
+  [[nodiscard]] std::size_t row_numbers() const noexcept { return logit_count(stride(), rows); }
+  void make_probabilities(const T* logits, T* complements, T* probabilities) const noexcept;
 };
 
 namespace {
 
-constexpr std::int32_t kNoClass = -1;
-
-/// The class that a row of scores names: the first of the largest, or kNoClass if a score is NaN or infinite. Masked
-/// classes have -infinity; any more of those than there are masked classes come from an overflow.
-class ArgMax {
- public:
-  void add(float score, std::int32_t c) noexcept {
-    bad_ = bad_ || !(score <= std::numeric_limits<float>::max());
-    lowest_ += score == -std::numeric_limits<float>::infinity() ? 1U : 0U;
-    if (score > best_) {
-      best_ = score;
-      class_ = c;
-    }
-  }
-  [[nodiscard]] std::int32_t result(std::size_t masked) const noexcept {
-    return bad_ || lowest_ != masked ? kNoClass : class_;
-  }
-
- private:
-  float best_ = -std::numeric_limits<float>::infinity();
-  std::int32_t class_ = kNoClass;
-  std::size_t lowest_ = 0;  // scores of -infinity
-  bool bad_ = false;
-};
-
-/// One score: positive if z > 0, so that a tie goes to class 0.
-std::int32_t class_of_score(float z) noexcept {
-  return !std::isfinite(z) ? kNoClass : z > 0 ? 1 : 0;
-}
-
+/// `count` features of a sample as the products take them: less the centre in f64, if there is one, and rounded to T.
 template <class T>
-void load_row(const Kernels<T>& kernel, const void* data, FeatureType type, std::size_t count, T* out) noexcept {
+void load_features(const Kernels<T>& kernel, const void* data, FeatureType type, const double* centre,
+                   std::size_t count, T* out) noexcept {
   const std::uint32_t row = 0;
   LoadArgs<T> args;
   args.data = data;
@@ -83,219 +70,144 @@ void load_row(const Kernels<T>& kernel, const void* data, FeatureType type, std:
   args.rows = &row;
   args.count = 1;
   args.features = count;
+  args.centre = centre;
   args.out = out;
   kernel.load(args);
 }
 
-/// `count` features of a sample as the products take them: less the centre in f64, if there is one, and rounded to f32.
-void load_features(const KernelTable& table, const void* data, FeatureType type, const double* centre,
-                   std::size_t count, float* out) noexcept {
-  if (centre == nullptr) return load_row(table.f32, data, type, count, out);
-  constexpr std::size_t kAtATime = 256;
-  double values[kAtATime];
-  const char* from = static_cast<const char*>(data);
-  for (std::size_t first = 0; first < count; first += kAtATime) {
-    const std::size_t some = std::min(kAtATime, count - first);
-    load_row(table.f64, from + first * size_of(type), type, some, values);
-    for (std::size_t d = 0; d < some; ++d) out[first + d] = static_cast<float>(values[d] - centre[first + d]);
-  }
-}
-
-/// Predicts one block of rows after the other with one thread's scratch memory.
-class BlockPredictor {
- public:
-  struct Shape {
-    std::size_t features = 0, rows = 0, classes = 0, masked = 0;  // rows: of W
-    std::size_t capacity = 0;                                     // rows of a block
-  };
-
-  BlockPredictor(const Shape& shape, Arena& arena) noexcept : shape_(shape) {
-    rows_.stride = round_up(shape.features, kPanel);
-    rows_.values = arena.take<float>(shape.capacity * rows_.stride);
-    rows_.labels = arena.take<std::int32_t>(shape.capacity);
-    rows_.weights = arena.take<float>(shape.capacity);
-    rows_.rows = arena.take<std::uint32_t>(shape.capacity);
-    rows_.positions = arena.take<std::uint32_t>(shape.capacity);
-    logits_ = arena.take<float>(logit_count(shape.capacity, shape.rows));
-    probabilities_ = arena.take<float>(logit_count(shape.capacity, shape.classes));
-    chosen_ = arena.take<std::int32_t>(shape.capacity);
-    order_ = arena.take<std::int32_t>(shape.classes);
-  }
-
-  [[nodiscard]] RowBlock<float> load(const RowSource<float>& source, std::size_t first, std::size_t end) noexcept {
-    return source.load(first, end, rows_);
-  }
-  /// The same, less a centre.
-  [[nodiscard]] RowBlock<float> load_centred(const KernelTable& table, const FeaturesView& x, const double* centre,
-                                             std::size_t first, std::size_t end) noexcept {
-    for (std::size_t row = first; row < end; ++row) {
-      const char* data = static_cast<const char*>(x.data) + row * x.row_stride * size_of(x.type);
-      load_features(table, data, x.type, centre, x.features, rows_.values + (row - first) * rows_.stride);
-    }
-    return {rows_.values, rows_.stride, end - first};
-  }
-
-  void predict(const RowBlock<float>& x, std::size_t first, LogitsArgs<float> args, const Kernels<float>& kernel,
-               Loss loss, const Predictions& out) noexcept {
-    first_ = first;
-    args.x = x;
-    args.logits = logits_;
-    args.capacity = shape_.capacity;
-    kernel.logits(args);
-    choose(args.x.count, loss, out);
-    const bool top = out.top_classes != nullptr || out.top_probabilities != nullptr;
-    if (loss != Loss::hinge && (top || !out.probabilities.empty())) probabilities(args.x.count, kernel, loss, out);
-    if (top) top_k(args.x.count, loss, out);
-  }
-
- private:
-  [[nodiscard]] float score(std::size_t i, std::size_t c) const {
-    return logits_[logit_index(shape_.capacity, shape_.rows, i, c)];
-  }
-  [[nodiscard]] float probability(std::size_t i, std::size_t c) const {
-    return chosen_[i] == kNoClass ? kNone : probabilities_[logit_index(shape_.capacity, shape_.classes, i, c)];
-  }
-
-  void choose(std::size_t count, Loss loss, const Predictions& out) {
-    for (std::size_t i = 0; i < count; ++i) {
-      ArgMax best;
-      for (std::size_t c = 0; c < shape_.rows; ++c) best.add(score(i, c), static_cast<std::int32_t>(c));
-      chosen_[i] = loss == Loss::logistic ? class_of_score(score(i, 0)) : best.result(shape_.masked);
-      if (out.classes != nullptr) out.classes[first_ + i] = chosen_[i];
-      if (out.logits.empty()) continue;
-      for (std::size_t c = 0; c < shape_.rows; ++c) {
-        out.logits.at(first_ + i, c) = chosen_[i] == kNoClass ? kNone : score(i, c);
-      }
-    }
-  }
-
-  void probabilities(std::size_t count, const Kernels<float>& kernel, Loss loss, const Predictions& out) {
-    ProbabilityArgs<float> args;
-    args.logits = logits_;
-    args.capacity = args.probability_capacity = shape_.capacity;
-    args.rows = count;
-    args.classes = shape_.rows;
-    if (loss == Loss::logistic) {
-      args.complements = probabilities_;
-      args.probabilities = probabilities_ + shape_.capacity;
-      kernel.logistic_probabilities(args);
-    } else {
-      args.probabilities = probabilities_;
-      kernel.softmax_probabilities(args);
-    }
-    if (out.probabilities.empty()) return;
-    for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t c = 0; c < shape_.classes; ++c) out.probabilities.at(first_ + i, c) = probability(i, c);
-    }
-  }
-
-  void top_k(std::size_t count, Loss loss, const Predictions& out) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto rank = [&](std::int32_t c) {
-        const auto index = static_cast<std::size_t>(c);
-        return loss == Loss::logistic ? probability(i, index) : score(i, index);
-      };
-      std::int32_t* order = order_;
-      std::iota(order, order + shape_.classes, 0);
-      // A row without an answer may have NaN scores, which have no order.
-      if (chosen_[i] != kNoClass)
-        std::partial_sort(order, order + out.top_k, order + shape_.classes, [&](std::int32_t a, std::int32_t b) {
-          return rank(a) > rank(b) || (rank(a) == rank(b) && a < b);
-        });
-      for (std::size_t t = 0; t < out.top_k; ++t) {
-        const std::int32_t c = chosen_[i] == kNoClass ? kNoClass : order[t];
-        const std::size_t at = (first_ + i) * out.top_k + t;
-        if (out.top_classes != nullptr) out.top_classes[at] = c;
-        if (out.top_probabilities != nullptr) {
-          out.top_probabilities[at] = c == kNoClass ? kNone : probability(i, static_cast<std::size_t>(c));
-        }
-      }
-    }
-  }
-
-  static constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
-  Shape shape_;
-  std::size_t first_ = 0;  // the block's first row
-  RowBuffers<float> rows_;
-  float* logits_ = nullptr;
-  float* probabilities_ = nullptr;
-  std::int32_t* chosen_ = nullptr;  // one per row of the block
-  std::int32_t* order_ = nullptr;   // one per class
-};
-
 }  // namespace
 
-Predictor::Predictor() noexcept = default;
-Predictor::~Predictor() = default;
-Predictor::Predictor(Predictor&&) noexcept = default;
-Predictor& Predictor::operator=(Predictor&&) noexcept = default;
+template <class T>
+BasicPredictor<T>::BasicPredictor() noexcept = default;
+template <class T>
+BasicPredictor<T>::~BasicPredictor() = default;
+template <class T>
+BasicPredictor<T>::BasicPredictor(BasicPredictor&&) noexcept = default;
+template <class T>
+BasicPredictor<T>& BasicPredictor<T>::operator=(BasicPredictor&&) noexcept = default;
 
-Status Predictor::create(const Model& model, Isa isa, Predictor& predictor) noexcept {
+template <class T>
+Status BasicPredictor<T>::create(const Model& model, Isa isa, BasicPredictor& predictor) noexcept {
   const FloatEnvironment environment;
   Status status = check_model(model);
-  const KernelTable* table = nullptr;
-  if (status.ok()) status = select_kernels({.isa = isa}, table);
+  auto made = std::unique_ptr<State>(new (std::nothrow) State);
+  if (made == nullptr) return fail(StatusCode::out_of_memory, "predictor", "memory for a copy of the model");
+  if (status.ok()) status = select_kernels({.isa = isa}, made->table);
   if (!status.ok()) return status;
-  std::unique_ptr<State> state(new (std::nothrow) State);
-  if (state == nullptr) return fail(StatusCode::out_of_memory, "predictor", "");
-  state->table = table;
-  state->loss = model.loss;
-  state->features = model.features;
-  state->rows = model.rows();
-  state->classes = model.classes();
-  state->masked = static_cast<std::size_t>(
-      std::count(model.bias.begin(), model.bias.end(), -std::numeric_limits<float>::infinity()));
-  state->form = logits_form<float>(*table, state->features, state->rows);
-  const bool centred = !model.centre.empty();
-  Arena measure;
-  state->lay_out(measure, centred);
-  state->memory = OwnedWorkspace(measure.bytes());
-  if (measure.bytes() == 0 || state->memory.empty()) {
-    return fail(StatusCode::out_of_memory, "predictor", "memory for a copy of the weights");
-  }
-  Arena arena(state->memory.view());
-  state->lay_out(arena, centred);
-  if (centred) std::ranges::copy(model.centre, state->centre);
-  status = import_weights<float>({model.weights(), model.bias.data()}, state->weights, state->bias);
-  if (status.ok()) predictor.state_ = std::move(state);
-  return status;
+  return without_exceptions("predictor", "memory for a copy of the model", [&] {
+    made->labels = model.class_labels;
+    if constexpr (std::is_same_v<T, float>) {
+      status = made->take(model.loss, {model.weights(), model.bias}, model.centre);
+    } else {
+      const std::vector<T> weights(model.weight.begin(), model.weight.end()),
+          bias(model.bias.begin(), model.bias.end());
+      status = made->take(model.loss, {{weights.data(), bias.size(), model.features}, bias}, model.centre);
+    }
+    if (status.ok()) predictor.state_ = std::move(made);
+    return status;
+  });
 }
 
-std::size_t Predictor::features() const noexcept {
+template <class T>
+Status BasicPredictor<T>::create(Loss loss, const WeightsView<const T>& weights, Isa isa,
+                                 BasicPredictor& predictor) noexcept {
+  const FloatEnvironment environment;
+  const auto& w = weights.weights;
+  if (w.empty() || w.rows == 0 || w.cols == 0) return fail(StatusCode::shape_mismatch, "weights", "a row and a column");
+  if (loss == Loss::logistic && w.rows != 1) {
+    return fail(StatusCode::shape_mismatch, "weights", "one row for the logistic loss");
+  }
+  Status status = check_weights(weights);
+  auto made = std::unique_ptr<State>(new (std::nothrow) State);
+  if (made == nullptr) return fail(StatusCode::out_of_memory, "predictor", "memory for a copy of the weights");
+  if (status.ok()) status = select_kernels({.isa = isa}, made->table);
+  if (!status.ok()) return status;
+  return without_exceptions("predictor", "memory for a copy of the weights", [&] {
+    status = made->take(loss, weights, {});
+    if (status.ok()) predictor.state_ = std::move(made);
+    return status;
+  });
+}
+
+template <class T>
+Status BasicPredictor<T>::load(const char* path, Isa isa, BasicPredictor& predictor) noexcept {
+  return without_exceptions("predictor", "memory for a model", [&] {
+    Model model;
+    const Status status = load_model(path, model);
+    return status.ok() ? create(model, isa, predictor) : status;
+  });
+}
+template <class T>
+std::size_t BasicPredictor<T>::features() const noexcept {
   return state_ == nullptr ? 0 : state_->features;
 }
-std::size_t Predictor::classes() const noexcept {
+template <class T>
+std::size_t BasicPredictor<T>::classes() const noexcept {
   return state_ == nullptr ? 0 : state_->classes;
 }
 
-// Inlined into each predict(), so that the one for rows that lie ready does not ask for their type: it may take 50 ns.
-[[gnu::always_inline]] inline std::int32_t Predictor::State::class_of(const void* sample,
-                                                                      FeatureType type) const noexcept {
-  LogitsArgs<float> args;
-  args.x = {static_cast<const float*>(sample), features, 1};
+template <class T>
+std::size_t BasicPredictor<T>::scores() const noexcept {
+  return state_ == nullptr ? 0 : state_->rows;
+}
+template <class T>
+std::string_view BasicPredictor<T>::label(std::int32_t class_index) const noexcept {
+  const auto c = static_cast<std::size_t>(class_index);
+  return state_ == nullptr || class_index < 0 || c >= state_->labels.size() ? std::string_view() : state_->labels[c];
+}
+
+template <class T>
+Status BasicPredictor<T>::State::take(Loss the_loss, const WeightsView<const T>& view,
+                                      std::span<const double> the_centre) {
+  loss = the_loss;
+  features = view.weights.cols;
+  rows = view.weights.rows;
+  classes = loss == Loss::logistic ? 2 : rows;
+  masked = static_cast<std::size_t>(std::ranges::count(view.bias, -std::numeric_limits<T>::infinity()));
+  form = logits_form<T>(*table, features, rows);
+  const bool centred = !the_centre.empty();
+  Arena measure;
+  lay_out(measure, centred);
+  memory = Workspace(measure.bytes());
+  if (measure.bytes() == 0 || memory.empty()) throw std::bad_alloc();
+  Arena arena(memory);
+  lay_out(arena, centred);
+  if (centred) std::ranges::copy(the_centre, centre);
+  return import_weights<T>(view, weights, bias, 1);
+}
+
+// ---- one sample ----
+
+template <class T>
+template <class Use>
+[[gnu::always_inline]] inline std::int32_t BasicPredictor<T>::State::score(const SampleView& sample,
+                                                                           const Use& use) const noexcept {
+  LogitsArgs<T> args;
+  args.x = {static_cast<const T*>(sample.data), features, 1};
   args.features = features;
   args.form = form;
-  const auto score = [&] {
-    const bool ready = type == FeatureType::f32 && centre == nullptr;
-    ready ? table->f32.logits(args) : score_in_slices(sample, type, args);
+  const auto compute = [&] {
+    const bool ready = sample.type == kOwn && centre == nullptr;
+    ready ? kernels<T>(*table).logits(args) : score_in_slices(sample, args);
   };
   if (is_class_major(rows)) {
-    alignas(kWorkspaceAlignment) float logits[kMostClassMajor * kPanel];
+    alignas(kAlignment) T logits[kMostClassMajor * kPanel];
     args.classes = rows;
     args.weights = weights;
     args.bias = bias;
     args.logits = logits;
     args.capacity = kPanel;
-    score();
+    compute();
+    use(std::size_t{0}, rows, logits, kPanel);
     if (loss == Loss::logistic) return class_of_score(logits[0]);
-    ArgMax best;
+    ArgMax<T> best;
     for (std::size_t c = 0; c < rows; ++c) best.add(logits[c * kPanel], static_cast<std::int32_t>(c));
     return best.result(masked);
   }
   // Panels a few at a time, so that the scores of any number of classes fit the stack.
   constexpr std::size_t kPanelsAtATime = 64;
-  alignas(kWorkspaceAlignment) float logits[kPanelsAtATime * kPanel];
-  ArgMax best;
+  alignas(kAlignment) T logits[kPanelsAtATime * kPanel];
+  ArgMax<T> best;
   for (std::size_t panel = 0; panel < panel_count(rows); panel += kPanelsAtATime) {
     const std::size_t first = panel * kPanel;
     const std::size_t count = std::min(kPanelsAtATime * kPanel, rows - first);
@@ -304,95 +216,224 @@ std::size_t Predictor::classes() const noexcept {
     args.bias = bias + first;
     args.logits = logits;
     args.capacity = 1;
-    score();
+    compute();
+    use(first, args.classes, logits, std::size_t{1});
     for (std::size_t c = 0; c < count; ++c) best.add(logits[c], static_cast<std::int32_t>(first + c));
   }
   return best.result(masked);
 }
 
-std::int32_t Predictor::predict(const float* sample) const noexcept {
-  const FloatEnvironment environment;
-  return state_ == nullptr || sample == nullptr ? kNoClass : state_->class_of(sample, FeatureType::f32);
-}
-std::int32_t Predictor::predict(const double* sample) const noexcept {
-  const FloatEnvironment environment;
-  return state_ == nullptr || sample == nullptr ? kNoClass : state_->class_of(sample, FeatureType::f64);
+template <class T>
+std::int32_t BasicPredictor<T>::State::score(const SampleView& sample, T* logits) const noexcept {
+  return score(sample, [&](std::size_t first, std::size_t count, const T* scores, std::size_t stride) {
+    std::copy_n(scores, count * stride, logits + first * stride);
+  });
 }
 
 // A row that has to be converted first is nowhere whole: any number of features fits the stack.
-[[gnu::noinline]] void Predictor::State::score_in_slices(const void* sample, FeatureType type,
-                                                         LogitsArgs<float> args) const noexcept {
+template <class T>
+[[gnu::noinline]] void BasicPredictor<T>::State::score_in_slices(const SampleView& sample,
+                                                                 LogitsArgs<T> args) const noexcept {
   constexpr std::size_t kSlice = kTinyBlocks ? kPanel : 1024;
-  alignas(kWorkspaceAlignment) float values[kSlice];
-  alignas(kWorkspaceAlignment) float sums[kMostClassMajor * kPanel];
-  FeatureSlice<float> slice{0, features, sums};
+  alignas(kAlignment) T values[kSlice];
+  alignas(kAlignment) T sums[kMostClassMajor * kPanel];
+  FeatureSlice<T> slice{0, features, sums};
   args.slice = &slice;
-  const char* data = static_cast<const char*>(sample);
+  const char* data = static_cast<const char*>(sample.data);
   for (; slice.first < features; slice.first += kSlice) {
     args.features = std::min(kSlice, features - slice.first);
     args.x = {values, args.features, 1};
-    load_features(*table, data + slice.first * size_of(type), type, centre == nullptr ? nullptr : centre + slice.first,
-                  args.features, values);
-    table->f32.logits(args);
+    load_features<T>(kernels<T>(*table), data + slice.first * size_of(sample.type), sample.type,
+                     centre == nullptr ? nullptr : centre + slice.first, args.features, values);
+    kernels<T>(*table).logits(args);
   }
+}
+
+// Of one row, in place or elsewhere.
+template <class T>
+void BasicPredictor<T>::State::make_probabilities(const T* logits, T* complements, T* probabilities) const noexcept {
+  ProbabilityArgs<T> args;
+  args.logits = logits;
+  args.capacity = args.probability_capacity = stride();
+  args.rows = 1;
+  args.classes = rows;
+  args.complements = complements;
+  args.probabilities = probabilities;
+  loss == Loss::logistic ? kernels<T>(*table).logistic_probabilities(args)
+                         : kernels<T>(*table).softmax_probabilities(args);
 }
 
 namespace {
 
-BlockPredictor::Shape shape_of(const auto& state) {
+bool fits(const auto* state, const SampleView& sample) {
+  return state != nullptr && sample.data != nullptr && sample.size == state->features;
+}
+
+/// Room for the scores of one sample, on the stack or in the caller's workspace.
+template <class T>
+class RowMemory {
+ public:
+  static constexpr std::size_t kNumbers = 4096;
+  RowMemory(std::size_t numbers, std::span<std::byte> workspace) noexcept : arena_(workspace) {
+    data_ = numbers <= kNumbers ? own_ : arena_.take<T>(numbers);
+  }
+  /// Null: the workspace is too small.
+  [[nodiscard]] T* data() noexcept { return data_; }
+
+ private:
+  alignas(kAlignment) T own_[kNumbers];
+  Arena arena_;
+  T* data_;
+};
+
+}  // namespace
+
+template <class T>
+std::int32_t BasicPredictor<T>::predict(const SampleView& sample) const noexcept {
+  const FloatEnvironment environment;
+  if (!fits(state_.get(), sample)) return kWrongSize;
+  return state_->score(sample, [](std::size_t, std::size_t, const T*, std::size_t) {});
+}
+
+template <class T>
+std::int32_t BasicPredictor<T>::logits(const SampleView& sample, std::span<T> out) const noexcept {
+  const FloatEnvironment environment;
+  if (!fits(state_.get(), sample) || out.size() != state_->rows) return kWrongSize;
+  const auto copy = [&](std::size_t first, std::size_t count, const T* scores, std::size_t stride) {
+    for (std::size_t c = 0; c < std::min(count, out.size() - first); ++c) out[first + c] = scores[c * stride];
+  };
+  const std::int32_t chosen = state_->score(sample, copy);
+  if (chosen < 0) std::ranges::fill(out, kNone<T>);
+  return chosen;
+}
+
+template <class T>
+std::int32_t BasicPredictor<T>::probabilities(const SampleView& sample, std::span<std::byte> workspace,
+                                              std::span<T> out) const noexcept {
+  const FloatEnvironment environment;
+  if (!fits(state_.get(), sample) || state_->loss == Loss::hinge || out.size() != state_->classes) return kWrongSize;
+  const State& s = *state_;
+  RowMemory<T> row(s.row_numbers(), workspace);
+  if (row.data() == nullptr) return kWrongSize;
+  const std::int32_t chosen = s.score(sample, row.data());
+  if (chosen < 0) {
+    std::ranges::fill(out, kNone<T>);
+  } else if (s.loss == Loss::logistic) {
+    alignas(kAlignment) T complements[kPanel];
+    s.make_probabilities(row.data(), complements, row.data());
+    out[0] = complements[0];
+    out[1] = row.data()[0];
+  } else {
+    s.make_probabilities(row.data(), nullptr, row.data());
+    for (std::size_t c = 0; c < out.size(); ++c) out[c] = row.data()[c * s.stride()];
+  }
+  return chosen;
+}
+
+template <class T>
+std::int32_t BasicPredictor<T>::top_k(const SampleView& sample, std::span<std::byte> workspace,
+                                      std::span<std::int32_t> classes, std::span<T> probabilities) const noexcept {
+  const FloatEnvironment environment;
+  if (!fits(state_.get(), sample)) return kWrongSize;
+  const State& s = *state_;
+  const bool wants_probabilities = !probabilities.empty();
+  if (classes.empty() || classes.size() > s.classes) return kWrongSize;
+  if (wants_probabilities && (probabilities.size() != classes.size() || s.loss == Loss::hinge)) return kWrongSize;
+  RowMemory<T> row(s.row_numbers(), workspace);
+  if (row.data() == nullptr) return kWrongSize;
+  const std::int32_t chosen = s.score(sample, row.data());
+  std::ranges::fill(classes, kNotFinite);
+  std::ranges::fill(probabilities, kNone<T>);
+  if (chosen < 0) return chosen;
+  if (s.loss == Loss::logistic) {
+    alignas(kAlignment) T complements[kPanel];
+    s.make_probabilities(row.data(), complements, row.data());
+    const T of[2] = {complements[0], row.data()[0]};
+    choose_best(2, classes, [&](std::size_t c) { return of[c]; });
+    for (std::size_t t = 0; t < probabilities.size(); ++t) probabilities[t] = of[classes[t]];
+    return chosen;
+  }
+  choose_best(s.classes, classes, [&](std::size_t c) { return row.data()[c * s.stride()]; });
+  if (wants_probabilities) s.make_probabilities(row.data(), nullptr, row.data());
+  for (std::size_t t = 0; t < probabilities.size(); ++t) {
+    probabilities[t] = row.data()[static_cast<std::size_t>(classes[t]) * s.stride()];
+  }
+  return chosen;
+}
+
+template <class T>
+std::size_t BasicPredictor<T>::workspace_bytes() const noexcept {
+  if (state_ == nullptr || state_->row_numbers() <= RowMemory<T>::kNumbers) return 0;
+  Arena arena;
+  arena.take<T>(state_->row_numbers());
+  return arena.bytes();
+}
+
+// ---- many ----
+
+namespace {
+
+template <class T>
+BlockShape shape_of(const auto& state) {
   // The cut into blocks does not touch the bits of a row's answer.
   constexpr std::size_t kManyRows = std::size_t{1} << 20;
   return {state.features, state.rows, state.classes, state.masked,
-          make_plan<float>(kManyRows, state.features, state.rows).block_rows};
+          make_plan<T>(kManyRows, state.features, state.rows).block_rows};
 }
 
 }  // namespace
 
-std::size_t Predictor::workspace_bytes(int threads) const noexcept {
+template <class T>
+std::size_t BasicPredictor<T>::batch_workspace_bytes(int threads) const noexcept {
   if (state_ == nullptr) return 0;
   Arena arena;
   for (int thread = 0; thread < std::max(threads, 1); ++thread) {
-    BlockPredictor(shape_of(*state_), arena);
+    BlockPredictor<T>(shape_of<T>(*state_), arena);
   }
   return arena.bytes();
 }
 
-Status Predictor::predict_batch(const FeaturesView& features, const Workspace& workspace, int threads,
-                                const Predictions& out) const noexcept {
+template <class T>
+Status BasicPredictor<T>::predict_batch(const FeaturesView& features, int threads, std::span<std::byte> workspace,
+                                        const BasicPredictions<T>& out) const noexcept {
   const FloatEnvironment environment;
   if (state_ == nullptr) return fail(StatusCode::invalid_argument, "predictor", "one made by create()");
   const State& s = *state_;
   const std::size_t n = features.samples;
-  const auto fits = [n](const MatrixView<float>& m, std::size_t cols) {
-    return m.empty() || (m.rows == n && m.cols == cols);
-  };
+  const auto fits = [n](const auto& m, std::size_t cols) { return m.empty() || (m.rows == n && m.cols == cols); };
   if (features.features != s.features) {
     return fail(StatusCode::shape_mismatch, "features", "as many columns as the model has features");
   }
   if (n > 0 && features.data == nullptr) return fail(StatusCode::invalid_argument, "features", "data");
-  if (n > 1 && features.row_stride < features.features) {
-    return fail(StatusCode::shape_mismatch, "features", "a row stride of at least the number of features");
+  if (const Status strides = check_strides(features); !strides.ok()) return strides;
+  if (!out.classes.empty() && out.classes.size() != n) {
+    return fail(StatusCode::shape_mismatch, "classes", "one per sample");
   }
   if (!fits(out.logits, s.rows)) return fail(StatusCode::shape_mismatch, "logits", "samples x score rows");
   if (!fits(out.probabilities, s.classes)) {
     return fail(StatusCode::shape_mismatch, "probabilities", "samples x classes");
   }
-  if ((out.top_classes != nullptr || out.top_probabilities != nullptr) && (out.top_k < 1 || out.top_k > s.classes)) {
+  const std::size_t k = std::max(out.top_classes.cols, out.top_probabilities.cols);
+  if (!fits(out.top_classes, k) || !fits(out.top_probabilities, k)) {
+    return fail(StatusCode::shape_mismatch, "top_k", "samples x k, of the classes as of their probabilities");
+  }
+  if ((!out.top_classes.empty() || !out.top_probabilities.empty()) && (k < 1 || k > s.classes)) {
     return fail(StatusCode::invalid_argument, "top_k", "a number from 1 to the number of classes");
   }
-  if (s.loss == Loss::hinge && (!out.probabilities.empty() || out.top_probabilities != nullptr)) {
+  if (s.loss == Loss::hinge && (!out.probabilities.empty() || !out.top_probabilities.empty())) {
     return fail(StatusCode::invalid_argument, "probabilities", "a softmax or logistic model: hinge has none");
   }
   if (threads < 1) return fail(StatusCode::invalid_argument, "threads", "at least 1");
-  const Status status = check_workspace(workspace, workspace_bytes(threads));
+  const Status status = check_workspace(workspace, batch_workspace_bytes(threads));
   if (!status.ok() || n == 0) return status;
 
-  const BlockPredictor::Shape shape = shape_of(s);
+  const BlockShape shape = shape_of<T>(s);
   Batch batch;
   batch.features = features;
+  if (s.centre != nullptr) batch.scaling.centre = {s.centre, s.features};
   const Objective objective;
-  const RowSource<float> source(batch, objective, s.table->f32);
-  LogitsArgs<float> args;
+  const RowSource<T> source(batch, objective, kernels<T>(*s.table));
+  LogitsArgs<T> args;
   args.features = s.features;
   args.classes = s.rows;
   args.weights = s.weights;
@@ -401,16 +442,17 @@ Status Predictor::predict_batch(const FeaturesView& features, const Workspace& w
   const double flops = 2.0 * static_cast<double>(n) * static_cast<double>(s.features) * static_cast<double>(s.rows);
   parallel(usable_threads(threads, flops, s.table->blocks.serial_flops), [&](const Team& team) {
     Arena arena(workspace);
-    for (std::size_t before = 0; before < team.rank(); ++before) BlockPredictor(shape, arena);
-    BlockPredictor block(shape, arena);
+    for (std::size_t before = 0; before < team.rank(); ++before) BlockPredictor<T>(shape, arena);
+    BlockPredictor<T> block(shape, arena);
     team.for_each((n + shape.capacity - 1) / shape.capacity, [&](std::size_t index) {
       const std::size_t first = index * shape.capacity, end = std::min(first + shape.capacity, n);
-      const RowBlock<float> x = s.centre == nullptr ? block.load(source, first, end)
-                                                    : block.load_centred(*s.table, features, s.centre, first, end);
-      block.predict(x, first, args, s.table->f32, s.loss, out);
+      block.predict(block.load(source, first, end), first, args, kernels<T>(*s.table), s.loss, out);
     });
   });
   return {};
 }
+
+template class BasicPredictor<float>;
+template class BasicPredictor<double>;
 
 }  // namespace lanemax

@@ -31,10 +31,10 @@ void class_major_probabilities(const ProbabilityArgs<T>& args) {
   }
 }
 
-template <class Arch, class T>
+template <class Arch, class T, std::size_t kGroup>
 void panel_probabilities(const ProbabilityArgs<T>& args) {
   using V = Vec<Arch, T>;
-  constexpr std::size_t kGroup = kGroupRows<Arch, T>, kPV = kPanelVectors<Arch, T>;
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>;
   const T cut = exp_cut<T>(args.classes);
   const std::size_t panels = panel_count(args.classes);
   const std::size_t panel_size = args.capacity * kPanel, probability_size = args.probability_capacity * kPanel;
@@ -42,9 +42,9 @@ void panel_probabilities(const ProbabilityArgs<T>& args) {
     T max[kGroup];
     alignas(64) T totals[kGroup][4];
     T* p_rows = args.probabilities + n * kPanel;
-    panel_row_max<Arch>(args.logits + n * kPanel, panels, panel_size, max);
-    panel_row_sums<Arch, T, Targets::labels>(args.logits + n * kPanel, panel_size, p_rows, probability_size,
-                                             static_cast<const T*>(nullptr), 0, max, cut, panels, totals);
+    panel_row_max<Arch, T, kGroup>(args.logits + n * kPanel, panels, panel_size, max);
+    panel_row_sums<Arch, T, Targets::labels, kGroup>(args.logits + n * kPanel, panel_size, p_rows, probability_size,
+                                                     static_cast<const T*>(nullptr), 0, max, cut, panels, totals);
     V inverse[kGroup];
     for (std::size_t g = 0; g < kGroup; ++g) inverse[g] = V(T(1) / (T(1) + (totals[g][0] + (totals[g][1] - T(1)))));
     for (std::size_t panel = 0; panel < panels; ++panel) {
@@ -59,7 +59,9 @@ void panel_probabilities(const ProbabilityArgs<T>& args) {
 
 template <class Arch, class T>
 void softmax_probabilities(const ProbabilityArgs<T>& args) {
-  is_class_major(args.classes) ? class_major_probabilities<Arch, T>(args) : panel_probabilities<Arch, T>(args);
+  if (is_class_major(args.classes)) return class_major_probabilities<Arch, T>(args);
+  // Rows in groups, for speed; a row alone has no others beside it. The bits are the same.
+  args.capacity == 1 ? panel_probabilities<Arch, T, 1>(args) : panel_probabilities<Arch, T, kGroupRows<Arch, T>>(args);
 }
 
 /// sigmoid(z) and, where it is wanted, sigmoid(-z), both to full relative precision.

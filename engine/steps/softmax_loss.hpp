@@ -162,10 +162,10 @@ void class_major_softmax(const LossArgs<T>& args) {
 template <class Arch, class T>
 inline constexpr std::size_t kGroupRows = kPanelVectors<Arch, T> >= 4 ? 1 : 4 / kPanelVectors<Arch, T>;
 
-template <class Arch, class T>
+template <class Arch, class T, std::size_t kGroup = kGroupRows<Arch, T>>
 inline void panel_row_max(const T* z, std::size_t panels, std::size_t panel_size, T* row_max) {
   using V = Vec<Arch, T>;
-  constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroupRows<Arch, T> * kPV;
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroup * kPV;
   V max[kVectors];
 #pragma GCC unroll 8
   for (std::size_t v = 0; v < kVectors; ++v) max[v] = load<Arch>(z + v * kLanes<Arch, T>);
@@ -176,7 +176,7 @@ inline void panel_row_max(const T* z, std::size_t panels, std::size_t panel_size
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t g = 0; g < kGroupRows<Arch, T>; ++g) {
+  for (std::size_t g = 0; g < kGroup; ++g) {
     V all = max[g * kPV];
 #pragma GCC unroll 8
     for (std::size_t v = 1; v < kPV; ++v) all = xsimd::max(all, max[g * kPV + v]);
@@ -185,17 +185,17 @@ inline void panel_row_max(const T* z, std::size_t panels, std::size_t panel_size
 }
 
 // Writes exp(z - m), in place of z or elsewhere; each row's sums go to totals[row], by one fixed tree.
-template <class Arch, class T, Targets kTargets>
+template <class Arch, class T, Targets kTargets, std::size_t kGroup = kGroupRows<Arch, T>>
 inline void panel_row_sums(const T* z_rows, std::size_t z_panel_size, T* e_rows, std::size_t e_panel_size,
                            const T* target_rows, std::size_t target_panel_size, const T* row_max, T cut,
                            std::size_t panels, T (*totals)[4]) {
   using V = Vec<Arch, T>;
-  constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroupRows<Arch, T> * kPV;
+  constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroup * kPV;
   const V zero(T(0));
-  V max[kGroupRows<Arch, T>];
+  V max[kGroup];
   SoftmaxSums<V> sums[kVectors];
 #pragma GCC unroll 8
-  for (std::size_t g = 0; g < kGroupRows<Arch, T>; ++g) max[g] = V(row_max[g]);
+  for (std::size_t g = 0; g < kGroup; ++g) max[g] = V(row_max[g]);
 #pragma GCC unroll 8
   for (std::size_t v = 0; v < kVectors; ++v) sums[v] = {zero, zero, zero, zero};
   for (std::size_t p = 0; p < panels; ++p) {
@@ -216,7 +216,7 @@ inline void panel_row_sums(const T* z_rows, std::size_t z_panel_size, T* e_rows,
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t g = 0; g < kGroupRows<Arch, T>; ++g) {
+  for (std::size_t g = 0; g < kGroup; ++g) {
     SoftmaxSums<V>& sum = sums[g * kPV];
 #pragma GCC unroll 8
     for (std::size_t v = g * kPV + 1; v < (g + 1) * kPV; ++v) {

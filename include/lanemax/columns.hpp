@@ -11,7 +11,7 @@ namespace lanemax {
 enum class ColumnRole : std::uint8_t { feature, label, weight, id, dropped };
 
 struct Column {
-  std::string name;  ///< from the header, or empty
+  std::string name = {};  ///< from the header, or empty
   ColumnRole role = ColumnRole::feature;
   bool operator==(const Column&) const = default;
 };

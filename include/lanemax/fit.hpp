@@ -2,8 +2,14 @@
 #ifndef LANEMAX_FIT_HPP
 #define LANEMAX_FIT_HPP
 
+#include <lanemax/model.hpp>
 #include <lanemax/objective.hpp>
 #include <lanemax/train_step.hpp>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 #pragma GCC visibility push(default)
 namespace lanemax {
@@ -80,48 +86,73 @@ using ProgressCallback = bool (*)(const FitProgress& progress, void* user) noexc
 /// the search for `gap_bound` where the fit has come to its end. Must not throw.
 using CancelCallback = bool (*)(void* user) noexcept;
 
-struct FitOptions {
-  Objective objective;  ///< mean reduction
-  Solver solver = Solver::automatic;
-  Preconditioner preconditioner = Preconditioner::automatic;  ///< lbfgs, newton
-  std::size_t epochs = 20;                                    ///< sgd, momentum, adam; 0 returns the initial weights
-  std::size_t batch_size = 128;                               ///< >= 1; capped at the number of rows
-  /// 0: from the largest curvature of the loss, estimated on a sample of the rows that take part. Momentum: 1 / (a
-  /// bound of it); sgd: more, if a schedule brings it down and batches are not too small (engine/fit/README.md); adam:
-  /// 0.001.
-  double learning_rate = 0;
-  double momentum = 0.9;               ///< momentum; adam's decay of the gradient's mean
-  double second_moment_decay = 0.999;  ///< adam's decay of the squared gradient's mean, in [0, 1)
-  Schedule schedule = Schedule::cosine;
-  std::uint64_t seed = 0;          ///< of the shuffling
-  double tolerance = 1e-5;         ///< stop when the largest gradient entry is at most this; 0: never
+/// When a fit ends.
+struct Stopping {
+  double tolerance = 1e-5;         ///< when the largest gradient entry is at most this; 0: never
   std::size_t max_iterations = 0;  ///< weight updates; 0: no limit
   double time_limit = 0;           ///< seconds; 0: none. The only option that makes a result depend on the clock
-  std::size_t early_stopping =
-      0;  ///< epochs or iterations without a better validation loss; needs `validation`; 0: off
-  const Batch* validation = nullptr;
+  /// Epochs or iterations without a better loss on FitOptions::validation, which it needs; 0: off.
+  std::size_t early_stopping = 0;
+};
+
+/// Of sgd, momentum and adam: set with another solver, or where the solver has no use for it, an option is an
+/// invalid_argument; set with Solver::automatic, it means momentum.
+struct MiniBatches {
+  std::optional<std::size_t> epochs = {};      ///< unset: 20; 0 returns the initial weights
+  std::optional<std::size_t> batch_size = {};  ///< unset: 128; >= 1, capped at the number of rows
+  /// > 0. Unset: from the largest curvature of the loss, estimated on a sample of the rows that take part. Momentum:
+  /// 1 / (a bound of it); sgd: more, if a schedule brings it down and batches are not too small (engine/fit/README.md);
+  /// adam: 0.001.
+  std::optional<double> learning_rate = {};
+  std::optional<Schedule> schedule = {};  ///< unset: cosine
+  std::optional<double> momentum = {};    ///< unset: 0.9; in [0, 1); momentum; adam's decay of the gradient's mean
+  std::optional<double> second_moment_decay =
+      {};  ///< unset: 0.999; in [0, 1); adam's decay of the squared gradient's mean
+};
+
+/// So that an interrupted fit can go on.
+struct Checkpoint {
+  /// Where the state is kept: written when the fit ends before its time (interrupted, time limit, most iterations) and
+  /// every `seconds`, atomically. A file that cannot be written does not end the fit: FitResult::checkpoint_error says
+  /// why. Empty: nowhere.
+  std::string file = {};
+  double seconds = 30;
+  /// Go on from the file: the same bits as if there had been no interruption. Refused, with
+  /// StatusCode::bad_checkpoint and the name of what differs, if it was written with other data or options.
+  bool resume = false;
+  std::string note = {};  ///< anything else that must be the same on resuming: class names, say
+};
+
+struct FitOptions {
+  Objective objective = {};  ///< mean reduction; an unset l2 is 1/S
+  Solver solver = Solver::automatic;
+  Preconditioner preconditioner = Preconditioner::automatic;  ///< lbfgs, newton
+  /// False: the bias stays 0 (or -infinity, of a class that `warm_start` masks) for the features that the fit runs on,
+  /// and none of these are centred but by `standardise` or a scaling of the batch. Weights for raw features then still
+  /// have the bias that folding the centre in makes.
+  bool bias = true;
   bool warm_start = false;  ///< begin from the weights and bias passed in (for raw features) rather than from 0
   /// Scale features as they are loaded, `(x - mean) / deviation` of the rows that take part (unweighted; constant
   /// columns are only centred; `data.scaling` and the validation batch's must be empty).
   bool standardise = false;
-  double* centre_used = nullptr;  ///< D entries each: where a fit that standardises writes its map; null: nowhere
-  float* factor_used = nullptr;
-  /// D entries: where the fit may put a centre that the returned weights are around, should weights for raw features
-  /// lose more than 1e-7 of the objective to rounding; FitResult::centred says whether it did. Null: nowhere.
-  double* model_centre = nullptr;
-  /// Where the state is kept so that an interrupted fit can go on: written when the fit ends before its time
-  /// (interrupted, time limit, most iterations) and every `checkpoint_seconds`, atomically. A file that cannot be
-  /// written does not end the fit: FitResult::checkpoint_error says why. Null: nowhere.
-  const char* checkpoint = nullptr;
-  double checkpoint_seconds = 30;
-  /// Go on from the file at `checkpoint`: the same bits as if there had been no interruption. Refused, with
-  /// StatusCode::bad_checkpoint and the name of what differs, if it was written with other data or options.
-  bool resume = false;
-  const char* checkpoint_note = "";  ///< anything else that must be the same on resuming: class names, say
-  Execution execution;
+  Stopping stopping = {};
+  MiniBatches mini_batches = {};
+  std::uint64_t seed = 0;             ///< of the shuffling of mini-batches, and of fit_path()'s folds
+  const Batch* validation = nullptr;  ///< rows to watch: a loss per epoch or iteration
+  Checkpoint checkpoint = {};
+  Execution execution = {};
   ProgressCallback progress = nullptr;
   CancelCallback cancelled = nullptr;
-  void* user = nullptr;
+  void* user = nullptr;  ///< handed to both
+};
+
+/// What a fit did to the features, where there is room for an entry per feature; nothing where empty.
+struct FitScaling {
+  std::span<double> centre_used = {};  ///< the map of a fit that standardises
+  std::span<float> factor_used = {};
+  /// A centre that the returned weights are around, should weights for raw features lose more than 1e-7 of the
+  /// objective to rounding; FitResult::centred says whether it was written.
+  std::span<double> model_centre = {};
 };
 
 struct FitResult {
@@ -131,7 +162,8 @@ struct FitResult {
   /// The tolerance was met: at the returned weights or, where rounding them to the caller's type has moved the gradient
   /// but cost less than 1e-7 of the objective, just before.
   bool converged = false;
-  bool centred = false;  ///< the weights are those of `x - FitOptions::model_centre`, which was written
+  bool centred = false;  ///< the weights are those of `x - FitScaling::model_centre`, which was written
+  double l2 = 0;         ///< the penalty that was used
   double objective = 0;  ///< from one f64 pass over all rows at the returned weights, as are the next two
   double data_loss = 0;
   double gradient_norm = 0;  ///< largest absolute entry of the objective's gradient, penalty and bias included, by the
@@ -146,14 +178,15 @@ struct FitResult {
   std::size_t iterations = 0;
   double passes = 0;  ///< full-data equivalents of the gradient work, the final passes included
   double seconds = 0;
-  int threads = 1;          ///< that were at work in the last pass over all rows: see LossResult
-  Status checkpoint_error;  ///< of the last attempt to write the checkpoint: ok if it succeeded or there was none
+  int threads = 1;               ///< that were at work in the last pass over all rows: see LossResult
+  Status checkpoint_error = {};  ///< of the last attempt to write the checkpoint: ok if it succeeded or there was none
 };
 
-/// Trains a linear classifier on `data` (labels or target probabilities) into `weights` (C x D) and `bias` (C).
+/// Trains a linear classifier on `data` (labels or target probabilities) into `weights` (C x D, and C
+/// biases).
 ///
-/// Weights and bias go in and come out for raw features: any scaling, the fit's or the batch's own, is folded into them
-/// in double, or all of it but the centre (FitOptions::model_centre). The penalty acts on the weights of the scaled
+/// Weights go in and come out for raw features: any scaling, the fit's or the batch's own, is folded into them
+/// in double, or all of it but the centre (FitScaling::model_centre). The penalty acts on the weights of the scaled
 /// features. Without `standardise`, too, a fit runs on centred features where they are far from 0 beside their spread,
 /// and on ones scaled by powers of two (the penalty to match) where they are beyond 2^40, or below 2^-40 and not
 /// penalised. Columns that are not constant and whose largest value is not within 1e-30..1e30 are out_of_range; for
@@ -165,11 +198,16 @@ struct FitResult {
 /// out_of_memory if there is not enough.
 /// StatusCode::diverged: a loss or gradient was not finite; `weights` are the last that were good and `result` is set.
 /// Any other error leaves the outputs untouched.
-[[nodiscard]] Status fit(const Batch& data, const FitOptions& options, MatrixView<float> weights, float* bias,
-                         FitResult& result) noexcept;
+[[nodiscard]] Status fit(const Batch& data, const FitOptions& options, const WeightsView<float>& weights,
+                         FitResult& result, const FitScaling& scaling = {}) noexcept;
 /// The same with weights in double, which lbfgs and newton really have.
-[[nodiscard]] Status fit(const Batch& data, const FitOptions& options, MatrixView<double> weights, double* bias,
-                         FitResult& result) noexcept;
+[[nodiscard]] Status fit(const Batch& data, const FitOptions& options, const WeightsView<double>& weights,
+                         FitResult& result, const FitScaling& scaling = {}) noexcept;
+/// The same into a model, ready to be saved or predicted with: one class per name, in class order (logistic: negative,
+/// positive); without names the classes are called 0, 1, ... up to the largest label. With `warm_start` it begins from
+/// the weights that the model has.
+[[nodiscard]] Status fit(const Batch& data, const FitOptions& options, const std::vector<std::string>& class_labels,
+                         Model& model, FitResult& result) noexcept;
 
 }  // namespace lanemax
 #pragma GCC visibility pop

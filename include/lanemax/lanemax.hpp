@@ -7,9 +7,12 @@
 #include <lanemax/isa.hpp>
 #include <lanemax/model.hpp>
 #include <lanemax/objective.hpp>
+#include <lanemax/parameters.hpp>
 #include <lanemax/predictor.hpp>
 #include <lanemax/status.hpp>
 #include <lanemax/train_step.hpp>
+#include <lanemax/version.hpp>
 #include <lanemax/views.hpp>
+#include <lanemax/workspace.hpp>
 
 #endif

@@ -23,18 +23,18 @@ namespace lanemax {
 struct Model {
   Loss loss = Loss::softmax;
   std::size_t features = 0;
-  std::vector<float> weight;               ///< [rows][features], row-major; rows = classes, or 1 for Loss::logistic
-  std::vector<float> bias;                 ///< [rows]
-  std::vector<double> centre;              ///< what the weights are around: one per feature, or empty
-  std::vector<std::string> class_labels;   ///< one per class in class order; logistic: {negative, positive}
-  std::vector<std::string> feature_names;  ///< one per feature, or empty
+  std::vector<float> weight = {};              ///< [rows][features], row-major; rows = classes, or 1 for Loss::logistic
+  std::vector<float> bias = {};                ///< [rows]
+  std::vector<double> centre = {};             ///< what the weights are around: one per feature, or empty
+  std::vector<std::string> class_labels = {};  ///< one per class in class order; logistic: {negative, positive}
+  std::vector<std::string> feature_names = {};  ///< one per feature, or empty
   /// Of the tables that it was trained on, in their order: whoever reads others finds the features by name, or where
   /// there are no names by position. Empty: the features, and perhaps a label behind them.
-  std::vector<Column> columns;
-  std::vector<float> scaling_centre;  ///< record of the scaling: one per feature, or empty
-  std::vector<float> scaling_factor;
+  std::vector<Column> columns = {};
+  std::vector<float> scaling_centre = {};  ///< record of the scaling: one per feature, or empty
+  std::vector<float> scaling_factor = {};
   /// How it was trained: name and value pairs in file order. Nothing in it depends on threads, clock, host or paths.
-  std::vector<std::pair<std::string, std::string>> training;
+  std::vector<std::pair<std::string, std::string>> training = {};
 
   /// Score rows: classes, or 1 for logistic.
   [[nodiscard]] std::size_t rows() const noexcept { return bias.size(); }

@@ -17,7 +17,6 @@ enum class StatusCode : std::uint8_t {
   isa_not_compiled,   ///< the variant is not part of this build
   isa_not_supported,  ///< this processor or operating system cannot run the variant
   workspace_too_small,
-  misaligned,
   // data
   shape_mismatch,
   label_out_of_range,

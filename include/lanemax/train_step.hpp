@@ -4,6 +4,10 @@
 
 #include <lanemax/objective.hpp>
 
+#include <cstdint>
+#include <span>
+#include <vector>
+
 // g++ does not apply this to function templates, which say it themselves.
 #pragma GCC visibility push(default)
 namespace lanemax {
@@ -20,14 +24,16 @@ enum class Optimiser : std::uint8_t {
 };
 
 struct StepOptions {
-  Optimiser optimiser = Optimiser::gradient_descent;
   double learning_rate = 0.01;         ///< finite, > 0
   double momentum = 0.9;               ///< in [0, 1); adam: the decay of m
   double second_moment_decay = 0.999;  ///< in [0, 1); adam: the decay of s
-  bool nesterov = false;               ///< momentum: w <- w - rate * (dw + momentum * v)
+  bool nesterov = false;               ///< momentum alone: w <- w - rate * (dw + momentum * v)
   double total_weight = 0;  ///< divides the sum over the batch; 0: the batch's own sum of weights. A mini-batch of
                             ///< n rows of weighted data passes n * (mean weight of the data).
 };
+
+template <class T>
+struct TrainStateData;  // the engine's own
 
 /// Weights, bias and optimiser memory of a model in training, in the engine's own layout, inside memory the caller
 /// owns. Copying the handle does not copy the memory. One thread at a time may step it.
@@ -37,44 +43,40 @@ struct StepOptions {
 template <class T>
 class TrainState {
  public:
+  TrainState() noexcept = default;
+
   /// Bytes of memory needed; 0 if the shape overflows.
   [[nodiscard]] static std::size_t bytes(std::size_t features, std::size_t classes, Optimiser optimiser) noexcept;
 
-  /// Lays the state out in `memory` (aligned like a workspace) and sets weights, bias, moments and the count of steps
-  /// to 0.
+  /// Lays the state out in `memory` and sets weights, bias, moments and the count of steps to 0.
   [[nodiscard]] static Status create(std::size_t features, std::size_t classes, Optimiser optimiser,
-                                     const Workspace& memory, TrainState& state) noexcept;
+                                     std::span<std::byte> memory, TrainState& state) noexcept;
 
-  /// Copies in C x D weights and C biases (null: 0) and clears moments and steps. `scaling` is that of the steps to
-  /// come. Checked as WeightsView and FeatureScaling say.
-  [[nodiscard]] Status set_weights(const WeightsView<T>& weights, const FeatureScaling& scaling = {}) noexcept;
+  /// Copies in C x D weights and C biases (none: 0) and clears moments and steps. `scaling` is that of the steps to
+  /// come. Checked as Parameters and FeatureScaling say.
+  [[nodiscard]] Status set_weights(const WeightsView<const T>& weights, const FeatureScaling& scaling = {}) noexcept;
 
-  /// Copies out. `weights` is C x D in any strides; `bias` may be null. With a `centre` of D entries, they are those of
-  /// `x - centre`, which is written: T may not have the digits for a bias that makes up for a large one.
-  [[nodiscard]] Status get_weights(MatrixView<T> weights, T* bias, double* centre = nullptr) const noexcept;
+  /// Copies out. `weights` is C x D in any strides; the bias may be left out. With a `centre` of D entries, they are
+  /// those of `x - centre`, which is written: T may not have the digits for a bias that makes up for a large one.
+  [[nodiscard]] Status get_weights(const WeightsView<T>& weights, std::span<double> centre = {}) const noexcept;
 
-  [[nodiscard]] std::size_t features() const noexcept { return features_; }
-  [[nodiscard]] std::size_t classes() const noexcept { return classes_; }
-  [[nodiscard]] Optimiser optimiser() const noexcept { return optimiser_; }
+  /// Everything that the next steps depend on, moments and their count included, and back into a state of the same
+  /// shape, optimiser and scalar: it goes on to the same bits. The bytes are a safetensors file with a checksum. Taking
+  /// them back, bad_checkpoint says what is damaged or differs, and the state stays as it was.
+  [[nodiscard]] Status to_bytes(std::vector<std::uint8_t>& bytes) const noexcept;
+  [[nodiscard]] Status from_bytes(std::span<const std::uint8_t> bytes) noexcept;
 
-  /// Engine layout (engine/layout.hpp). For the engine's own use.
-  T* weights_data = nullptr;
-  T* bias_data = nullptr;
-  T* velocity_data = nullptr;           ///< v or m: the weights', then the bias's; null for gradient descent
-  T* squares_data = nullptr;            ///< s, likewise; null but for adam
-  std::uint64_t* steps_data = nullptr;  ///< successful steps so far; null but for adam
-  double* centre_data = nullptr;        ///< the scaling of the steps, if there is one
-  float* factor_data = nullptr;
-  std::uint64_t* scaling_data = nullptr;  ///< whether there is: not settled, none, some
+  /// Of a state that was not created, all of these are 0.
+  [[nodiscard]] std::size_t features() const noexcept;
+  [[nodiscard]] std::size_t classes() const noexcept;
+  [[nodiscard]] Optimiser optimiser() const noexcept;
 
-  /// Whether steps may have this scaling; and settles it, if none is settled yet.
-  [[nodiscard]] bool accepts(const FeatureScaling& scaling) const noexcept;
-  void settle(const FeatureScaling& scaling) noexcept;
+  /// The weights as they are inside, for loss(): those of features as the steps' scaling makes them.
+  [[nodiscard]] const Parameters<T>& parameters() const noexcept;
 
  private:
-  std::size_t features_ = 0;
-  std::size_t classes_ = 0;
-  Optimiser optimiser_ = Optimiser::gradient_descent;
+  friend struct TrainStateData<T>;
+  TrainStateData<T>* data_ = nullptr;
 };
 
 /// Scratch for train_step() on batches of up to `rows` rows, with any number of threads up to `threads`.
@@ -88,7 +90,7 @@ template <class T>
 /// step follows the sum's gradient.
 template <class T>
 [[nodiscard]] Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch,
-                                const StepOptions& options, const Execution& execution, const Workspace& workspace,
+                                const StepOptions& options, const Execution& execution, std::span<std::byte> workspace,
                                 LossResult& result) noexcept __attribute__((visibility("default")));
 
 }  // namespace lanemax

@@ -39,16 +39,13 @@ class FitCase {
     for (std::size_t n = s.rows; o.selection && n-- > 0;) {
       if (n % 3 != 1) selection_.push_back(static_cast<std::uint32_t>(n));
     }
-    if (o.selection) {
-      batch.selection = selection_.data();
-      batch.selected = selection_.size();
-    }
+    if (o.selection) batch.selection = selection_;
     for (std::size_t d = 0; d < s.features; ++d) {
       centre_.push_back(static_cast<double>(rng.below(9)) / 8 - 0.5);
       factor_.push_back(static_cast<float>(rng.between(0.5, 2)));
       penalty_.push_back(0.001 * static_cast<double>(1 + rng.below(9)));
     }
-    if (o.scaling) batch.scaling = {centre_.data(), factor_.data()};
+    if (o.scaling) batch.scaling = {centre_, factor_};
     if (!o.penalties) penalty_.assign(1, o.l2 ? 0.0625 : 0);
     status_ = check_problem(arrays_->objective, batch, s.features, s.classes, size_);
 
@@ -79,7 +76,7 @@ class FitCase {
     return v;
   }
   [[nodiscard]] Shape shape() const {
-    const WeightsView<X>& w = arrays_->weights;
+    const WeightsView<const X>& w = arrays_->weights;
     return {arrays_->batch.features.samples, w.weights.cols, w.weights.rows};
   }
 
@@ -125,23 +122,23 @@ struct DenseRow {
   std::vector<DenseRow> rows;
   for (std::size_t i = 0; i < data.rows(); ++i) {
     DenseRow row;
-    row.index = data.selection == nullptr ? i : data.selection[i];
-    row.own_weight = data.sample_weights == nullptr ? 1 : static_cast<Real>(data.sample_weights[row.index]);
+    row.index = data.row(i);
+    row.own_weight = static_cast<Real>(data.weight(row.index));
     if (row.own_weight == 0) continue;
-    if (data.labels != nullptr && data.labels[row.index] == problem.objective().ignored_label) continue;
+    if (!data.labels.empty() && data.labels[row.index] == problem.objective().ignored_label) continue;
     row.weight = row.own_weight;
-    if (data.labels == nullptr && !logistic) {
+    if (data.labels.empty() && !logistic) {
       Real mass = 0;
       for (std::size_t c = 0; c < classes; ++c) mass += static_cast<Real>(data.target_probabilities.at(row.index, c));
       row.weight *= mass;
     }
     for (std::size_t d = 0; d < features; ++d) {
-      const std::size_t at = row.index * data.features.row_stride + d;
+      const std::size_t at = row.index * data.features.row_stride + d * data.features.col_stride;
       Real value = data.features.type == FeatureType::f32
                        ? static_cast<Real>(static_cast<const float*>(data.features.data)[at])
                        : static_cast<Real>(static_cast<const double*>(data.features.data)[at]);
-      if (data.scaling.centre != nullptr) value -= static_cast<Real>(data.scaling.centre[d]);
-      if (data.scaling.factor != nullptr) value *= static_cast<Real>(data.scaling.factor[d]);
+      if (!data.scaling.centre.empty()) value -= static_cast<Real>(data.scaling.centre[d]);
+      if (!data.scaling.factor.empty()) value *= static_cast<Real>(data.scaling.factor[d]);
       row.x.push_back(value);
     }
     row.x.push_back(1);

@@ -10,6 +10,16 @@
 
 namespace lanemax::checks {
 
+/// Weights of as many classes as the bias has.
+template <class T>
+[[nodiscard]] WeightsView<T> view_of(std::vector<T>& w, std::vector<T>& b) {
+  return {{w.data(), b.size(), w.size() / b.size()}, b};
+}
+/// Whether FitOptions::mini_batches is for this solver.
+[[nodiscard]] constexpr bool has_mini_batches(Solver solver) {
+  return solver == Solver::sgd || solver == Solver::momentum || solver == Solver::adam;
+}
+
 /// What a fit gave.
 struct Fitted {
   Status status;
@@ -22,7 +32,7 @@ struct Fitted {
   f.w.assign(classes * data.features.features, untouched);
   f.b.assign(classes, untouched);
   f.result.objective = f.result.seconds = kUntouched;
-  f.status = fit(data, options, {f.w.data(), classes, data.features.features}, f.b.data(), f.result);
+  f.status = fit(data, options, view_of(f.w, f.b), f.result);
   return f;
 }
 [[nodiscard]] inline bool untouched(const Fitted& f) {

@@ -9,7 +9,11 @@
 #include "tests/support/problems.hpp"
 #include "tests/support/verdict.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,9 +38,9 @@ struct ProblemArrays {
     }
     constexpr FeatureType kType = sizeof(T) == sizeof(float) ? FeatureType::f32 : FeatureType::f64;
     batch.features = {x, kType, p.rows, p.features, stride};
-    if (p.targets.empty()) batch.labels = labels.data();
+    if (p.targets.empty()) batch.labels = labels;
     if (!p.targets.empty()) batch.target_probabilities = {targets.data(), p.rows, p.classes};
-    if (!p.sample_weights.empty()) batch.sample_weights = sample_weights.data();
+    if (!p.sample_weights.empty()) batch.sample_weights = sample_weights;
 
     objective.loss = p.loss == reference::Loss::softmax ? Loss::softmax
                      : p.loss == reference::Loss::hinge ? Loss::hinge
@@ -48,7 +52,7 @@ struct ProblemArrays {
 
     w.assign(p.w.begin(), p.w.end());
     b.assign(p.b.begin(), p.b.end());
-    weights = {{w.data(), p.classes, p.features}, b.empty() ? nullptr : b.data()};
+    weights = {{w.data(), p.classes, p.features}, b};
   }
   ProblemArrays(const ProblemArrays&) = delete;
   ProblemArrays& operator=(const ProblemArrays&) = delete;
@@ -59,16 +63,38 @@ struct ProblemArrays {
   std::vector<T> w, b;
   Objective objective;
   Batch batch;
-  WeightsView<T> weights;
+  WeightsView<const T> weights;
 };
 
 /// Scratch memory of exactly the size asked for.
 class Scratch {
  public:
-  Workspace operator()(std::size_t bytes) { return {buffer_.ending_at_guard<unsigned char>(bytes, 0xa5), bytes}; }
+  std::span<std::byte> operator()(std::size_t bytes) {
+    return {buffer_.ending_at_guard<std::byte>(bytes, std::byte{0xa5}), bytes};
+  }
 
  private:
   GuardedBuffer buffer_;
+};
+
+/// Scratch memory that begins so many bytes past a 64-byte boundary.
+class OffsetScratch {
+ public:
+  OffsetScratch(std::size_t bytes, std::size_t offset)
+      : room_(bytes + offset + 128, kAround),
+        begin_(64 - reinterpret_cast<std::uintptr_t>(room_.data()) % 64 + offset),
+        bytes_(bytes) {}
+  operator std::span<std::byte>() { return std::span(room_).subspan(begin_, bytes_); }
+  [[nodiscard]] bool untouched_around() const {
+    const auto is_around = [](std::byte b) { return b == kAround; };
+    const std::span room(room_), before = room.first(begin_), behind = room.subspan(begin_ + bytes_);
+    return std::all_of(before.begin(), before.end(), is_around) && std::all_of(behind.begin(), behind.end(), is_around);
+  }
+
+ private:
+  static constexpr std::byte kAround{0x77};
+  std::vector<std::byte> room_;
+  std::size_t begin_, bytes_;
 };
 
 struct CallOptions {
@@ -106,37 +132,35 @@ struct CallOutputs {
 
 /// Calls loss() or loss_and_gradient() as the options say.
 template <class T>
-[[nodiscard]] CallOutputs<T> call(const Objective& objective, const WeightsView<T>& weights, const Batch& batch,
+[[nodiscard]] CallOutputs<T> call(const Objective& objective, const WeightsView<const T>& weights, const Batch& batch,
                                   const CallOptions& options, bool with_gradient) {
   const std::size_t rows = batch.rows(), features = weights.weights.cols, classes = weights.weights.rows;
   CallOutputs<T> out;
   out.prepare(rows, features, classes);
-  LossOutputs<T> row_outputs;
-  GradientOutputs<T> gradient{{out.dweights.data(), classes, features}, out.dbias.data(), {}};
+  SampleOutputs<T> row_outputs;
+  WeightsView<T> gradient{{out.dweights.data(), classes, features}, out.dbias};
   if (options.with_rows) {
-    row_outputs.sample_losses = out.sample_losses.data();
+    row_outputs.losses = out.sample_losses;
     if (objective.loss != Loss::hinge) row_outputs.probabilities = {out.probabilities.data(), rows, classes};
-    if (batch.scaling.centre == nullptr && batch.scaling.factor == nullptr) {
-      gradient.dfeatures = {out.dfeatures.data(), rows, features};
-    }
+    if (with_gradient && batch.scaling.empty()) row_outputs.dfeatures = {out.dfeatures.data(), rows, features};
   }
   std::vector<T> w_transposed, dw_transposed;
-  WeightsView<T> w = weights;
+  WeightsView<const T> w = weights;
   if (options.transposed) {
     w_transposed.resize(classes * features);
     dw_transposed.assign(classes * features, static_cast<T>(kUntouched));
     w.weights = MatrixView<const T>(w_transposed.data(), features, classes).transposed();
-    gradient.dweights = MatrixView<T>(dw_transposed.data(), features, classes).transposed();
+    gradient.weights = MatrixView<T>(dw_transposed.data(), features, classes).transposed();
     for (std::size_t c = 0; c < classes; ++c) {
       for (std::size_t d = 0; d < features; ++d) w_transposed[d * classes + c] = weights.weights.at(c, d);
     }
   }
   Scratch scratch;
-  const Workspace workspace = scratch(loss_workspace_bytes<T>(rows, features, classes, options.threads));
+  const std::span<std::byte> workspace = scratch(loss_workspace_bytes<T>(rows, features, classes, options.threads));
   const Execution execution{options.threads, options.isa, options.schedule};
   out.status = with_gradient
-                   ? loss_and_gradient<T>(objective, w, batch, execution, workspace, out.result, gradient, row_outputs)
-                   : loss<T>(objective, w, batch, execution, workspace, out.result, row_outputs);
+                   ? loss_and_gradient(objective, w, batch, execution, workspace, out.result, gradient, row_outputs)
+                   : loss(objective, w, batch, execution, workspace, out.result, row_outputs);
   if (options.transposed) {
     for (std::size_t c = 0; c < classes; ++c) {
       for (std::size_t d = 0; d < features; ++d) out.dweights[c * features + d] = dw_transposed[d * classes + c];
@@ -185,6 +209,14 @@ void judge_problem(Judge& judge, const reference::Problem& p, const CallOptions&
   const ProblemArrays<T> arrays(p, padding);
   judge_outputs(judge, p, want, call(arrays, options, false), false, options.with_rows, name + " loss");
   judge_outputs(judge, p, want, call(arrays, options, true), true, options.with_rows, name + " gradient");
+}
+
+/// A row-major rows x columns matrix as its columns, one right after the other.
+[[nodiscard]] inline std::vector<double> transposed(const std::vector<double>& x, std::size_t rows,
+                                                    std::size_t columns) {
+  std::vector<double> result(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) result[i % columns * rows + i / columns] = x[i];
+  return result;
 }
 
 // ---- generated problems ----

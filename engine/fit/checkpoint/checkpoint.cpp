@@ -158,9 +158,7 @@ Status check_identity(const safetensors::Metadata& metadata, const FitIdentity& 
   return fail(StatusCode::bad_checkpoint, "metadata", "the version, the checksum and what describes the fit");
 }
 
-Status load(const char* path, const FitIdentity& identity, Resumable& state) {
-  std::vector<std::uint8_t> file;
-  if (const Status status = read_regular_file(path, safetensors::check_beginning, file); !status.ok()) return status;
+Status take(std::span<const std::uint8_t> file, const FitIdentity& identity, Resumable& state) {
   safetensors::Header header;
   const Status read = safetensors::read_header(file, nullptr, header);
   // First of all: what a newer version wrote may well break today's rules, and its number says why.
@@ -178,14 +176,13 @@ Status load(const char* path, const FitIdentity& identity, Resumable& state) {
   return {};
 }
 
-Status save(const char* path, const FitIdentity& identity, Resumable& state) {
+Status give(const FitIdentity& identity, Resumable& state, std::vector<std::uint8_t>& file) {
   safetensors::Metadata metadata;
   metadata.emplace_back(safetensors::kCheckpointKey, kVersion);
   metadata.emplace_back(safetensors::kChecksumKey, safetensors::kNoChecksum);
   for (const auto& [name, value] : identity) metadata.emplace_back(std::string{kIdentityPrefix} + name, value);
   Outline outline;
   state.exchange(outline);
-  std::vector<std::uint8_t> file;
   std::size_t data = 0;
   if (const Status status = safetensors::begin_file(metadata, outline.tensors, file, data); !status.ok()) {
     return status;
@@ -193,7 +190,7 @@ Status save(const char* path, const FitIdentity& identity, Resumable& state) {
   Writer writer(file.data() + data);
   state.exchange(writer);
   safetensors::write_checksum(file, data);
-  return write_file_atomically(path, file);
+  return {};
 }
 
 // A size that cannot even be asked for is memory that is not there.
@@ -208,16 +205,32 @@ Status with_bad_alloc_only(const Body& body) {
 
 }  // namespace
 
+Status checkpoint_to_bytes(const FitIdentity& identity, Resumable& state, std::vector<std::uint8_t>& bytes) {
+  return with_bad_alloc_only([&] { return give(identity, state, bytes); });
+}
+
+Status checkpoint_from_bytes(std::span<const std::uint8_t> bytes, const FitIdentity& identity, Resumable& state) {
+  return with_bad_alloc_only([&] {
+    Status status = safetensors::check_beginning(bytes, bytes.size());
+    if (status.ok()) status = take(bytes, identity, state);
+    if (status.code == StatusCode::bad_model) status.code = StatusCode::bad_checkpoint;  // the container's faults
+    return status;
+  });
+}
+
 Status save_checkpoint(const char* path, const FitIdentity& identity, Resumable& state) {
-  return of_file(path, with_bad_alloc_only([&] { return save(path, identity, state); }));
+  std::vector<std::uint8_t> file;
+  Status status = checkpoint_to_bytes(identity, state, file);
+  if (status.ok()) status = write_file_atomically(path, file);
+  return of_file(path, status);
 }
 
 Status load_checkpoint(const char* path, const FitIdentity& identity, Resumable& state) {
-  return with_bad_alloc_only([&] {
-    Status status = load(path, identity, state);
-    if (status.code == StatusCode::bad_model) status.code = StatusCode::bad_checkpoint;  // the container's faults
-    return of_file(path, status);
-  });
+  std::vector<std::uint8_t> file;
+  Status status = with_bad_alloc_only([&] { return read_regular_file(path, safetensors::check_beginning, file); });
+  if (status.code == StatusCode::bad_model) status.code = StatusCode::bad_checkpoint;
+  if (status.ok()) status = checkpoint_from_bytes(file, identity, state);
+  return of_file(path, status);
 }
 
 }  // namespace lanemax

@@ -7,7 +7,17 @@
 #include "engine/fit/checkpoint/archive.hpp"
 #include "engine/fit/checkpoint/identity.hpp"
 
+#include <cstdint>
+#include <span>
+#include <vector>
+
 namespace lanemax {
+
+/// A checkpoint as the bytes of its file, and back: see below. Both throw std::bad_alloc.
+[[nodiscard]] Status checkpoint_to_bytes(const FitIdentity& identity, Resumable& state,
+                                         std::vector<std::uint8_t>& bytes);
+[[nodiscard]] Status checkpoint_from_bytes(std::span<const std::uint8_t> bytes, const FitIdentity& identity,
+                                           Resumable& state);
 
 /// Writes a checkpoint file, atomically: the identity and the state. Throws std::bad_alloc.
 [[nodiscard]] Status save_checkpoint(const char* path, const FitIdentity& identity, Resumable& state);

@@ -14,10 +14,14 @@ namespace lanemax {
 namespace {
 
 // Of the rules by which the state moves on: raised whenever the same state would lead to other bits.
-constexpr const char* kLibraryFormat = "5";
+constexpr const char* kLibraryFormat = "6";
 
 constexpr const char* kNames[] = {
     "library format",
+    "scalar",
+    "fold of each sample",
+    "scale_l2",
+    "optimiser",
     "isa",
     "loss",
     "solver",
@@ -28,6 +32,7 @@ constexpr const char* kNames[] = {
     "feature type",
     "row selection",
     "labels",
+    "bias",
     "sample weights",
     "target probabilities",
     "feature values",
@@ -103,18 +108,25 @@ std::string checksum_of(const void* values, std::size_t bytes) {
   return sum.text();
 }
 
-// Calls f(row) for the rows of the selection, also those that take no part. What the features and targets of such rows
-// are is nothing to the fit: their checksums go by for_each_kept_row().
-template <class F>
-void for_each_row(const Batch& b, const F& f) {
-  for (std::size_t i = 0; i < b.rows(); ++i) f(b.selection == nullptr ? i : std::size_t{b.selection[i]});
-}
-template <class T>
-std::string checksum_of_rows(const Batch& b, const T* values) {
-  if (values == nullptr) return "none";
+// Labels and weights count for all rows of the selection, also those that take no part. What the features and targets
+// of such rows are is nothing to the fit: their checksums go by for_each_kept_row().
+std::string checksum_of_labels(const Batch& b, const LabelsView& labels) {
+  if (labels.empty()) return "none";
   Checksum sum;
-  for_each_row(b, [&](std::size_t row) { sum.add(values + row, sizeof(T)); });
+  for (std::size_t i = 0; i < b.rows(); ++i) {
+    const auto label = static_cast<std::int32_t>(labels[b.row(i)]);  // whatever type it has
+    sum.add(&label, sizeof(label));
+  }
   return sum.text();
+}
+std::string checksum_of_weights(const Batch& b) {
+  if (b.sample_weights.empty()) return "none";
+  Checksum sum;
+  for (std::size_t i = 0; i < b.rows(); ++i) sum.add(&b.sample_weights[b.row(i)], sizeof(float));
+  return sum.text();
+}
+std::string checksum_of_selection(const Batch& b) {
+  return b.selection ? checksum_of(b.selection->data(), b.selection->size_bytes()) : "none";
 }
 
 std::string checksum_of_targets(const Batch& b, std::int32_t ignored_label) {
@@ -133,23 +145,23 @@ std::string checksum_of_features(const Batch& b, std::int32_t ignored_label) {
   const std::size_t size = size_of(b.features.type);
   Checksum sum;
   for_each_kept_row(b, ignored_label, [&](std::size_t row, double) {
-    sum.add(values + row * b.features.row_stride * size, b.features.features * size);
+    const std::uint8_t* const first = values + row * b.features.row_stride * size;
+    if (b.features.col_stride == 1) return sum.add(first, b.features.features * size);
+    for (std::size_t d = 0; d < b.features.features; ++d) sum.add(first + d * b.features.col_stride * size, size);
   });
   return sum.text();
 }
 
 std::string scaling_of(const Batch& b) {
-  if (b.scaling.centre == nullptr && b.scaling.factor == nullptr) return "none";
-  const std::size_t features = b.features.features;
-  const std::string both = checksum_of(b.scaling.centre, features * sizeof(double)) +
-                           checksum_of(b.scaling.factor, features * sizeof(float));
+  if (b.scaling.empty()) return "none";
+  const std::string both = checksum_of(b.scaling.centre.data(), b.scaling.centre.size_bytes()) +
+                           checksum_of(b.scaling.factor.data(), b.scaling.factor.size_bytes());
   return checksum_of(both.data(), both.size());
 }
 
 // A text as it is where that is short.
-std::string note_of(const char* note) {
+std::string note_of(std::string_view text) {
   constexpr std::size_t kShort = 100;
-  const std::string_view text = note == nullptr ? "" : note;
   return text.size() <= kShort && is_utf8(text) ? std::string{text} : checksum_of(text.data(), text.size());
 }
 
@@ -177,6 +189,7 @@ FitIdentity identity_of(const Batch& data, const FitOptions& options, std::size_
     }
   };
   const Objective& objective = options.objective;
+  const MiniBatches& mini_batches = options.mini_batches;
   const std::int32_t ignored = objective.ignored_label;
   add("library format", kLibraryFormat);
   add("isa", isa);
@@ -188,9 +201,9 @@ FitIdentity identity_of(const Batch& data, const FitOptions& options, std::size_
   add("features", data.features.features);
   add("classes", classes);
   add("feature type", name_of(data.features.type));
-  add("row selection", checksum_of(data.selection, data.selected * sizeof(std::uint32_t)));
-  add("labels", checksum_of_rows(data, data.labels));
-  add("sample weights", checksum_of_rows(data, data.sample_weights));
+  add("row selection", checksum_of_selection(data));
+  add("labels", checksum_of_labels(data, data.labels));
+  add("sample weights", checksum_of_weights(data));
   add("ignored_label", ignored);
   add("target probabilities", checksum_of_targets(data, ignored));
   add("feature values", checksum_of_features(data, ignored));
@@ -202,40 +215,45 @@ FitIdentity identity_of(const Batch& data, const FitOptions& options, std::size_
   if (validation != nullptr) {
     const Batch& v = *validation;
     add("validation feature type", name_of(v.features.type));
-    add("validation selection", checksum_of(v.selection, v.selected * sizeof(std::uint32_t)));
-    add("validation labels", checksum_of_rows(v, v.labels));
-    add("validation weights", checksum_of_rows(v, v.sample_weights));
+    add("validation selection", checksum_of_selection(v));
+    add("validation labels", checksum_of_labels(v, v.labels));
+    add("validation weights", checksum_of_weights(v));
     add("validation probabilities", checksum_of_targets(v, ignored));
     add("validation values", checksum_of_features(v, ignored));
     add("validation scaling", scaling_of(v));
   }
 
-  add("l2", objective.l2);
+  add("l2", *objective.l2);
   add("label_smoothing", objective.label_smoothing);
-  add("epochs", options.epochs);
-  add("batch_size", options.batch_size);
-  add("learning_rate", options.learning_rate);
-  add("momentum", options.momentum);
-  add("second_moment_decay", options.second_moment_decay);
-  add("schedule", lanemax::name_of(options.schedule));
+  if (!options.bias) add("bias", options.bias);
+  add("epochs", *mini_batches.epochs);
+  add("batch_size", *mini_batches.batch_size);
+  add("learning_rate", mini_batches.learning_rate.value_or(0));
+  add("momentum", *mini_batches.momentum);
+  add("second_moment_decay", *mini_batches.second_moment_decay);
+  add("schedule", lanemax::name_of(*mini_batches.schedule));
   add("seed", options.seed);
-  add("early_stopping", options.early_stopping);
+  add("early_stopping", options.stopping.early_stopping);
   add("initial weights", initial == nullptr ? "0" : checksum_of(initial->data(), initial->size() * sizeof(double)));
-  add("checkpoint_note", note_of(options.checkpoint_note));
+  add("checkpoint_note", note_of(options.checkpoint.note));
   return identity;
 }
 
-FitIdentity identity_of_path(const Batch& data, const FitOptions& options, const std::vector<double>& l2,
-                             std::size_t folds, std::size_t classes, const char* isa, const Vector* initial) {
+FitIdentity identity_of_path(const Batch& data, const PathOptions& path, const FitOptions& options,
+                             const std::vector<double>& l2, std::size_t folds, std::size_t classes, const char* isa,
+                             const Vector* initial) {
   FitIdentity identity = identity_of(data, options, classes, isa, initial);
   std::string penalties;
   for (const double penalty : l2) penalties += (penalties.empty() ? "" : ",") + text_of(penalty);
   for (auto& [name, value] : identity) {
-    if (name == "l2") value = note_of(penalties.c_str());
+    if (name == "l2") value = note_of(penalties);
   }
   identity.emplace_back("folds", text_of(folds));
-  identity.emplace_back("tolerance", text_of(options.tolerance));
-  identity.emplace_back("max_iterations", text_of(options.max_iterations));
+  identity.emplace_back("fold of each sample",
+                        path.fold_of_sample.empty() ? "none" : checksum_of_labels(data, path.fold_of_sample));
+  identity.emplace_back("scale_l2", text_of(path.scale_l2));
+  identity.emplace_back("tolerance", text_of(options.stopping.tolerance));
+  identity.emplace_back("max_iterations", text_of(options.stopping.max_iterations));
   return identity;
 }
 

@@ -2,7 +2,7 @@
 #ifndef LANEMAX_ENGINE_FIT_CHECKPOINT_IDENTITY_HPP
 #define LANEMAX_ENGINE_FIT_CHECKPOINT_IDENTITY_HPP
 
-#include <lanemax/fit.hpp>
+#include <lanemax/fit_path.hpp>
 
 #include "engine/fit/vectors.hpp"
 
@@ -24,9 +24,9 @@ using FitIdentity = std::vector<std::pair<std::string, std::string>>;
                                       const char* isa, const Vector* initial);
 
 /// Of a path of these penalties and folds. What ends its fits (max_iterations, tolerance) is part of it.
-[[nodiscard]] FitIdentity identity_of_path(const Batch& data, const FitOptions& options, const std::vector<double>& l2,
-                                           std::size_t folds, std::size_t classes, const char* isa,
-                                           const Vector* initial);
+[[nodiscard]] FitIdentity identity_of_path(const Batch& data, const PathOptions& path, const FitOptions& options,
+                                           const std::vector<double>& l2, std::size_t folds, std::size_t classes,
+                                           const char* isa, const Vector* initial);
 
 /// The name of a pair of an identity as a string that lasts, for Status::what; "fit" for a name that is none.
 [[nodiscard]] const char* static_name_of(std::string_view name) noexcept;

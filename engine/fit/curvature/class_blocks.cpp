@@ -173,8 +173,7 @@ ClassBlocks::Maker::Maker(const FitProblem& problem, const PairSample& sample, c
       keep_(keep),
       shape_{problem.features() + 1},
       data_(problem.data()) {
-  data_.selection = sample.rows.data();
-  data_.selected = sample.rows.size();
+  data_.selection = sample.rows;
   std::size_t most_dual_rows = 0;
   for (std::size_t c = 0; c < classes(); ++c) {
     if (is_dual(pairs_of(c), shape_.n)) most_dual_rows = std::max(most_dual_rows, round_up(pairs_of(c), kPanel));
@@ -279,8 +278,7 @@ bool ClassBlocks::Maker::invert_block(std::size_t c, const Inverses& made, Scrat
 bool ClassBlocks::Maker::invert_base(Inverses& made) {
   if (made.base.empty()) return true;
   Batch rows = data_;
-  rows.selection = made.y_rows.data();
-  rows.selected = made.y_rows.size();
+  rows.selection = made.y_rows;
   std::atomic<bool> good{true};
   parallel(static_cast<int>(scratch_.size()), [&](const Team& team) {
     if (!invert_sums(gram_, made.shared, scratch_[0], team, made.base)) return good.store(false);
@@ -310,7 +308,8 @@ RowBlock<float> ClassBlocks::Maker::load(const Batch& rows, std::size_t first, s
   const RowBuffers<float> buffers = scratch.rows.at(0);
   const RowSource<float> source(rows, problem_.objective(), kernel_);
   static_cast<void>(source.load(first, end, buffers));
-  for (std::size_t n = 0; n < end - first; ++n) buffers.values[n * buffers.stride + shape_.n - 1] = 1;
+  for (std::size_t n = 0; n < end - first; ++n)
+    buffers.values[n * buffers.stride + shape_.n - 1] = problem_.has_bias() ? 1 : 0;
   return {buffers.values, buffers.stride, end - first};
 }
 

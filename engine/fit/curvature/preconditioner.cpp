@@ -124,12 +124,12 @@ bool PreconditionerMatrix::refresh_diagonal(const Vector& x, std::size_t rows, c
     for (std::size_t c = 0; c < classes; ++c) most = std::max(most, curvature_at(c, d));
     return most;
   };
+  double largest = 0;
+  for (std::size_t d = 0; d <= features; ++d) largest = std::max(largest, largest_at(d));
   // Of the bias it is the mean of p (1 - p): where every row is saturated, right or wrong, nothing is left that could
   // guide a step.
   constexpr double kSaturated = 1e-9, kLeastPart = 1e-9;
-  if (!(largest_at(features) > kSaturated)) return false;
-  double largest = 0;
-  for (std::size_t d = 0; d <= features; ++d) largest = std::max(largest, largest_at(d));
+  if (!((problem_.has_bias() ? largest_at(features) : largest) > kSaturated)) return false;
   Buffer<double> diagonal(problem_.parameters());
   for (std::size_t d = 0; d <= features; ++d) {
     // A class that the sample does not show has little curvature, not none; of a feature that it does not show, nothing

@@ -19,8 +19,7 @@ template <class T>
 SampledRows<T>::SampledRows(const FitProblem& problem, const Vector& x, std::size_t rows, int threads)
     : problem_(problem), kernel_(kernels<T>(problem.table())), sample_(problem.data()) {
   choose_rows(std::clamp<std::size_t>(rows, 1, problem.rows()));
-  sample_.selection = selection_.data();
-  sample_.selected = selection_.size();
+  sample_.selection = selection_;
 
   const std::size_t classes = problem.classes(), row_bytes = (stride() + classes) * sizeof(T);
   group_rows_ = std::clamp(kGroupBytes / row_bytes / kPartRows * kPartRows, kPartRows, kMostGroupRows);
@@ -63,7 +62,8 @@ void SampledRows<T>::load_part(std::size_t group, std::size_t first, std::size_t
   const RowBuffers<T> buffers = rows_.at(first);
   const RowSource<T> source(sample_, problem_.objective(), kernel_);
   const RowBlock<T> x = source.load(group + first, group + end, buffers);
-  for (std::size_t n = 0; n < x.count; ++n) buffers.values[n * stride() + columns() - 1] = T(1);
+  for (std::size_t n = 0; n < x.count; ++n)
+    buffers.values[n * stride() + columns() - 1] = T(problem_.has_bias() ? 1 : 0);
 
   T* const logits = logits_.data() + rank * logit_count(kPartRows, classes);
   const LogitsForm form = logits_form<T>(problem_.table(), problem_.features(), classes);
@@ -82,7 +82,7 @@ void SampledRows<T>::load_part(std::size_t group, std::size_t first, std::size_t
   for (std::size_t n = first; n < first + x.count; ++n) {
     if (std::isnan(probability(n, 0))) finite_.store(false);
   }
-  if (sample_.labels == nullptr && problem_.has_gauge()) weigh_by_mass(group, first, x.count);
+  if (sample_.labels.empty() && problem_.has_gauge()) weigh_by_mass(group, first, x.count);
 }
 
 // Soft targets need not sum to 1: a row's curvature is their sum's.

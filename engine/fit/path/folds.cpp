@@ -15,7 +15,7 @@ constexpr std::uint64_t kFoldStream = 0x666F6C6473000000U;  // "folds"
 }  // namespace
 
 Folds::Folds(const Batch& data, const Objective& objective, std::size_t classes, std::size_t count, std::uint64_t seed,
-             bool renumbered)
+             bool renumbered, const LabelsView& fold_of_sample)
     : data_(data),
       objective_(objective),
       count_(count),
@@ -29,15 +29,23 @@ Folds::Folds(const Batch& data, const Objective& objective, std::size_t classes,
     rows_.push_back(static_cast<std::uint32_t>(entry >> 32));
     numbers_.push_back(static_cast<std::uint32_t>(renumbered ? entry : entry >> 32));
   }
-  if (count > 0) deal(seed);
+  for (std::size_t i = 0; !fold_of_sample.empty() && i < rows_.size(); ++i) {
+    const std::int64_t fold = fold_of_sample[rows_[i]];
+    fold_of_.push_back(fold < 0 ? kNone : static_cast<std::uint32_t>(fold));
+  }
+  if (count > 0 && fold_of_sample.empty()) deal(seed);
   find_homes();
-  for (std::size_t i = 0; count > 0 && i < rows_.size(); ++i) left_out_ += is_left_out(i) ? 1 : 0;
+  for (std::size_t i = 0; count > 0 && i < rows_.size(); ++i) {
+    if (fold_of_[i] == kNone) continue;
+    ++held_out_rows_;
+    left_out_ += is_left_out(i) ? 1 : 0;
+  }
 }
 
 // Calls f(class) for every class that the row's target has weight on.
 template <class F>
 void Folds::for_each_class(const Batch& batch, std::size_t row, const F& f) const {
-  if (batch.labels != nullptr) return f(static_cast<std::size_t>(batch.labels[row]));
+  if (!batch.labels.empty()) return f(static_cast<std::size_t>(batch.labels[row]));
   if (objective_.loss == Loss::logistic) {
     const float target = batch.target_probabilities.at(row, 0);
     if (target < 1) f(std::size_t{0});
@@ -50,7 +58,7 @@ void Folds::for_each_class(const Batch& batch, std::size_t row, const F& f) cons
 }
 
 std::size_t Folds::main_class(std::size_t row) const {
-  if (data_.labels != nullptr) return static_cast<std::size_t>(data_.labels[row]);
+  if (!data_.labels.empty()) return static_cast<std::size_t>(data_.labels[row]);
   const MatrixView<const float>& target = data_.target_probabilities;
   if (objective_.loss == Loss::logistic) return target.at(row, 0) > 0.5F ? 1 : 0;
   std::size_t most = 0;

@@ -15,7 +15,7 @@ namespace lanemax {
 /// The rows that take part are shuffled by the seed, sorted by class (of target probabilities: the largest) and dealt
 /// out in turn, a row that is selected twice as one, so that a class of two rows or more is in every training part. One
 /// that a training part lacks, its only row being held out, has no place in that fit: the bias would go to -infinity.
-/// Rows whose target has such a class are left out of what is held out.
+/// Rows whose target has such a class are left out of what is held out. Or the folds are the caller's.
 ///
 /// `data` must outlive this. Members may throw std::bad_alloc.
 class Folds {
@@ -23,13 +23,15 @@ class Folds {
   /// `renumbered`: rows are given out by their places among those that take part, and not by their numbers among the
   /// features. 0 folds: nothing is held out, and known_rows() is all there is to ask.
   Folds(const Batch& data, const Objective& objective, std::size_t classes, std::size_t count, std::uint64_t seed,
-        bool renumbered = false);
+        bool renumbered = false, const LabelsView& fold_of_sample = {});
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
   /// Different rows that take part: with more folds, some would hold out nothing.
   [[nodiscard]] std::size_t most_folds() const noexcept { return most_folds_; }
   [[nodiscard]] std::size_t rows() const noexcept { return rows_.size(); }
   [[nodiscard]] std::size_t left_out() const noexcept { return left_out_; }
+  /// Rows that some fold holds out, left out or not.
+  [[nodiscard]] std::size_t held_out_rows() const noexcept { return held_out_rows_; }
   /// In memory's order.
   [[nodiscard]] std::vector<std::uint32_t> training(std::size_t fold) const;
   [[nodiscard]] std::vector<std::uint32_t> held_out(std::size_t fold) const;
@@ -43,7 +45,7 @@ class Folds {
   [[nodiscard]] std::vector<std::uint32_t> known_rows(const Batch& other) const;
 
  private:
-  static constexpr std::uint32_t kNowhere = 0xffffffff, kSeveral = 0xfffffffe;
+  static constexpr std::uint32_t kNowhere = 0xffffffff, kSeveral = 0xfffffffe, kNone = 0xfffffffd;
 
   template <class F>
   void for_each_class(const Batch& batch, std::size_t row, const F& f) const;
@@ -57,9 +59,9 @@ class Folds {
   std::size_t count_;
   std::vector<std::uint32_t> rows_;     // that take part, in memory's order
   std::vector<std::uint32_t> numbers_;  // what each of them is given out as
-  std::vector<std::uint32_t> fold_of_;  // each of them
+  std::vector<std::uint32_t> fold_of_;  // each of them; kNone: of all training parts
   std::vector<std::uint32_t> home_;     // of each class: the fold that has all its rows, kSeveral or kNowhere
-  std::size_t most_folds_ = 0, left_out_ = 0;
+  std::size_t most_folds_ = 0, left_out_ = 0, held_out_rows_ = 0;
 };
 
 }  // namespace lanemax

@@ -25,7 +25,7 @@ double correct_weight(const FitProblem& problem, const Vector& x) {
       for (std::size_t c = 1; problem.has_gauge() && c < problem.classes(); ++c) {
         if (rows.probability(n, c) > rows.probability(n, best)) best = c;
       }
-      if (static_cast<std::int32_t>(best) == problem.data().labels[row]) correct += static_cast<double>(rows.weight(n));
+      if (static_cast<std::int64_t>(best) == problem.data().labels[row]) correct += static_cast<double>(rows.weight(n));
     }
   }
   return correct;
@@ -34,15 +34,14 @@ double correct_weight(const FitProblem& problem, const Vector& x) {
 }  // namespace
 
 Batch selected(Batch batch, const std::vector<std::uint32_t>& rows) noexcept {
-  batch.selection = rows.data();
-  batch.selected = rows.size();
+  batch.selection = rows;
   return batch;
 }
 
 ProblemSize size_of(const Batch& batch, const std::vector<std::uint32_t>& rows) noexcept {
   ProblemSize size{rows.size(), 0};
   for (const std::uint32_t row : rows) {
-    size.total_weight += batch.sample_weights == nullptr ? 1.0 : static_cast<double>(batch.sample_weights[row]);
+    size.total_weight += static_cast<double>(batch.weight(row));
   }
   return size;
 }
@@ -62,7 +61,7 @@ Status judge(const FitProblem& problem, const Batch& batch, const std::vector<st
   }
   held.loss = status.ok() ? value.data_loss : std::numeric_limits<double>::infinity();
   held.weight = judging.total_weight();
-  held.correct = part.labels == nullptr ? kNaN : correct_weight(judging, x);
+  held.correct = part.labels.empty() ? kNaN : correct_weight(judging, x);
   return {};
 }
 

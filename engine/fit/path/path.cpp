@@ -28,17 +28,20 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 class Path final : public Enclosing {
  public:
-  Path(CallerSide<float>& caller, const PathOptions& options, const FitSizes& sizes)
+  Path(CallerSide<float>& caller, const PathOptions& options, std::span<const double> penalties, std::size_t folds,
+       const FitSizes& sizes, const PathOutputs& outputs)
       : caller_(caller),
         options_(caller.options()),
-        l2_(options.l2, options.l2 + options.points),
-        order_(options.points),
+        l2_(penalties.begin(), penalties.end()),
+        order_(penalties.size()),
         sizes_(sizes),
         control_(options_),
         whole_(caller.data(), options_.objective, caller.classes(), *sizes.table, options_.execution.threads,
-               sizes.training, caller.penalties(l2_[0])),
+               sizes.training, caller.penalties(l2_[0]), options_.bias),
         space_(whole_, caller.options(), [&caller](double l2) { return caller.penalties(l2); }),
-        folds_wanted_(options.folds) {
+        asked_(options),
+        outputs_(outputs),
+        folds_wanted_(folds) {
     if (options_.progress != nullptr) {
       options_.progress = [](const FitProgress& progress, void* user) noexcept {
         const Path& self = *static_cast<const Path*>(user);
@@ -57,7 +60,7 @@ class Path final : public Enclosing {
     }
     options_.user = this;
     options_.validation = nullptr;
-    options_.early_stopping = 0;
+    options_.stopping.early_stopping = 0;
     control_.enclose(*this);
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::sort(order_.begin(), order_.end(), [this](std::size_t a, std::size_t b) { return l2_[a] > l2_[b]; });
@@ -67,10 +70,10 @@ class Path final : public Enclosing {
   }
 
   /// `points`, `given` and the caller's weights are set where the status is ok or diverged.
-  Status run(PathPoint* points, PathResult& given) {
+  Status run(std::span<PathPoint> points, PathResult& given) {
     Status status = find_place();
     if (status.ok()) status = prepare_folds();
-    if (status.ok() && options_.resume && stopped_ == StopReason::none) status = resume();
+    if (status.ok() && options_.checkpoint.resume && stopped_ == StopReason::none) status = resume();
     for (; status.ok() && stopped_ == StopReason::none && state_.at < order_.size(); ++state_.at) {
       PathPoint& point = state_.points[order_[state_.at]];
       status = fit_point(point);
@@ -108,14 +111,14 @@ class Path final : public Enclosing {
     status = space_.find(control_);
     options_.solver = space_.options().solver;
     caller_.set_solver(options_.solver);
-    if (status.code == StatusCode::interrupted && !options_.resume) {
+    if (status.code == StatusCode::interrupted && !options_.checkpoint.resume) {
       stopped_ = early_end();
       status = {};
     }
     if (!status.ok()) return status;
     const FitOptions& asked = caller_.options();
-    if (asked.checkpoint != nullptr) {
-      control_.identify(identity_of_path(caller_.data(), asked, l2_, folds_wanted_, caller_.classes(),
+    if (!asked.checkpoint.file.empty()) {
+      control_.identify(identity_of_path(caller_.data(), asked_, asked, l2_, folds_wanted_, caller_.classes(),
                                          whole_.table().name, asked.warm_start ? &x : nullptr));
     }
     state_.x = space_.enter(x);
@@ -125,7 +128,8 @@ class Path final : public Enclosing {
     curvature_at_ = Vector(state_.x.size());
     // A row that is selected twice is two in a place of its own: the folds are those of the caller's rows.
     const bool renumbered = &space_.data() != &whole_.data();
-    folds_.emplace(whole_.data(), options_.objective, caller_.classes(), folds_wanted_, options_.seed, renumbered);
+    folds_.emplace(whole_.data(), options_.objective, caller_.classes(), folds_wanted_, options_.seed, renumbered,
+                   asked_.fold_of_sample);
     return {};
   }
 
@@ -137,14 +141,19 @@ class Path final : public Enclosing {
       judges = validation_rows_.size();
       left_out_ = sizes_.validation.rows - judges;
     } else {
-      if (folds_->count() > folds_->most_folds()) {
+      if (asked_.fold_of_sample.empty() && folds_->count() > folds_->most_folds()) {
         return fail(StatusCode::invalid_argument, "folds", "no more folds than rows");
       }
       left_out_ = folds_->left_out();
-      judges = folds_->rows() - left_out_;
+      judges = folds_->held_out_rows() - left_out_;
     }
     if (judges == 0) return fail(StatusCode::no_rows, "held-out rows", "one whose class some training row has, too");
     state_.held.resize(std::max<std::size_t>(folds_->count(), 1));
+    state_.scores.resize(state_.points.size() * state_.held.size());
+    if (!outputs_.weights.empty()) {
+      state_.all_x = Buffer<double>(state_.points.size() * state_.x.size());
+      state_.bounds.assign(state_.points.size(), -kInfinity);
+    }
     // The first fit of a fold begins at 0, but for classes that the caller masks: warm weights may have seen its rows.
     state_.fold_weights = Buffer<double>(folds_->count() * state_.x.size());
     for (std::size_t fold = 0; fold < folds_->count(); ++fold) {
@@ -169,7 +178,7 @@ class Path final : public Enclosing {
     control_.resumed_after(space_.passes() + state_.other_passes);
     space_.set_penalty(l2_at_work());
     if (curvature_sample_ > 0) curvature_->refresh(curvature_at_, curvature_sample_);
-    options_.resume = !state_.is_fitted;
+    options_.checkpoint.resume = !state_.is_fitted;
     is_begun_ = true;
     return status;
   }
@@ -197,6 +206,12 @@ class Path final : public Enclosing {
     }
     summarise(state_.held, point);
     point.finished = true;
+    const std::size_t at = order_[state_.at];
+    std::ranges::copy(state_.held, state_.scores.begin() + static_cast<std::ptrdiff_t>(at * state_.held.size()));
+    if (!state_.all_x.empty()) {
+      std::copy_n(state_.x.data(), state_.x.size(), state_.all_x.data() + at * state_.x.size());
+      state_.bounds[at] = state_.bound;
+    }
     return {};
   }
 
@@ -225,7 +240,7 @@ class Path final : public Enclosing {
     }
     copy(state_.x, u);
     space_.leave(u, x);
-    const Status status = measure(whole_, x, state_.bound, options_.tolerance, point.fit, Vector(x.size()));
+    const Status status = measure(whole_, x, state_.bound, options_.stopping.tolerance, point.fit, Vector(x.size()));
     if (!status.ok()) return status;
     point.fit.passes = space_.passes() - state_.passes_at_point;
     point.converged = point.fit.converged;
@@ -238,12 +253,14 @@ class Path final : public Enclosing {
     const std::vector<std::size_t> absent = absent_classes(fold);
     if (absent.size() + 1 >= folds_->classes()) {  // the one class that is there is certain
       const double weight = size_of(space_.data(), held_out).total_weight;
-      state_.held[fold] = {0, space_.data().labels == nullptr ? kNaN : weight, weight};
+      state_.held[fold] = {0, space_.data().labels.empty() ? kNaN : weight, weight};
       result.reason = StopReason::tolerance;
       return {};
     }
     const Batch batch = selected(space_.data(), training);
-    FitProblem problem = space_.problem_of(batch, size_of(batch, training), l2);
+    const ProblemSize size = size_of(batch, training);
+    const double scale = asked_.scale_l2 ? whole_.total_weight() / size.total_weight : 1;
+    FitProblem problem = space_.problem_of(batch, size, l2 * scale);
     const Vector x(state_.x.size());
     std::copy_n(weights_of(fold), x.size(), x.data());
     // Shared curvature is that of all rows. It changes the way to the optimum, not the optimum, where there is one. It
@@ -277,7 +294,7 @@ class Path final : public Enclosing {
     result.solver = options_.solver;
     descent_.emplace(problem, options_, 0, control_, preconditioner);
     const Status status = descent_->run(x, result);
-    options_.resume = false;
+    options_.checkpoint.resume = false;
     if (is_early_end(result.reason) || result.reason == StopReason::diverged) stopped_ = result.reason;
     return status;
   }
@@ -303,12 +320,15 @@ class Path final : public Enclosing {
 
   // ---- after the last ----
 
-  Status hand_over(const Status& status, PathPoint* points, PathResult& given) {
+  Status hand_over(const Status& status, std::span<PathPoint> points, PathResult& given) {
+    const Status written = write_other_weights();
+    if (!written.ok()) return written;
     PathResult result;
     result.best = state_.best;
     result.left_out = left_out_;
     const PathPoint& best = state_.points[state_.best];
     result.fit = best.fit;
+    result.fit.l2 = best.l2;
     space_.set_penalty(best.l2);
     const Vector x(whole_.parameters());
     space_.leave(state_.best_x, x);
@@ -323,9 +343,39 @@ class Path final : public Enclosing {
     result.passes = space_.passes() + state_.other_passes;
     result.seconds = control_.seconds();
     caller_.give_back();
-    std::copy(state_.points.begin(), state_.points.end(), points);
+    if (!outputs_.weights.empty() && best.finished) caller_.give(outputs_.weights[state_.best]);
+    std::ranges::copy(state_.points, points.begin());
+    write_scores();
     given = result;
     return status;
+  }
+
+  /// Of every finished point but the best.
+  Status write_other_weights() {
+    if (outputs_.weights.empty()) return {};
+    const Vector x(whole_.parameters()), u(state_.x.size());
+    for (std::size_t i = 0; i < state_.points.size(); ++i) {
+      if (!state_.points[i].finished || i == state_.best) continue;
+      std::copy_n(state_.all_x.data() + i * u.size(), u.size(), u.data());
+      space_.set_penalty(l2_[i]);
+      space_.leave(u, x);
+      const Status status = caller_.finish(whole_, x, state_.bounds[i], state_.points[i].fit);
+      if (!status.ok()) return status;
+      caller_.give(outputs_.weights[i]);
+    }
+    return {};
+  }
+
+  void write_scores() const {
+    const std::size_t folds = state_.held.size();
+    for (std::size_t i = 0; i < state_.points.size() && !outputs_.folds.empty(); ++i) {
+      for (std::size_t fold = 0; fold < folds && state_.points[i].finished; ++fold) {
+        const HeldOut& held = state_.scores[i * folds + fold];
+        const bool judged = held.weight > 0;
+        outputs_.folds.at(i, fold) = {judged ? held.loss : kNaN, judged ? held.correct / held.weight : kNaN,
+                                      held.weight};
+      }
+    }
   }
 
   CallerSide<float>& caller_;
@@ -336,6 +386,8 @@ class Path final : public Enclosing {
   Control control_;
   FitProblem whole_;  // over all rows, as the caller sees it
   FitSpace space_;    // where all fits work
+  const PathOptions& asked_;
+  const PathOutputs& outputs_;
   std::size_t folds_wanted_;
   std::optional<Folds> folds_;
   std::vector<std::uint32_t> validation_rows_;  // that can judge
@@ -351,42 +403,84 @@ class Path final : public Enclosing {
   StopReason stopped_ = StopReason::none;  // why the path ends early
 };
 
-Status check_path(const PathOptions& o, const PathPoint* points) {
-  const auto refuse = [](const char* what, const char* expected) {
-    return fail(StatusCode::invalid_argument, what, expected);
-  };
-  if (o.l2 == nullptr || o.points == 0 || points == nullptr)
-    return refuse("l2_path", "at least one penalty, and room for its point");
-  for (std::size_t i = 0; i < o.points; ++i) {
-    if (!(o.l2[i] >= 0) || !std::isfinite(o.l2[i])) return refuse("l2_path", "finite numbers >= 0");
-    if (std::find(o.l2, o.l2 + i, o.l2[i]) != o.l2 + i) return refuse("l2_path", "each penalty once");
+Status refuse(const char* what, const char* expected) {
+  return fail(StatusCode::invalid_argument, what, expected);
+}
+Status refuse_shape(const char* what, const char* expected) {
+  return fail(StatusCode::shape_mismatch, what, expected);
+}
+
+/// How many folds there will be.
+Status count_folds(const Batch& data, const PathOptions& o, std::size_t& folds) {
+  folds = o.folds;
+  if (o.fold_of_sample.empty()) {
+    if (folds == 1) return refuse("folds", "2 or more, or 0 for none");
+    if (folds == 0 && o.fit.validation == nullptr) return refuse("folds", "2 or more, or a validation batch");
+  } else {
+    if (folds != 0) return refuse("folds", "a number of them, or the fold of each sample");
+    if (o.fold_of_sample.size() != data.features.samples) return refuse_shape("fold_of_sample", "one per sample");
+    for (std::size_t i = 0; i < o.fold_of_sample.size(); ++i) {
+      const std::int64_t fold = o.fold_of_sample[i];
+      if (fold >= static_cast<std::int64_t>(o.fold_of_sample.size()) || fold < -1) {
+        return fail_at(StatusCode::invalid_argument, "fold_of_sample", "folds from 0, fewer than samples, or -1",
+                       at_row(i), static_cast<double>(fold));
+      }
+      folds = std::max(folds, static_cast<std::size_t>(fold + 1));
+    }
+    if (folds == 0) return refuse("fold_of_sample", "a sample that some fold holds out");
   }
-  if (o.folds == 1) return refuse("folds", "2 or more, or 0 for none");
-  if (o.folds == 0 && o.fit.validation == nullptr) return refuse("folds", "2 or more, or a validation batch");
-  if (o.folds != 0 && o.fit.validation != nullptr) return refuse("folds", "either folds or a validation batch");
+  if (folds != 0 && o.fit.validation != nullptr) return refuse("folds", "either folds or a validation batch");
+  return {};
+}
+
+Status check_path(const PathOptions& o, std::size_t folds, std::span<const PathPoint> points,
+                  const PathOutputs& outputs, const MatrixView<float>& weights) {
+  const std::size_t penalties = std::max<std::size_t>(o.l2.size(), 1);
+  if (points.size() != penalties) return refuse_shape("points", "an entry per penalty");
+  for (auto l2 = o.l2.begin(); l2 != o.l2.end(); ++l2) {
+    if (!(*l2 >= 0) || !std::isfinite(*l2)) return refuse("l2_path", "finite numbers >= 0");
+    if (std::find(o.l2.begin(), l2, *l2) != l2) return refuse("l2_path", "each penalty once");
+  }
+  if (!o.l2.empty() && o.fit.objective.l2) return refuse("l2", "unset: a path has penalties of its own");
+  if (o.fit.stopping.early_stopping > 0) return refuse("early_stopping", "0: a path stops by its tolerance");
   if (!is_over_all_rows(choose_solver(o.fit))) return refuse("solver", "lbfgs or newton, for softmax or logistic");
+  const auto& scores = outputs.folds;
+  if (!scores.empty() && (scores.rows != penalties || scores.cols != std::max<std::size_t>(folds, 1))) {
+    return refuse_shape("fold scores", "a row per penalty, a column per fold");
+  }
+  if (!outputs.weights.empty() && outputs.weights.size() != penalties) {
+    return refuse_shape("weights of points", "one per penalty");
+  }
+  for (const WeightsView<float>& w : outputs.weights) {
+    if (w.weights.empty() || w.weights.rows != weights.rows || w.weights.cols != weights.cols ||
+        w.bias.size() != weights.rows) {
+      return refuse_shape("weights of points", "room for weights and bias of the shape of the others");
+    }
+  }
   return {};
 }
 
 }  // namespace
 
-Status fit_path(const Batch& data, const PathOptions& options, PathPoint* points, MatrixView<float> weights,
-                float* bias, PathResult& result) noexcept {
+Status fit_path(const Batch& data, const PathOptions& options, std::span<PathPoint> points,
+                const WeightsView<float>& weights, PathResult& result, const PathOutputs& outputs) noexcept {
   const FloatEnvironment environment;
-  Status status = check_path(options, points);
-  if (status.ok() && (weights.empty() || bias == nullptr)) {
-    status = fail(StatusCode::invalid_argument, "weights", "room for the weights and the bias");
-  }
-  FitSizes sizes;
-  FitOptions fit = options.fit;
-  fit.early_stopping = 0;
-  if (status.ok()) fit.objective.l2 = *std::max_element(options.l2, options.l2 + options.points);
-  if (status.ok()) status = check_fit(data, fit, weights.cols, weights.rows, sizes);
+  std::size_t folds = 0;
+  Status status = count_folds(data, options, folds);
+  if (status.ok()) status = check_path(options, folds, points, outputs, weights.weights);
   if (!status.ok()) return status;
   return without_exceptions("fit_path", "memory for the parameters and a few row blocks", [&] {
-    CallerSide<float> caller(data, fit, weights, bias);
-    const Status mapped = caller.map_features(*sizes.table, sizes.training.rows);
-    return mapped.ok() ? Path(caller, options, sizes).run(points, result) : mapped;
+    FitOptions fit = options.fit;
+    if (!options.l2.empty()) fit.objective.l2 = *std::ranges::max_element(options.l2);
+    FitSizes sizes;
+    status = check_fit(data, fit, weights, outputs.scaling, sizes);
+    if (!status.ok()) return status;
+    CallerSide<float> caller(data, fit, sizes, weights, outputs.scaling);
+    status = caller.map_features(*sizes.table, sizes.training.rows);
+    if (!status.ok()) return status;
+    const double alone = *caller.options().objective.l2;
+    const std::span<const double> l2 = options.l2.empty() ? std::span(&alone, 1) : options.l2;
+    return Path(caller, options, l2, folds, sizes, outputs).run(points, result);
   });
 }
 

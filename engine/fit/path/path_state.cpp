@@ -36,9 +36,12 @@ void exchange_numbers(Archive& archive, PathState& state) {
     exchange_flag(archive, point.converged);
     exchange_flag(archive, point.finished);
   }
-  for (HeldOut& held : state.held) {
-    for (double* number : {&held.loss, &held.correct, &held.weight}) archive.number("", *number);
+  for (std::vector<HeldOut>* all : {&state.held, &state.scores}) {
+    for (HeldOut& held : *all) {
+      for (double* number : {&held.loss, &held.correct, &held.weight}) archive.number("", *number);
+    }
   }
+  for (double& bound : state.bounds) archive.number("", bound);
   exchange_flag(archive, state.is_fitted);
   for (double* number : {&state.bound, &state.best_bound, &state.whole_passes, &state.passes, &state.passes_at_point,
                          &state.other_passes}) {
@@ -59,6 +62,7 @@ void PathState::exchange(Archive& archive) {
   exchange_numbers(numbers, *this);
   archive.array("all_rows_x", x);
   archive.array("best_x", best_x);
+  archive.array("points_x", all_x.data(), all_x.size());
   archive.array("folds_x", fold_weights.data(), fold_weights.size());
 }
 

@@ -18,10 +18,13 @@ struct PathState {
   std::uint64_t fold = 0;         ///< at work, from 1; 0: all rows
   bool is_fitted = false;         ///< of all rows: their descent is over, and what it found is to be looked at
   std::vector<HeldOut> held;      ///< at the penalty at work, by fold
+  std::vector<HeldOut> scores;    ///< of every finished point, by point and fold
   std::uint64_t best = 0;         ///< of the points
 
   Vector x;                     ///< of all rows
   Vector best_x;                ///< of all rows, at the best point
+  Buffer<double> all_x;         ///< of all rows, at every finished point; empty if nobody asks for it
+  std::vector<double> bounds;   ///< of the optimum at each of these
   Buffer<double> fold_weights;  ///< of every fold, at the last penalty that it was fitted with
   double bound = 0, best_bound = 0;
 

@@ -119,7 +119,7 @@ Status Descent::begin(const Vector& x) {
   passes_before_ = problem_.passes();
   seconds_before_ = control_.seconds();
   state_.best_loss = std::numeric_limits<double>::infinity();
-  if (options_.resume) {
+  if (options_.checkpoint.resume) {
     const Status status = control_.resume(*this);
     const bool is_made = state_.kind == Preconditioner::none || !matrix().empty();
     if (status.ok() && !is_made) matrix().refresh(state_.anchor, state_.anchor_sample);
@@ -154,11 +154,11 @@ bool Descent::has_time_for(double passes) const noexcept {
   constexpr double kLastPasses = 3;  // one in f64
   const double done = problem_.passes() - passes_before_ + state_.curvature_passes - work_before_;
   const double per_pass = (control_.seconds() - seconds_before_) / std::max(done, 1.0);
-  return !control_.out_of_time(std::min((passes + kLastPasses) * per_pass, options_.time_limit / 2));
+  return !control_.out_of_time(std::min((passes + kLastPasses) * per_pass, options_.stopping.time_limit / 2));
 }
 
 bool Descent::should_stop(StopReason& reason) const noexcept {
-  if (options_.max_iterations > 0 && state_.iterations >= options_.max_iterations) {
+  if (options_.stopping.max_iterations > 0 && state_.iterations >= options_.stopping.max_iterations) {
     reason = StopReason::max_iterations;
     return true;
   }
@@ -173,7 +173,8 @@ Status Descent::iterate(StopReason& reason) {
   Status status;
   while (status.ok()) {
     const bool wide = state_.precision == Precision::f64;
-    const bool within = options_.tolerance > 0 && problem_.gradient_norm(state_.gradient) <= options_.tolerance;
+    const bool within =
+        options_.stopping.tolerance > 0 && problem_.gradient_norm(state_.gradient) <= options_.stopping.tolerance;
     if (within && wide && problem_.is_enough(state_.gradient, state_.value.objective)) {
       return reason = StopReason::tolerance, status;
     }
@@ -334,7 +335,7 @@ Status Descent::validate(StopReason& reason) {
       state_.best_loss = loss;
       copy(state_.best, state_.x);
     }
-    if (options_.early_stopping > 0 && state_.iterations_without_gain >= options_.early_stopping) {
+    if (options_.stopping.early_stopping > 0 && state_.iterations_without_gain >= options_.stopping.early_stopping) {
       reason = StopReason::early_stopping;
     }
   }
@@ -356,7 +357,7 @@ bool Descent::report(double validation_loss) const {
   p.samples_per_second = static_cast<double>(problem_.rows()) * (state_.passes - resumed_passes_) /
                          std::max(p.seconds - seconds_before_, 1e-9);
   p.seconds_left = kNaN;
-  p.l2 = options_.objective.l2;
+  p.l2 = *options_.objective.l2;
   p.resumed_passes = control_.resumed_passes();
   p.checkpoint_failed = !control_.checkpoint_error().ok();
   return options_.progress(p, options_.user);

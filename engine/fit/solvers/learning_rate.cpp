@@ -67,7 +67,7 @@ double largest_share(const FitProblem& problem) {
   const Batch& data = problem.data();
   std::vector<double> mass(problem.classes());
   for_each_kept_row(data, problem.objective().ignored_label, [&](std::size_t row, double weight) {
-    if (data.labels != nullptr) {
+    if (!data.labels.empty()) {
       mass[static_cast<std::size_t>(data.labels[row])] += weight;
       return;
     }
@@ -114,8 +114,7 @@ double estimate_learning_rate(const FitProblem& problem, double l2, const std::v
   std::vector<std::uint32_t> sample(count);  // evenly spaced
   for (std::size_t i = 0; i < count; ++i) sample[i] = rows[i * rows.size() / count];
   Batch sampled = problem.data();
-  sampled.selection = sample.data();
-  sampled.selected = count;
+  sampled.selection = sample;
 
   const std::size_t capacity = round_up(count, kPanel);
   const OwnedRowBuffers<float> buffers(capacity, stride);

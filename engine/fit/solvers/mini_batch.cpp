@@ -6,6 +6,7 @@
 #include "engine/pass/checks.hpp"
 #include "engine/pass/pass.hpp"
 #include "engine/pass/row_source.hpp"
+#include "engine/pass/weights.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -29,12 +30,9 @@ class MiniBatch final : public Resumable {
         result_(result),
         rows_(problem.rows()),
         random_(options.seed) {
-    step_.optimiser = options.solver == Solver::sgd    ? Optimiser::gradient_descent
-                      : options.solver == Solver::adam ? Optimiser::adam
-                                                       : Optimiser::momentum;
-    step_.momentum = options.momentum;
-    step_.second_moment_decay = options.second_moment_decay;
-    step_.nesterov = step_.optimiser == Optimiser::momentum;
+    step_.momentum = *options.mini_batches.momentum;
+    step_.second_moment_decay = *options.mini_batches.second_moment_decay;
+    step_.nesterov = optimiser() == Optimiser::momentum;
   }
 
   Status run(const Vector& x) {
@@ -47,7 +45,7 @@ class MiniBatch final : public Resumable {
     status = choose_learning_rate();
     if (status.ok()) status = control_.resume(*this);
     if (status.ok()) replay_shuffles();
-    if (status.ok() && options_.resume) {
+    if (status.ok() && options_.checkpoint.resume) {
       resumed_visits_ = row_visits_;
       control_.resumed_after(passes());
     }
@@ -60,17 +58,19 @@ class MiniBatch final : public Resumable {
   }
 
   void exchange(Archive& archive) override {
-    archive.array("weights", state_.weights_data, problem_.weights());
-    archive.array("bias", state_.bias_data, bias_count(problem_.classes()));
-    if (state_.velocity_data != nullptr) archive.array("velocity", state_.velocity_data, problem_.parameters());
-    if (state_.squares_data != nullptr) archive.array("squares", state_.squares_data, problem_.parameters());
-    if (state_.steps_data != nullptr) archive.count("steps", *state_.steps_data);
+    archive.array("weights", weights(), problem_.weights());
+    archive.array("bias", bias(), bias_count(problem_.classes()));
+    if (state().velocity != nullptr) archive.array("velocity", state().velocity, problem_.parameters());
+    if (state().squares != nullptr) {
+      archive.array("squares", state().squares, problem_.parameters());
+      archive.count("steps", state().steps);
+    }
     archive.array("best", best_.data(), best_.size());
     archive.number("best_measure", best_measure_);
     archive.number("last_loss", last_loss_);
     archive.number("loss_sum", loss_sum_);
     archive.number("step_rate", step_.learning_rate);
-    archive.count("epoch", epoch_, options_.epochs);
+    archive.count("epoch", epoch_, *options_.mini_batches.epochs);
     archive.count("batch", batch_, steps_per_epoch());
     archive.count("seen", seen_);
     archive.count("epochs_without_gain", epochs_without_gain_);
@@ -82,15 +82,23 @@ class MiniBatch final : public Resumable {
   }
 
  private:
-  [[nodiscard]] std::size_t batch_rows() const { return std::min(options_.batch_size, rows_); }
+  [[nodiscard]] Optimiser optimiser() const {
+    return options_.solver == Solver::sgd    ? Optimiser::gradient_descent
+           : options_.solver == Solver::adam ? Optimiser::adam
+                                             : Optimiser::momentum;
+  }
+  [[nodiscard]] TrainStateData<float>& state() const { return *TrainStateData<float>::of(state_); }
+  [[nodiscard]] float* weights() const { return weights_of(state().parameters); }
+  [[nodiscard]] float* bias() const { return bias_of(state().parameters); }
+  [[nodiscard]] std::size_t batch_rows() const { return std::min(*options_.mini_batches.batch_size, rows_); }
   [[nodiscard]] std::size_t steps_per_epoch() const { return (rows_ + batch_rows() - 1) / batch_rows(); }
   [[nodiscard]] double mean_weight() const { return problem_.total_weight() / static_cast<double>(rows_); }
 
   void lay_out_memory() {
-    const PassNeeds needs{.goal = PassGoal::update, .targets = data_.labels == nullptr};
+    const PassNeeds needs{.goal = PassGoal::update, .targets = data_.labels.empty()};
     const std::size_t features = problem_.features(), classes = problem_.classes(), last = rows_ % batch_rows();
-    const std::size_t state_bytes = TrainState<float>::bytes(features, classes, step_.optimiser);
-    Workspace state_memory;
+    const std::size_t state_bytes = TrainState<float>::bytes(features, classes, optimiser());
+    std::span<std::byte> state_memory;
     const auto lay_out = [&](Arena& arena) {
       state_memory = {arena.take<std::byte>(state_bytes), state_bytes};
       // Passes do not overlap in time, but their plans differ in size.
@@ -100,12 +108,11 @@ class MiniBatch final : public Resumable {
     };
     Arena measure;
     lay_out(measure);
-    memory_ = OwnedWorkspace(measure.bytes());
+    memory_ = Workspace(measure.bytes());
     if (measure.bytes() == 0 || memory_.empty()) throw std::bad_alloc();
-    Arena arena(memory_.view());
+    Arena arena(memory_);
     lay_out(arena);
-    if (!TrainState<float>::create(features, classes, step_.optimiser, state_memory, state_).ok())
-      throw std::bad_alloc();
+    if (!TrainState<float>::create(features, classes, optimiser(), state_memory, state_).ok()) throw std::bad_alloc();
     best_ = Buffer<float>(problem_.parameters());
 
     order_.reserve(rows_);
@@ -115,26 +122,26 @@ class MiniBatch final : public Resumable {
 
   Status set_weights(const Vector& x) {
     for (std::size_t i = 0; i < problem_.weights(); ++i) {
-      state_.weights_data[i] = static_cast<float>(x[i]);
-      if (!std::isfinite(state_.weights_data[i])) {
+      weights()[i] = static_cast<float>(x[i]);
+      if (!std::isfinite(weights()[i])) {
         return fail(StatusCode::not_finite, "weights", "numbers within the range of float");
       }
     }
-    convert(x.data() + problem_.weights(), bias_count(problem_.classes()), state_.bias_data);
+    convert(x.data() + problem_.weights(), bias_count(problem_.classes()), bias());
     return {};
   }
   void get_weights(const Vector& x) const {
-    convert(state_.weights_data, problem_.weights(), x.data());
-    convert(state_.bias_data, bias_count(problem_.classes()), x.data() + problem_.weights());
+    convert(weights(), problem_.weights(), x.data());
+    convert(bias(), bias_count(problem_.classes()), x.data() + problem_.weights());
   }
 
   Status choose_learning_rate() {
-    rate_ = options_.learning_rate;
+    rate_ = options_.mini_batches.learning_rate.value_or(0);
     if (rate_ == 0 && options_.solver == Solver::adam) {
       rate_ = 0.001;
     } else if (rate_ == 0) {
-      const bool plain = options_.solver == Solver::sgd && options_.schedule != Schedule::constant;
-      rate_ = estimate_learning_rate(problem_, options_.objective.l2, order_, plain ? batch_rows() : 0);
+      const bool plain = options_.solver == Solver::sgd && *options_.mini_batches.schedule != Schedule::constant;
+      rate_ = estimate_learning_rate(problem_, *options_.objective.l2, order_, plain ? batch_rows() : 0);
     }
     result_.learning_rate = rate_;
     return {};
@@ -147,7 +154,7 @@ class MiniBatch final : public Resumable {
   }
 
   Status epochs() {
-    while (epoch_ < options_.epochs) {
+    while (epoch_ < *options_.mini_batches.epochs) {
       if (batch_ == 0) shuffle(order_.data(), rows_, random_);
       const double epoch_start = control_.seconds();
       const std::uint64_t seen_before = seen_;
@@ -177,16 +184,16 @@ class MiniBatch final : public Resumable {
     const bool gained = measure < best_measure_;
     if (gained) keep_best(measure);
     epochs_without_gain_ = gained ? 0 : epochs_without_gain_ + 1;
-    if (options_.early_stopping > 0 && epochs_without_gain_ >= options_.early_stopping) {
+    if (options_.stopping.early_stopping > 0 && epochs_without_gain_ >= options_.stopping.early_stopping) {
       result_.reason = StopReason::early_stopping;
     }
     // A full pass to look at the gradient is only worth it once the loss hardly moves.
     constexpr double kStill = 1e-4;
-    if (options_.tolerance > 0 && std::abs(last_loss_ - mean_loss) <= kStill * std::abs(mean_loss)) {
+    if (options_.stopping.tolerance > 0 && std::abs(last_loss_ - mean_loss) <= kStill * std::abs(mean_loss)) {
       get_weights(point());
       Value value;
       if (!problem_.evaluate(point(), Precision::f64, value, &gradient()).ok()) return diverged(data_);
-      if (problem_.gradient_norm(gradient()) <= options_.tolerance) result_.reason = StopReason::tolerance;
+      if (problem_.gradient_norm(gradient()) <= options_.stopping.tolerance) result_.reason = StopReason::tolerance;
     }
     last_loss_ = mean_loss;
     if (!report(mean_loss, validation_loss, rows_per_second) && result_.reason == StopReason::none) {
@@ -217,30 +224,31 @@ class MiniBatch final : public Resumable {
   }
 
   bool has_reached_most() {
-    const bool reached = options_.max_iterations > 0 && iterations_ >= options_.max_iterations;
+    const bool reached = options_.stopping.max_iterations > 0 && iterations_ >= options_.stopping.max_iterations;
     if (reached) result_.reason = StopReason::max_iterations;
     return reached;
   }
 
   Status one_step(std::size_t first, std::size_t count, std::size_t step) {
     Batch batch = data_;
-    batch.selection = order_.data() + first;
-    batch.selected = count;
+    batch.selection = std::span(order_).subspan(first, count);
     const double weight = static_cast<double>(count) * mean_weight();
-    step_.learning_rate = scheduled_rate(options_.schedule, rate_, step, options_.epochs * steps_per_epoch());
+    step_.learning_rate =
+        scheduled_rate(*options_.mini_batches.schedule, rate_, step, *options_.mini_batches.epochs * steps_per_epoch());
     // A schedule that has come down to 0 has nothing left to do.
     if (step_.learning_rate > 0) {
       PassInput<float> in;
       in.table = &problem_.table();
       in.objective = &options_.objective;
       in.batch = &batch;
-      in.weights = state_.weights_data;
-      in.bias = state_.bias_data;
+      in.weights = weights();
+      in.bias = bias();
       in.total_weight = weight;
       LossResult loss;
       const Status status =
-          run_pass<float>(in, count == batch_rows() ? step_memory_ : last_memory_, {}, {&state_, step_}, loss);
+          run_pass<float>(in, count == batch_rows() ? step_memory_ : last_memory_, {}, {&state(), step_}, loss);
       if (!status.ok()) return diverged(batch);
+      if (!problem_.has_bias()) hold_bias();
       loss_sum_ += loss.data_loss * weight;
       ++iterations_;
     }
@@ -285,32 +293,30 @@ class MiniBatch final : public Resumable {
     if (options_.progress == nullptr) return true;
     FitProgress p;
     p.epoch = epoch_;
-    p.epochs = options_.epochs;
+    p.epochs = *options_.mini_batches.epochs;
     p.iterations = iterations_;
     p.passes = passes();
     p.loss = loss;
     p.validation_loss = validation_loss;
     p.objective = p.gradient_norm = kNaN;
-    p.l2 = options_.objective.l2;
+    p.l2 = *options_.objective.l2;
     p.resumed_passes = control_.resumed_passes();
     p.checkpoint_failed = !control_.checkpoint_error().ok();
     p.learning_rate = step_.learning_rate;
     p.samples_per_second = rows_per_second;
     p.seconds = control_.seconds();
-    const double to_come = static_cast<double>(options_.epochs - epoch_) * static_cast<double>(rows_);
+    const double to_come = static_cast<double>(*options_.mini_batches.epochs - epoch_) * static_cast<double>(rows_);
     p.seconds_left = p.seconds / static_cast<double>(row_visits_ - resumed_visits_) * to_come;
     return options_.progress(p, options_.user);
   }
 
+  void hold_bias() const { convert(initial_.data() + problem_.weights(), bias_count(problem_.classes()), bias()); }
+
   void keep_best(double measure) {
     best_measure_ = measure;
-    std::copy_n(state_.weights_data, problem_.weights(), best_.data());
-    std::copy_n(state_.bias_data, bias_count(problem_.classes()), best_.data() + problem_.weights());
+    std::copy_n(weights(), problem_.parameters(), best_.data());
   }
-  void restore_best() {
-    std::copy_n(best_.data(), problem_.weights(), state_.weights_data);
-    std::copy_n(best_.data() + problem_.weights(), bias_count(problem_.classes()), state_.bias_data);
-  }
+  void restore_best() { std::copy_n(best_.data(), problem_.parameters(), weights()); }
 
   // Room for the weights in double, and for a gradient; only taken when it is needed.
   const Vector& point() { return made(point_); }
@@ -328,7 +334,7 @@ class MiniBatch final : public Resumable {
   FitResult& result_;
   std::size_t rows_;  // that take part
   StepOptions step_;
-  OwnedWorkspace memory_;
+  Workspace memory_;
   TrainState<float> state_;
   PassMemory<float> step_memory_, last_memory_;
   Vector initial_, point_, gradient_;

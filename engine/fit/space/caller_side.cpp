@@ -18,46 +18,93 @@ Status refuse(const char* option, const char* expected) {
   return fail(StatusCode::invalid_argument, option, expected);
 }
 
+bool is_any_set(const MiniBatches& m) {
+  return m.epochs || m.batch_size || m.learning_rate || m.schedule || m.momentum || m.second_moment_decay;
+}
+
+// What the solver has no use for must not be asked of it.
+Status check_use(const FitOptions& o) {
+  const MiniBatches& m = o.mini_batches;
+  const Solver solver = choose_solver(o);
+  if (!is_over_all_rows(solver)) {
+    if (o.preconditioner != Preconditioner::automatic) return refuse("preconditioner", "lbfgs or newton");
+    if (m.momentum && solver == Solver::sgd) return refuse("momentum", "momentum or adam");
+    if (m.second_moment_decay && solver != Solver::adam) return refuse("second_moment_decay", "adam");
+    return {};
+  }
+  if (o.objective.loss == Loss::hinge) return refuse("solver", "sgd, momentum or adam: the hinge loss has kinks");
+  const char* const unused = m.epochs          ? "epochs"
+                             : m.batch_size    ? "batch_size"
+                             : m.learning_rate ? "learning_rate"
+                             : m.schedule      ? "schedule"
+                             : m.momentum      ? "momentum"
+                                               : "second_moment_decay";
+  return is_any_set(m) ? refuse(unused, "sgd, momentum or adam") : Status{};
+}
+
 Status check_options(const FitOptions& o) {
   const auto at_least_0 = [](double value) { return value >= 0 && std::isfinite(value); };
   const auto is_decay = [](double value) { return value >= 0 && value < 1; };
-  if (o.batch_size < 1) return refuse("batch_size", "at least 1");
-  if (!(o.learning_rate >= 0 && o.learning_rate <= static_cast<double>(std::numeric_limits<float>::max()))) {
-    return refuse("learning_rate", "a finite number > 0, or 0 to have it chosen");
+  const MiniBatches& m = o.mini_batches;
+  if (m.batch_size == 0) return refuse("batch_size", "at least 1");
+  const double rate = m.learning_rate.value_or(1);
+  if (!(rate >= static_cast<double>(std::numeric_limits<float>::denorm_min()) &&
+        rate <= static_cast<double>(std::numeric_limits<float>::max()))) {
+    return refuse("learning_rate", "a finite number > 0 in f32, or unset to have it chosen");
   }
-  if (!is_decay(o.momentum)) return refuse("momentum", "a number from 0, below 1");
-  if (!is_decay(o.second_moment_decay)) return refuse("second_moment_decay", "a number from 0, below 1");
-  if (!at_least_0(o.tolerance)) return refuse("tolerance", "a finite number >= 0");
-  if (!at_least_0(o.time_limit)) return refuse("time_limit", "a finite number >= 0");
-  if (!at_least_0(o.checkpoint_seconds)) return refuse("checkpoint_seconds", "a finite number >= 0");
-  if (o.resume && o.checkpoint == nullptr) return refuse("resume", "a checkpoint file");
-  if (o.early_stopping > 0 && o.validation == nullptr) return refuse("early_stopping", "a validation batch to watch");
+  if (!is_decay(m.momentum.value_or(0))) return refuse("momentum", "a number from 0, below 1");
+  if (!is_decay(m.second_moment_decay.value_or(0))) return refuse("second_moment_decay", "a number from 0, below 1");
+  if (!at_least_0(o.stopping.tolerance)) return refuse("tolerance", "a finite number >= 0");
+  if (!at_least_0(o.stopping.time_limit)) return refuse("time_limit", "a finite number >= 0");
+  if (!at_least_0(o.checkpoint.seconds)) return refuse("checkpoint seconds", "a finite number >= 0");
+  if (o.checkpoint.resume && o.checkpoint.file.empty()) return refuse("resume", "a checkpoint file");
+  if (o.checkpoint.file.find('\0') != std::string::npos) return refuse("checkpoint file", "a path without NUL");
+  if (o.stopping.early_stopping > 0 && o.validation == nullptr) {
+    return refuse("early_stopping", "a validation batch to watch");
+  }
   if (o.execution.threads < 1) return refuse("threads", "at least 1");
   if (o.objective.reduction != Reduction::mean) return refuse("reduction", "the mean: a fit minimises the mean loss");
-  if (o.objective.loss == Loss::hinge && is_over_all_rows(o.solver)) {
-    return refuse("solver", "sgd, momentum or adam: the hinge loss has kinks");
-  }
-  return {};
+  return check_use(o);
 }
 
 // A part of the objective that is not worth a word.
 constexpr double kNextToNothing = 1e-7;
 
-bool is_scaled(const Batch& batch) {
-  return batch.scaling.centre != nullptr || batch.scaling.factor != nullptr;
-}
-
 }  // namespace
 
 Solver choose_solver(const FitOptions& options) noexcept {
   if (options.solver != Solver::automatic) return options.solver;
-  return options.objective.loss == Loss::hinge ? Solver::momentum : Solver::lbfgs;
+  const bool by_mini_batches = options.objective.loss == Loss::hinge || is_any_set(options.mini_batches);
+  return by_mini_batches ? Solver::momentum : Solver::lbfgs;
 }
 
-Status check_fit(const Batch& data, const FitOptions& options, std::size_t features, std::size_t classes,
+FitOptions resolve(const FitOptions& options, const ProblemSize& training) {
+  FitOptions all = options;
+  all.solver = choose_solver(options);
+  if (!all.objective.l2) all.objective.l2 = 1 / training.total_weight;
+  MiniBatches& m = all.mini_batches;
+  if (!m.epochs) m.epochs = 20;
+  if (!m.batch_size) m.batch_size = 128;
+  if (!m.schedule) m.schedule = Schedule::cosine;
+  if (!m.momentum) m.momentum = 0.9;
+  if (!m.second_moment_decay) m.second_moment_decay = 0.999;
+  return all;
+}
+
+template <class T>
+Status check_fit(const Batch& data, const FitOptions& options, const WeightsView<T>& weights, const FitScaling& scaling,
                  FitSizes& sizes) noexcept {
+  const std::size_t features = weights.weights.cols, classes = weights.weights.rows;
+  if (weights.weights.empty() || weights.bias.empty()) {
+    return fail(StatusCode::invalid_argument, "weights", "room for the weights and the bias");
+  }
+  if (weights.bias.size() != classes) return fail(StatusCode::shape_mismatch, "bias", "room for an entry per class");
+  for (const std::size_t size : {scaling.centre_used.size(), scaling.factor_used.size(), scaling.model_centre.size()}) {
+    if (size != 0 && size != features)
+      return fail(StatusCode::shape_mismatch, "scaling", "room for an entry per feature");
+  }
   Status status = check_options(options);
-  const bool scaled = is_scaled(data) || (options.validation != nullptr && is_scaled(*options.validation));
+  const bool scaled = !data.scaling.empty() || (options.validation != nullptr && !options.validation->scaling.empty());
   if (status.ok() && options.standardise && scaled) {
     status = refuse("standardise", "data without a scaling of its own");
   }
@@ -68,21 +115,27 @@ Status check_fit(const Batch& data, const FitOptions& options, std::size_t featu
   if (status.ok() && options.validation != nullptr) {
     status = check_problem(options.objective, *options.validation, features, classes, sizes.validation);
   }
+  if (status.ok() && !options.objective.l2 && !std::isfinite(1 / sizes.training.total_weight)) {
+    status = fail(StatusCode::overflow, "l2", "one that is given, where the weights' sum has no inverse");
+  }
   return status.ok() ? select_kernels(options.execution, sizes.table) : status;
 }
 
 template <class T>
-CallerSide<T>::CallerSide(const Batch& data, const FitOptions& options, MatrixView<T> weights, T* bias)
-    : data_(data), options_(options), weights_(weights), bias_(bias) {
-  options_.solver = choose_solver(options);
-}
+CallerSide<T>::CallerSide(const Batch& data, const FitOptions& options, const FitSizes& sizes,
+                          const WeightsView<T>& weights, const FitScaling& scaling)
+    : data_(data),
+      options_(resolve(options, sizes.training)),
+      given_(weights),
+      weights_(weights.weights),
+      scaling_(scaling) {}
 
 template <class T>
 Status CallerSide<T>::map_features(const KernelTable& table, std::size_t rows) {
   const FeatureMap own = map_of(data_);
-  const Status status =
-      options_.standardise ? standardise(data_, options_.objective, table, map_)
-                           : find_map(data_, options_.objective, table, rows, !is_over_all_rows(options_.solver), map_);
+  const Status status = options_.standardise ? standardise(data_, options_.objective, table, map_)
+                                             : find_map(data_, options_.objective, table, rows,
+                                                        !is_over_all_rows(options_.solver), options_.bias, map_);
   if (!status.ok()) return status;
   if (options_.validation != nullptr && (map_.centre != own.centre || map_.factor != own.factor)) {
     validation_ = *options_.validation;
@@ -109,9 +162,13 @@ Status CallerSide<T>::initial_point(FitProblem& problem, const Vector& x) const 
   std::fill_n(x.data() + problem.weights(), classes(), 0.0);
   if (options_.warm_start) {
     const Buffer<T> checked(problem.parameters());
-    const Status status = import_weights<T>({weights_, bias_}, checked.data(), checked.data() + problem.weights());
+    const Status status = import_weights<T>(given_, checked.data(), checked.data() + problem.weights(), 1);
     if (!status.ok()) return status;
-    to_point(problem, weights_, bias_, x);
+    to_point(problem, weights_, given_.bias, x);
+    for (std::size_t c = 0; !options_.bias && c < classes(); ++c) {
+      double& b = x[problem.weights() + c];
+      b = std::isinf(b) ? b : 0;
+    }
   }
   problem.set_masked(x);
   return {};
@@ -119,7 +176,7 @@ Status CallerSide<T>::initial_point(FitProblem& problem, const Vector& x) const 
 
 // W (x - c) + b is (W / factor) x' + (b + W (centre - c)); c is 0 or the centre itself.
 template <class T>
-void CallerSide<T>::to_point(const FitProblem& problem, MatrixView<const T> weights, const T* bias,
+void CallerSide<T>::to_point(const FitProblem& problem, MatrixView<const T> weights, std::span<const T> bias,
                              const Vector& x) const {
   for (std::size_t c = 0; c < weights.rows; ++c) {
     double shift = 0;
@@ -151,7 +208,7 @@ Status CallerSide<T>::round(const FitProblem& problem, const Vector& x, const Ve
     rounded_bias_[c] = static_cast<T>(x[problem.weights() + c] - shift);
   }
   copy(rounded, x);  // the padding
-  to_point(problem, {rounded_weights_.data(), classes(), features}, rounded_bias_.data(), rounded);
+  to_point(problem, {rounded_weights_.data(), classes(), features}, {rounded_bias_.data(), classes()}, rounded);
   return {};
 }
 
@@ -160,7 +217,7 @@ template <class T>
 Status CallerSide<T>::measure_rounded(FitProblem& problem, const Vector& x, double bound, FitResult& result) {
   const Vector rounded(x.size()), gradient(x.size());
   Status status = round(problem, x, rounded);
-  if (status.ok()) status = measure(problem, rounded, bound, options_.tolerance, result, gradient);
+  if (status.ok()) status = measure(problem, rounded, bound, options_.stopping.tolerance, result, gradient);
   if (!status.ok()) return status;
   double cost = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -171,7 +228,7 @@ Status CallerSide<T>::measure_rounded(FitProblem& problem, const Vector& x, doub
   result.rounded_feature = -1;
   if (result.rounding_cost > kNextToNothing * result.objective) {
     result.rounded_feature = most_sensitive(problem, rounded, gradient);
-    result.converged = result.converged && result.gradient_norm <= options_.tolerance;
+    result.converged = result.converged && result.gradient_norm <= options_.stopping.tolerance;
   }
   return {};
 }
@@ -201,7 +258,7 @@ Status CallerSide<T>::finish(FitProblem& problem, const Vector& x, double bound,
   if (std::isfinite(bound)) bound = std::max(bound, 0.0);  // as the objective is
   FitResult folded = result;
   Status status = measure_rounded(problem, x, bound, folded);
-  if (status.ok() && folded.rounded_feature >= 0 && options_.model_centre != nullptr && !map_.centre.empty()) {
+  if (status.ok() && folded.rounded_feature >= 0 && !scaling_.model_centre.empty() && !map_.centre.empty()) {
     FitResult around = result;
     centred_ = true;
     status = measure_rounded(problem, x, bound, around);
@@ -217,16 +274,26 @@ Status CallerSide<T>::finish(FitProblem& problem, const Vector& x, double bound,
 }
 
 template <class T>
-void CallerSide<T>::give_back() const {
+void CallerSide<T>::give(const WeightsView<T>& to) const {
   for (std::size_t c = 0; c < classes(); ++c) {
-    for (std::size_t d = 0; d < weights_.cols; ++d) weights_.at(c, d) = rounded_weights_[c * weights_.cols + d];
-    bias_[c] = rounded_bias_[c];
+    for (std::size_t d = 0; d < weights_.cols; ++d) to.weights.at(c, d) = rounded_weights_[c * weights_.cols + d];
+    to.bias[c] = rounded_bias_[c];
   }
-  if (centred_) std::copy(map_.centre.begin(), map_.centre.end(), options_.model_centre);
-  if (options_.centre_used != nullptr) std::copy(map_.centre.begin(), map_.centre.end(), options_.centre_used);
-  if (options_.factor_used != nullptr) std::copy(map_.factor.begin(), map_.factor.end(), options_.factor_used);
 }
 
+template <class T>
+void CallerSide<T>::give_back() const {
+  give(given_);
+  if (centred_) std::ranges::copy(map_.centre, scaling_.model_centre.begin());
+  if (!options_.standardise) return;
+  if (!scaling_.centre_used.empty()) std::ranges::copy(map_.centre, scaling_.centre_used.begin());
+  if (!scaling_.factor_used.empty()) std::ranges::copy(map_.factor, scaling_.factor_used.begin());
+}
+
+template Status check_fit<float>(const Batch&, const FitOptions&, const WeightsView<float>&, const FitScaling&,
+                                 FitSizes&) noexcept;
+template Status check_fit<double>(const Batch&, const FitOptions&, const WeightsView<double>&, const FitScaling&,
+                                  FitSizes&) noexcept;
 template class CallerSide<float>;
 template class CallerSide<double>;
 

@@ -13,11 +13,14 @@ struct FitSizes {
   ProblemSize training, validation;
 };
 /// Everything that fit() and fit_path() take for granted, the values of the features excepted.
-[[nodiscard]] Status check_fit(const Batch& data, const FitOptions& options, std::size_t features, std::size_t classes,
-                               FitSizes& sizes) noexcept;
+template <class T>
+[[nodiscard]] Status check_fit(const Batch& data, const FitOptions& options, const WeightsView<T>& weights,
+                               const FitScaling& scaling, FitSizes& sizes) noexcept;
 
 /// The solver that will run.
 [[nodiscard]] Solver choose_solver(const FitOptions& options) noexcept;
+/// Sets the solver, the penalty and the options of mini-batches where they are not. May throw std::bad_alloc.
+[[nodiscard]] FitOptions resolve(const FitOptions& options, const ProblemSize& training);
 [[nodiscard]] constexpr bool is_over_all_rows(Solver solver) noexcept {
   return solver == Solver::lbfgs || solver == Solver::newton;
 }
@@ -27,8 +30,9 @@ struct FitSizes {
 template <class T>
 class CallerSide {
  public:
-  /// Resolves Solver::automatic.
-  CallerSide(const Batch& data, const FitOptions& options, MatrixView<T> weights, T* bias);
+  /// Resolves what the options leave open: see resolve().
+  CallerSide(const Batch& data, const FitOptions& options, const FitSizes& sizes, const WeightsView<T>& weights,
+             const FitScaling& scaling);
   CallerSide(const CallerSide&) = delete;  // the options point to the validation batch here
   CallerSide& operator=(const CallerSide&) = delete;
 
@@ -52,18 +56,21 @@ class CallerSide {
   [[nodiscard]] Status finish(FitProblem& problem, const Vector& x, double bound, FitResult& result);
   /// Hands the rounded weights and the feature map to the caller.
   void give_back() const;
+  /// The rounded weights alone, to somewhere else.
+  void give(const WeightsView<T>& to) const;
 
  private:
   [[nodiscard]] double folded_centre(std::size_t d) const noexcept { return centred_ ? 0.0 : map_.centre_of(d); }
-  void to_point(const FitProblem& problem, MatrixView<const T> weights, const T* bias, const Vector& x) const;
+  void to_point(const FitProblem& problem, MatrixView<const T> weights, std::span<const T> bias, const Vector& x) const;
   Status round(const FitProblem& problem, const Vector& x, const Vector& rounded);
   Status measure_rounded(FitProblem& problem, const Vector& x, double bound, FitResult& result);
   [[nodiscard]] std::ptrdiff_t most_sensitive(const FitProblem& problem, const Vector& x, const Vector& gradient) const;
 
   Batch data_, validation_;
   FitOptions options_;
-  MatrixView<T> weights_;
-  T* bias_;
+  WeightsView<T> given_;
+  MatrixView<T> weights_;  // the weights of these
+  FitScaling scaling_;
   FeatureMap map_, validation_map_;
   bool centred_ = false;  // the rounded weights are those of x - centre
   Buffer<T> rounded_weights_, rounded_bias_;

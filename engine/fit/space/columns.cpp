@@ -29,8 +29,7 @@ std::vector<ColumnSpread> look_at_columns(const Batch& data, const Objective& ob
                                           std::size_t first, std::size_t end) {
   Batch part = data;
   part.scaling = {};
-  part.features.data = static_cast<const char*>(data.features.data) + first * size_of(data.features.type);
-  part.features.features = end - first;
+  part.features = data.features.columns(first, end - first);
   const std::size_t count = end - first;
   std::vector<double> mean(count), square(count), low(count, INFINITY), high(count, -INFINITY);
   double rows = 0;

@@ -53,12 +53,13 @@ int exponent_for(double size, double l2) {
 
 // What find_map() does about one column.
 Status adjust(const Batch& data, const Objective& objective, const ColumnSpread& column, std::size_t d,
-              bool mini_batches, FeatureMap& map) {
+              bool mini_batches, bool has_bias, FeatureMap& map) {
   if (const Status status = check_range(column, d); !status.ok()) return status;
   const double factor = std::abs(map.factor_of(d));
   double centre = map.centre_of(d);
-  if (column.is_constant() ? !is_comfortable(factor * column.largest_from(centre))
-                           : is_off_centre(column, centre, kLost)) {
+  const bool gains = column.is_constant() ? !is_comfortable(factor * column.largest_from(centre))
+                                          : is_off_centre(column, centre, kLost);
+  if (has_bias && gains) {
     centre = centre_for(data, column);
     if (map.centre.empty()) map.centre.resize(data.features.features);
     map.centre[d] = centre;
@@ -69,7 +70,7 @@ Status adjust(const Batch& data, const Objective& objective, const ColumnSpread&
     if (size <= kMostForMiniBatches) return {};
     return column_out_of_range(d, size, "columns up to 9e15 for mini-batches: standardised ones, or lbfgs");
   }
-  const int exponent = exponent_for(size, objective.l2);
+  const int exponent = exponent_for(size, *objective.l2);
   if (exponent == 0) return {};
   if (map.factor.empty()) map.factor.assign(data.features.features, 1.0F);
   if (map.penalised_factor.empty()) map.penalised_factor.assign(map.factor.begin(), map.factor.end());
@@ -91,9 +92,8 @@ std::vector<double> FeatureMap::penalties(double l2) const {
 
 FeatureMap map_of(const Batch& data) {
   FeatureMap map;
-  const std::size_t features = data.features.features;
-  if (data.scaling.centre != nullptr) map.centre.assign(data.scaling.centre, data.scaling.centre + features);
-  if (data.scaling.factor != nullptr) map.factor.assign(data.scaling.factor, data.scaling.factor + features);
+  map.centre.assign(data.scaling.centre.begin(), data.scaling.centre.end());
+  map.factor.assign(data.scaling.factor.begin(), data.scaling.factor.end());
   return map;
 }
 
@@ -115,12 +115,11 @@ Status standardise(const Batch& data, const Objective& objective, const KernelTa
 }
 
 Status find_map(const Batch& data, const Objective& objective, const KernelTable& table, std::size_t rows,
-                bool mini_batches, FeatureMap& map) {
+                bool mini_batches, bool has_bias, FeatureMap& map) {
   map = map_of(data);
   const std::vector<std::uint32_t> sample = sample_of(data, objective, rows);
   Batch sampled = data;
-  sampled.selection = sample.data();
-  sampled.selected = sample.size();
+  sampled.selection = sample;
   const std::size_t features = data.features.features;
   const std::vector<ColumnSpread> seen = look_at_columns(sampled, objective, table, 0, features);
   const auto may_need_it = [&](std::size_t d) {
@@ -136,7 +135,7 @@ Status find_map(const Batch& data, const Objective& objective, const KernelTable
       const ColumnSpread& column = columns[d - first];
       Status status;
       if (!std::isfinite(column.mean)) status = find_bad_feature(data, objective.ignored_label);
-      if (status.ok()) status = adjust(data, objective, column, d, mini_batches, map);
+      if (status.ok()) status = adjust(data, objective, column, d, mini_batches, has_bias, map);
       if (!status.ok()) return status;
     }
   }

@@ -17,9 +17,7 @@ struct FeatureMap {
   /// The penalty acts on the weights of features scaled by these; empty: by `factor`.
   std::vector<double> penalised_factor;
 
-  [[nodiscard]] FeatureScaling view() const noexcept {
-    return {centre.empty() ? nullptr : centre.data(), factor.empty() ? nullptr : factor.data()};
-  }
+  [[nodiscard]] FeatureScaling view() const noexcept { return {centre, factor}; }
   [[nodiscard]] double centre_of(std::size_t d) const noexcept { return centre.empty() ? 0.0 : centre[d]; }
   [[nodiscard]] double factor_of(std::size_t d) const noexcept {
     return factor.empty() ? 1.0 : static_cast<double>(factor[d]);
@@ -38,13 +36,14 @@ struct FeatureMap {
                                  FeatureMap& map);
 
 /// The batch's own scaling, and beyond it what changes nothing but the rounding:
-/// - a column whose mean is so large beside its deviation that f32 loses 1e-4 of that is centred (the bias is free);
+/// - a column whose mean is so large beside its deviation that f32 loses 1e-4 of that is centred, where the bias is
+/// free;
 /// - a column whose largest value is beyond 2^40, or below 2^-40 and hardly penalised, is scaled by a power of two, and
 ///   its penalty with it. Not for mini-batches, whose penalty is one for all: there the large one is out_of_range.
 /// Which columns these may be is found out from at most 1024 of the `rows` that take part; only those are looked at as
 /// a whole. Throws std::bad_alloc; not_finite, out_of_range as above.
 [[nodiscard]] Status find_map(const Batch& data, const Objective& objective, const KernelTable& table, std::size_t rows,
-                              bool mini_batches, FeatureMap& map);
+                              bool mini_batches, bool has_bias, FeatureMap& map);
 
 /// What the scaling of other rows must be when `from`, that of the data, was changed to `to`.
 [[nodiscard]] FeatureMap follow(const Batch& other, const FeatureMap& from, const FeatureMap& to);

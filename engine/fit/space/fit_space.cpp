@@ -25,7 +25,7 @@ Status FitSpace::find_rows(const Control& control) {
   if (!status.ok()) return status;
   rows_ = std::move(rows);
   if (options_.validation != nullptr) options_.validation = &rows_->coordinates_of(*options_.validation);
-  inner_.emplace(problem_of(data(), {whole_.rows(), whole_.total_weight()}, options_.objective.l2));
+  inner_.emplace(problem_of(data(), {whole_.rows(), whole_.total_weight()}, *options_.objective.l2));
   return {};
 }
 
@@ -40,7 +40,8 @@ void FitSpace::set_penalty(double l2) {
 }
 
 FitProblem FitSpace::problem_of(const Batch& rows, const ProblemSize& size, double l2) const {
-  FitProblem problem(rows, options_.objective, whole_.classes(), whole_.table(), whole_.threads(), size, penalties(l2));
+  FitProblem problem(rows, options_.objective, whole_.classes(), whole_.table(), whole_.threads(), size, penalties(l2),
+                     whole_.has_bias());
   if (rows_ != nullptr) problem.measure_lengths(rows_->unit());
   return problem;
 }

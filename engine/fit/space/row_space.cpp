@@ -52,8 +52,7 @@ std::size_t product_scratch(std::size_t count) {
 // Selected rows are always loaded into the buffers that are given.
 Batch select(const Batch& data, const std::vector<std::uint32_t>& rows) {
   Batch selected = data;
-  selected.selection = rows.data();
-  selected.selected = rows.size();
+  selected.selection = rows;
   return selected;
 }
 
@@ -108,10 +107,9 @@ Status RowSpace::find(const Control& control) {
 void RowSpace::load_columns(const Batch& rows, std::size_t first, std::size_t end, std::size_t begin,
                             std::size_t columns, const RowBuffers<double>& buffers) const {
   Batch part = rows;
-  part.features.data = static_cast<const char*>(rows.features.data) + begin * size_of(rows.features.type);
-  part.features.features = columns;
-  if (part.scaling.centre != nullptr) part.scaling.centre += begin;
-  if (part.scaling.factor != nullptr) part.scaling.factor += begin;
+  part.features = rows.features.columns(begin, columns);
+  if (!part.scaling.centre.empty()) part.scaling.centre = part.scaling.centre.subspan(begin, columns);
+  if (!part.scaling.factor.empty()) part.scaling.factor = part.scaling.factor.subspan(begin, columns);
   const RowSource<double> source(part, problem_.objective(), problem_.table().f64);
   static_cast<void>(source.load(first, end, buffers));
 }
@@ -219,14 +217,14 @@ void RowSpace::copy_targets(const Batch& from, const std::vector<std::uint32_t>&
   to.targets.clear();
   const std::size_t scores = from.target_probabilities.cols;
   for (const std::uint32_t row : rows) {
-    if (from.labels != nullptr) to.labels.push_back(from.labels[row]);
-    if (from.sample_weights != nullptr) to.weights.push_back(from.sample_weights[row]);
+    if (!from.labels.empty()) to.labels.push_back(static_cast<std::int32_t>(from.labels[row]));
+    if (!from.sample_weights.empty()) to.weights.push_back(from.sample_weights[row]);
     for (std::size_t c = 0; !from.target_probabilities.empty() && c < scores; ++c) {
       to.targets.push_back(from.target_probabilities.at(row, c));
     }
   }
-  if (from.labels != nullptr) to.view.labels = to.labels.data();
-  if (from.sample_weights != nullptr) to.view.sample_weights = to.weights.data();
+  if (!from.labels.empty()) to.view.labels = to.labels;
+  if (!from.sample_weights.empty()) to.view.sample_weights = to.weights;
   if (!from.target_probabilities.empty()) to.view.target_probabilities = {to.targets.data(), rows.size(), scores};
 }
 

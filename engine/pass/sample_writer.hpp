@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#ifndef LANEMAX_ENGINE_PASS_SAMPLE_OUTPUTS_HPP
-#define LANEMAX_ENGINE_PASS_SAMPLE_OUTPUTS_HPP
+#ifndef LANEMAX_ENGINE_PASS_SAMPLE_WRITER_HPP
+#define LANEMAX_ENGINE_PASS_SAMPLE_WRITER_HPP
 
 #include "engine/pass/pass.hpp"
 
@@ -9,18 +9,18 @@ namespace lanemax {
 /// The outputs of a pass that are as long as the batch: losses, probabilities and dfeatures of the samples, as far as
 /// the caller wants them. Written part by part of a block; rows that are left out get 0.
 template <class T>
-class SampleOutputs {
+class SampleWriter {
  public:
-  SampleOutputs(const PassInput<T>& input, const PassPlan& plan, const PassOutputs<T>& outputs,
-                const Kernels<T>& kernel) noexcept
+  SampleWriter(const PassInput<T>& input, const PassPlan& plan, const SampleOutputs<T>& outputs,
+               const Kernels<T>& kernel) noexcept
       : in_(input), plan_(plan), out_(outputs), kernel_(kernel) {}
 
-  [[nodiscard]] bool wants_probabilities() const noexcept { return !out_.loss.probabilities.empty(); }
+  [[nodiscard]] bool wants_probabilities() const noexcept { return !out_.probabilities.empty(); }
 
   void clear(std::size_t begin, std::size_t end) const noexcept {
     for (std::size_t row = begin; row < end; ++row) {
-      if (out_.loss.sample_losses != nullptr) out_.loss.sample_losses[row] = T(0);
-      for (const MatrixView<T>& output : {out_.loss.probabilities, out_.dfeatures}) {
+      if (!out_.losses.empty()) out_.losses[row] = T(0);
+      for (const MatrixView<T>& output : {out_.probabilities, out_.dfeatures}) {
         for (std::size_t i = 0; i < output.cols && !output.empty(); ++i) output.at(row, i) = T(0);
       }
     }
@@ -30,9 +30,9 @@ class SampleOutputs {
   void write(std::size_t first, const std::uint32_t* positions, const LossArgs<T>& part) const noexcept {
     for (std::size_t i = 0; i < part.rows; ++i) {
       const std::size_t row = first + positions[i];
-      if (out_.loss.sample_losses != nullptr) out_.loss.sample_losses[row] = part.losses[i];
+      if (!out_.losses.empty()) out_.losses[row] = part.losses[i];
       for (std::size_t c = 0; c < plan_.classes && wants_probabilities(); ++c) {
-        out_.loss.probabilities.at(row, c) = part.probabilities[logit_index(part.part_capacity, plan_.classes, i, c)];
+        out_.probabilities.at(row, c) = part.probabilities[logit_index(part.part_capacity, plan_.classes, i, c)];
       }
       if (!out_.dfeatures.empty()) write_dfeatures(row, part.logits + logit_index(plan_.capacity, plan_.classes, i, 0));
     }
@@ -54,7 +54,7 @@ class SampleOutputs {
 
   const PassInput<T>& in_;
   const PassPlan& plan_;
-  const PassOutputs<T>& out_;
+  const SampleOutputs<T>& out_;
   const Kernels<T>& kernel_;
 };
 

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef LANEMAX_ENGINE_PREDICT_BLOCK_PREDICTOR_HPP
+#define LANEMAX_ENGINE_PREDICT_BLOCK_PREDICTOR_HPP
+
+#include <lanemax/predictor.hpp>
+
+#include "engine/dispatch/kernel_table.hpp"
+#include "engine/layout.hpp"
+#include "engine/pass/row_source.hpp"
+#include "engine/workspace.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+
+namespace lanemax {
+
+/// The class that a row of scores names: the first of the largest, or kNotFinite if a score is NaN or infinite. Masked
+/// classes have -infinity; any more of those than there are masked classes come from an overflow.
+template <class T>
+class ArgMax {
+ public:
+  void add(T score, std::int32_t c) noexcept {
+    bad_ = bad_ || !(score <= std::numeric_limits<T>::max());
+    lowest_ += score == -std::numeric_limits<T>::infinity() ? 1U : 0U;
+    if (score > best_) {
+      best_ = score;
+      class_ = c;
+    }
+  }
+  [[nodiscard]] std::int32_t result(std::size_t masked) const noexcept {
+    return bad_ || lowest_ != masked ? kNotFinite : class_;
+  }
+
+ private:
+  T best_ = -std::numeric_limits<T>::infinity();
+  std::int32_t class_ = kNotFinite;
+  std::size_t lowest_ = 0;  // scores of -infinity
+  bool bad_ = false;
+};
+
+template <class T>
+inline constexpr T kNone = std::numeric_limits<T>::quiet_NaN();
+
+/// best = the classes of highest rank, best first; of equal ones the lower index. A heap with the worst of them on top.
+template <class Rank>
+void choose_best(std::size_t classes, std::span<std::int32_t> best, const Rank& rank) noexcept {
+  const auto is_better = [&](std::int32_t a, std::int32_t b) {
+    const auto of_a = rank(static_cast<std::size_t>(a)), of_b = rank(static_cast<std::size_t>(b));
+    return of_a > of_b || (of_a == of_b && a < b);
+  };
+  const auto k = static_cast<std::int32_t>(best.size());
+  for (std::int32_t c = 0; c < static_cast<std::int32_t>(classes); ++c) {
+    if (c < k) {
+      best[static_cast<std::size_t>(c)] = c;
+      std::push_heap(best.begin(), best.begin() + c + 1, is_better);
+    } else if (is_better(c, best.front())) {
+      std::ranges::pop_heap(best, is_better);
+      best.back() = c;
+      std::ranges::push_heap(best, is_better);
+    }
+  }
+  std::ranges::sort_heap(best, is_better);
+}
+
+/// One score: positive if z > 0, so that a tie goes to class 0.
+inline std::int32_t class_of_score(double z) noexcept {
+  return !std::isfinite(z) ? kNotFinite : z > 0 ? 1 : 0;
+}
+
+struct BlockShape {
+  std::size_t features = 0, rows = 0, classes = 0, masked = 0;  // rows: of W
+  std::size_t capacity = 0;                                     // rows of a block
+};
+
+/// Predicts one block of rows after the other with one thread's scratch memory.
+template <class T>
+class BlockPredictor {
+ public:
+  using Shape = BlockShape;
+
+  BlockPredictor(const Shape& shape, Arena& arena) noexcept : shape_(shape) {
+    rows_.stride = round_up(shape.features, kPanel);
+    rows_.values = arena.take<T>(shape.capacity * rows_.stride);
+    rows_.labels = arena.take<std::int32_t>(shape.capacity);
+    rows_.weights = arena.take<T>(shape.capacity);
+    rows_.rows = arena.take<std::uint32_t>(shape.capacity);
+    rows_.positions = arena.take<std::uint32_t>(shape.capacity);
+    logits_ = arena.take<T>(logit_count(shape.capacity, shape.rows));
+    probabilities_ = arena.take<T>(logit_count(shape.capacity, shape.classes));
+    chosen_ = arena.take<std::int32_t>(shape.capacity);
+    order_ = arena.take<std::int32_t>(shape.classes);
+  }
+
+  [[nodiscard]] RowBlock<T> load(const RowSource<T>& source, std::size_t first, std::size_t end) noexcept {
+    return source.load(first, end, rows_);
+  }
+  void predict(const RowBlock<T>& x, std::size_t first, LogitsArgs<T> args, const Kernels<T>& kernel, Loss loss,
+               const BasicPredictions<T>& out) noexcept {
+    first_ = first;
+    args.x = x;
+    args.logits = logits_;
+    args.capacity = shape_.capacity;
+    kernel.logits(args);
+    choose(args.x.count, loss, out);
+    const bool top = !out.top_classes.empty() || !out.top_probabilities.empty();
+    if (loss != Loss::hinge && (top || !out.probabilities.empty())) probabilities(args.x.count, kernel, loss, out);
+    if (top) top_k(args.x.count, loss, out);
+  }
+
+ private:
+  [[nodiscard]] T score(std::size_t i, std::size_t c) const {
+    return logits_[logit_index(shape_.capacity, shape_.rows, i, c)];
+  }
+  [[nodiscard]] T probability(std::size_t i, std::size_t c) const {
+    return chosen_[i] == kNotFinite ? kNone<T> : probabilities_[logit_index(shape_.capacity, shape_.classes, i, c)];
+  }
+
+  void choose(std::size_t count, Loss loss, const BasicPredictions<T>& out) {
+    for (std::size_t i = 0; i < count; ++i) {
+      ArgMax<T> best;
+      for (std::size_t c = 0; c < shape_.rows; ++c) best.add(score(i, c), static_cast<std::int32_t>(c));
+      chosen_[i] = loss == Loss::logistic ? class_of_score(score(i, 0)) : best.result(shape_.masked);
+      if (!out.classes.empty()) out.classes[first_ + i] = chosen_[i];
+      if (out.logits.empty()) continue;
+      for (std::size_t c = 0; c < shape_.rows; ++c) {
+        out.logits.at(first_ + i, c) = chosen_[i] == kNotFinite ? kNone<T> : score(i, c);
+      }
+    }
+  }
+
+  void probabilities(std::size_t count, const Kernels<T>& kernel, Loss loss, const BasicPredictions<T>& out) {
+    ProbabilityArgs<T> args;
+    args.logits = logits_;
+    args.capacity = args.probability_capacity = shape_.capacity;
+    args.rows = count;
+    args.classes = shape_.rows;
+    if (loss == Loss::logistic) {
+      args.complements = probabilities_;
+      args.probabilities = probabilities_ + shape_.capacity;
+      kernel.logistic_probabilities(args);
+    } else {
+      args.probabilities = probabilities_;
+      kernel.softmax_probabilities(args);
+    }
+    if (out.probabilities.empty()) return;
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t c = 0; c < shape_.classes; ++c) out.probabilities.at(first_ + i, c) = probability(i, c);
+    }
+  }
+
+  void top_k(std::size_t count, Loss loss, const BasicPredictions<T>& out) {
+    const std::size_t k = std::max(out.top_classes.cols, out.top_probabilities.cols);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::span<std::int32_t> best(order_, k);
+      std::ranges::fill(best, kNotFinite);
+      if (chosen_[i] != kNotFinite) {
+        choose_best(shape_.classes, best,
+                    [&](std::size_t c) { return loss == Loss::logistic ? probability(i, c) : score(i, c); });
+      }
+      for (std::size_t t = 0; t < k; ++t) {
+        if (!out.top_classes.empty()) out.top_classes.at(first_ + i, t) = best[t];
+        if (out.top_probabilities.empty()) continue;
+        out.top_probabilities.at(first_ + i, t) =
+            best[t] == kNotFinite ? kNone<T> : probability(i, static_cast<std::size_t>(best[t]));
+      }
+    }
+  }
+
+  Shape shape_;
+  std::size_t first_ = 0;  // the block's first row
+  RowBuffers<T> rows_;
+  T* logits_ = nullptr;
+  T* probabilities_ = nullptr;
+  std::int32_t* chosen_ = nullptr;  // one per row of the block
+  std::int32_t* order_ = nullptr;   // one per class
+};
+
+}  // namespace lanemax
+
+#endif
