@@ -32,7 +32,7 @@ std::size_t Parameters<T>::bytes(std::size_t features, std::size_t classes) noex
 template <class T>
 Status Parameters<T>::create(std::size_t features, std::size_t classes, std::span<std::byte> memory,
                              Parameters& parameters) noexcept {
-  const Status status = check_workspace(memory, bytes(features, classes));
+  const Status status = check_workspace(memory, bytes(features, classes), "memory");
   if (!status.ok()) return status;
   Arena arena(memory);
   const std::size_t count = weight_count(features, classes) + bias_count(classes);

@@ -89,7 +89,7 @@ std::size_t TrainState<T>::bytes(std::size_t features, std::size_t classes, Opti
 template <class T>
 Status TrainState<T>::create(std::size_t features, std::size_t classes, Optimiser optimiser,
                              std::span<std::byte> memory, TrainState& state) noexcept {
-  Status status = check_workspace(memory, bytes(features, classes, optimiser));
+  Status status = check_workspace(memory, bytes(features, classes, optimiser), "memory");
   if (!status.ok()) return status;
   Arena arena(memory);
   Data<T> made;

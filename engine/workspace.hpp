@@ -51,12 +51,11 @@ class Arena {
   bool overflow_ = false;
 };
 
-[[nodiscard]] inline Status check_workspace(std::span<std::byte> workspace, std::size_t needed) noexcept {
-  if (needed == 0) {
-    return fail(StatusCode::shape_mismatch, "workspace", "sizes whose product fits the address space");
-  }
+[[nodiscard]] inline Status check_workspace(std::span<std::byte> workspace, std::size_t needed,
+                                            const char* what = "workspace") noexcept {
+  if (needed == 0) return fail(StatusCode::shape_mismatch, what, "sizes whose product fits the address space");
   if (workspace.size() < needed) {
-    Status status = fail(StatusCode::workspace_too_small, "workspace", "as many bytes as the size query returns");
+    Status status = fail(StatusCode::workspace_too_small, what, "as many bytes as the size query returns");
     char* end = std::to_chars(status.found, status.found + 20, workspace.size()).ptr;
     end = std::copy_n(" of ", 4, end);
     *std::to_chars(end, end + 20, needed).ptr = '\0';

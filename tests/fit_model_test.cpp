@@ -186,6 +186,17 @@ TEST_P(NoBiasTest, IsWorseThanWithOneAndBetterThanNearby) {
   }
 }
 
+TEST_P(NoBiasTest, NeedsNoRoomForOne) {
+  options_.bias = false;
+  std::vector<float> w(15), with_room(15), b(3);
+  ASSERT_TRUE(fit(arrays_.batch, options_, WeightsView<float>{{w.data(), 3, 5}, {}}, result_).ok());
+  ASSERT_TRUE(fit(arrays_.batch, options_, view_of(with_room, b), result_).ok());
+  EXPECT_TRUE(same_bits(w, with_room));
+  options_.standardise = true;
+  EXPECT_EQ(fit(arrays_.batch, options_, WeightsView<float>{{w.data(), 3, 5}, {}}, result_).what,
+            std::string("weights"));
+}
+
 TEST_P(NoBiasTest, MiniBatchesHoldItToo) {
   for (const Solver solver : {Solver::sgd, Solver::momentum, Solver::adam}) {
     FitOptions o = options_;

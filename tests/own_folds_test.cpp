@@ -179,7 +179,9 @@ TEST_P(OwnFoldsTest, Refusals) {
   EXPECT_EQ(what(run_with(own, 1)), "fold_of_sample");
   own.assign(kRows, -1);
   EXPECT_EQ(what(run_with(own, 1)), "fold_of_sample");
-  own[7] = 1;  // fold 0 holds out nothing: no score, no fault
+  own[7] = 1;  // and fold 0 holds out nothing
+  EXPECT_EQ(what(run_with(own, 2)), "fold_of_sample");
+  own[8] = 0;
   EXPECT_TRUE(run_with(own, 2).status.ok());
   EXPECT_EQ(what(run_with(own, 3)), "fold scores");
   options_.folds = 2;

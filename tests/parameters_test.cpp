@@ -110,13 +110,13 @@ void refuses_wrong_sizes(std::size_t features, std::size_t classes) {
   const OddMemory memory(Parameters<T>::bytes(7, 3), 0);
   const std::span<std::byte> all = memory;
   for (const std::size_t size : {std::size_t{0}, std::size_t{64}, all.size() - 1}) {
-    expect_status(Parameters<T>::create(7, 3, all.first(size), p), StatusCode::workspace_too_small, "workspace");
+    expect_status(Parameters<T>::create(7, 3, all.first(size), p), StatusCode::workspace_too_small, "memory");
   }
   constexpr std::size_t kMost = ~std::size_t{0};
   for (const Shape s : {Shape{0, 0, 3}, Shape{0, 3, 0}, Shape{0, kMost >> 20, 1 << 22}, Shape{0, 1 << 22, kMost >> 20},
                         Shape{0, kMost, 1}, Shape{0, 1, kMost}, Shape{0, kMost, kMost}}) {
     EXPECT_EQ(Parameters<T>::bytes(s.features, s.classes), 0U) << s.features << ' ' << s.classes;
-    expect_status(Parameters<T>::create(s.features, s.classes, all, p), StatusCode::shape_mismatch, "workspace");
+    expect_status(Parameters<T>::create(s.features, s.classes, all, p), StatusCode::shape_mismatch, "memory");
   }
   EXPECT_TRUE(p.features() == features && p.classes() == classes && same_bits(p.all(), before));
 }

@@ -58,8 +58,8 @@ TEST_P(PredictorF64Test, ScoresAndProbabilitiesToTheLastDigits) {
         const Plain want(sample.data(), w, b);
         EXPECT_EQ(predictor.predict(sample), chosen[n]);
         EXPECT_EQ(chosen[n], std::ranges::max_element(want.z) - want.z.begin());
-        predictor.logits(sample, one);
-        predictor.probabilities(sample, {}, one_p);
+        EXPECT_EQ(predictor.logits(sample, one), chosen[n]);
+        EXPECT_EQ(predictor.probabilities(sample, {}, one_p), chosen[n]);
         for (std::size_t c = 0; c < classes; ++c) {
           EXPECT_TRUE(same_bits(one[c], logits[n * classes + c]) && same_bits(one_p[c], p[n * classes + c]));
           EXPECT_NEAR(one[c], static_cast<double>(want.z[c]), 1e-15 * static_cast<double>(features) * 8);

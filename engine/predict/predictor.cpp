@@ -151,7 +151,7 @@ std::size_t BasicPredictor<T>::scores() const noexcept {
   return state_ == nullptr ? 0 : state_->rows;
 }
 template <class T>
-std::string_view BasicPredictor<T>::label(std::int32_t class_index) const noexcept {
+std::string_view BasicPredictor<T>::label(std::int64_t class_index) const noexcept {
   const auto c = static_cast<std::size_t>(class_index);
   return state_ == nullptr || class_index < 0 || c >= state_->labels.size() ? std::string_view() : state_->labels[c];
 }

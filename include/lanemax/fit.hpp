@@ -101,13 +101,12 @@ struct MiniBatches {
   std::optional<std::size_t> epochs = {};      ///< unset: 20; 0 returns the initial weights
   std::optional<std::size_t> batch_size = {};  ///< unset: 128; >= 1, capped at the number of rows
   /// > 0. Unset: from the largest curvature of the loss, estimated on a sample of the rows that take part. Momentum:
-  /// 1 / (a bound of it); sgd: more, if a schedule brings it down and batches are not too small (engine/fit/README.md);
-  /// adam: 0.001.
+  /// 1 / (a bound of it); sgd: more, if a schedule brings it down and batches are not too small; adam: 0.001.
   std::optional<double> learning_rate = {};
   std::optional<Schedule> schedule = {};  ///< unset: cosine
   std::optional<double> momentum = {};    ///< unset: 0.9; in [0, 1); momentum; adam's decay of the gradient's mean
-  std::optional<double> second_moment_decay =
-      {};  ///< unset: 0.999; in [0, 1); adam's decay of the squared gradient's mean
+  /// Unset: 0.999; in [0, 1); adam's decay of the squared gradient's mean.
+  std::optional<double> second_moment_decay = {};
 };
 
 /// So that an interrupted fit can go on.
@@ -127,18 +126,18 @@ struct FitOptions {
   Objective objective = {};  ///< mean reduction; an unset l2 is 1/S
   Solver solver = Solver::automatic;
   Preconditioner preconditioner = Preconditioner::automatic;  ///< lbfgs, newton
-  /// False: the bias stays 0 (or -infinity, of a class that `warm_start` masks) for the features that the fit runs on,
-  /// and none of these are centred but by `standardise` or a scaling of the batch. Weights for raw features then still
-  /// have the bias that folding the centre in makes.
+  /// False: there is none, and none need be passed in or out. Only where features are centred, by `standardise` or by
+  /// Batch::scaling, the weights for raw features have one: what folding the centre in makes.
   bool bias = true;
   bool warm_start = false;  ///< begin from the weights and bias passed in (for raw features) rather than from 0
-  /// Scale features as they are loaded, `(x - mean) / deviation` of the rows that take part (unweighted; constant
-  /// columns are only centred; `data.scaling` and the validation batch's must be empty).
+  /// Scale features as they are loaded (the penalty then acts on the weights of the scaled ones), `(x - mean) /
+  /// deviation` of the rows that take part (unweighted; constant columns are only centred; `data.scaling` and the
+  /// validation batch's must be empty).
   bool standardise = false;
   Stopping stopping = {};
   MiniBatches mini_batches = {};
   std::uint64_t seed = 0;             ///< of the shuffling of mini-batches, and of fit_path()'s folds
-  const Batch* validation = nullptr;  ///< rows to watch: a loss per epoch or iteration
+  const Batch* validation = nullptr;  ///< rows to watch during the call: a loss per epoch or iteration
   Checkpoint checkpoint = {};
   Execution execution = {};
   ProgressCallback progress = nullptr;
@@ -150,8 +149,8 @@ struct FitOptions {
 struct FitScaling {
   std::span<double> centre_used = {};  ///< the map of a fit that standardises
   std::span<float> factor_used = {};
-  /// A centre that the returned weights are around, should weights for raw features lose more than 1e-7 of the
-  /// objective to rounding; FitResult::centred says whether it was written.
+  /// For Model::centre: a centre that the returned weights are around, should weights for raw features lose more than
+  /// 1e-7 of the objective to rounding; FitResult::centred says whether it was written.
   std::span<double> model_centre = {};
 };
 
@@ -159,8 +158,8 @@ struct FitResult {
   Solver solver = Solver::automatic;                     ///< that ran
   Preconditioner preconditioner = Preconditioner::none;  ///< that was used last
   StopReason reason = StopReason::none;
-  /// The tolerance was met: at the returned weights or, where rounding them to the caller's type has moved the gradient
-  /// but cost less than 1e-7 of the objective, just before.
+  /// The one to ask: whether the tolerance was met, at the returned weights or, where rounding them to the caller's
+  /// type has moved the gradient but cost less than 1e-7 of the objective, just before.
   bool converged = false;
   bool centred = false;  ///< the weights are those of `x - FitScaling::model_centre`, which was written
   double l2 = 0;         ///< the penalty that was used
@@ -168,8 +167,9 @@ struct FitResult {
   double data_loss = 0;
   double gradient_norm = 0;  ///< largest absolute entry of the objective's gradient, penalty and bias included, by the
                              ///< weights of the features that the fit ran on
-  /// The objective is at most this far above the optimum. NaN without penalty or for hinge loss, and where the fit was
-  /// interrupted or out of time: then one pass is all that follows.
+  /// The objective is at most this far above the optimum. Where a class has no rows the optimum is infinitely far away,
+  /// and the bound true but large; mask such a class, or leave it out. NaN without penalty or for hinge loss, and where
+  /// the fit was interrupted or out of time: then one pass is all that follows.
   double gap_bound = 0;
   double rounding_cost = 0;  ///< rounding the weights to the caller's type raised the objective by at most this
   /// The feature whose weights' rounding costs most, where all of it costs more than 1e-7 of the objective; else -1.
@@ -182,11 +182,10 @@ struct FitResult {
   Status checkpoint_error = {};  ///< of the last attempt to write the checkpoint: ok if it succeeded or there was none
 };
 
-/// Trains a linear classifier on `data` (labels or target probabilities) into `weights` (C x D, and C
-/// biases).
+/// Trains a linear classifier on `data` (labels or target probabilities) into `weights` (C x D, and C biases).
 ///
-/// Weights go in and come out for raw features: any scaling, the fit's or the batch's own, is folded into them
-/// in double, or all of it but the centre (FitScaling::model_centre). The penalty acts on the weights of the scaled
+/// Weights go in and come out for raw features: any scaling, the fit's or the batch's own, is folded into them in
+/// double, or all of it but the centre (FitScaling::model_centre). The penalty acts on the weights of the scaled
 /// features. Without `standardise`, too, a fit runs on centred features where they are far from 0 beside their spread,
 /// and on ones scaled by powers of two (the penalty to match) where they are beyond 2^40, or below 2^-40 and not
 /// penalised. Columns that are not constant and whose largest value is not within 1e-30..1e30 are out_of_range; for
@@ -203,7 +202,8 @@ struct FitResult {
 /// The same with weights in double, which lbfgs and newton really have.
 [[nodiscard]] Status fit(const Batch& data, const FitOptions& options, const WeightsView<double>& weights,
                          FitResult& result, const FitScaling& scaling = {}) noexcept;
-/// The same into a model, ready to be saved or predicted with: one class per name, in class order (logistic: negative,
+/// The same into a model, all of which is replaced (feature_names and columns are to be set afterwards), ready to be
+/// saved or predicted with: one class per name, in class order (logistic: negative,
 /// positive); without names the classes are called 0, 1, ... up to the largest label. With `warm_start` it begins from
 /// the weights that the model has.
 [[nodiscard]] Status fit(const Batch& data, const FitOptions& options, const std::vector<std::string>& class_labels,

@@ -9,13 +9,14 @@ namespace lanemax {
 
 /// The same fit with one penalty after the other, and what each is worth on rows that it has not seen.
 struct PathOptions {
-  FitOptions fit =
-      {};  ///< lbfgs or newton (or automatic); early_stopping must be unset, and l2 where there are penalties
-  std::span<const double> l2 = {};  ///< the penalties, in any order, each once; none: the one that `fit` has, or 1/S
+  /// lbfgs or newton (or automatic); early_stopping must be unset, and l2 where there are penalties.
+  FitOptions fit = {};
+  /// The penalties, in any order, each once (`const double l2[] = {1e-2, 1e-3}`); none: the one that `fit` has, or 1/S.
+  std::span<const double> l2 = {};
   /// 2 or more: cross-validation. 0, and no folds of the caller's: the loss on `fit.validation`, which is then needed.
   std::size_t folds = 0;
-  /// Folds of the caller's instead (groups, blocks of time): for every sample which fold, from 0, holds it out; -1:
-  /// none does, and all train on it.
+  /// Folds of the caller's instead (groups, blocks of time), and `folds` stays 0: for every sample which fold holds it
+  /// out, from 0, without a gap; -1: none does, and all train on it.
   LabelsView fold_of_sample = {};
   /// A fold's penalty is that of all rows times S / (the fold's S), as if 1 / (l2 S) stayed the same: scikit-learn's C.
   bool scale_l2 = false;
@@ -23,7 +24,7 @@ struct PathOptions {
 
 /// What the rows that a fold holds out say.
 struct FoldScore {
-  double loss = 0;      ///< mean data loss; NaN if no row can judge
+  double loss = 0;      ///< weighted mean of the data loss; NaN if no row can judge
   double accuracy = 0;  ///< by weight; NaN for target probabilities, and if no row can judge
   double weight = 0;    ///< of the rows that judge
 };
@@ -32,7 +33,7 @@ struct FoldScore {
 /// hold is undefined.
 struct PathOutputs {
   FitScaling scaling = {};
-  MatrixView<FoldScore> folds = {};                  ///< penalties x folds (1 without folds: the validation batch)
+  MatrixView<FoldScore> folds = {};  ///< penalties, in their order, x folds (1 without folds: validation)
   std::span<const WeightsView<float>> weights = {};  ///< of each penalty, over all rows: see FitResult::centred
 };
 

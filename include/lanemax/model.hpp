@@ -40,6 +40,9 @@ struct Model {
   [[nodiscard]] std::size_t rows() const noexcept { return bias.size(); }
   [[nodiscard]] std::size_t classes() const noexcept { return class_labels.size(); }
   [[nodiscard]] MatrixView<const float> weights() const noexcept { return {weight.data(), rows(), features}; }
+  /// Both, as calls take them; to be filled, once `features` is set and both have their size.
+  [[nodiscard]] WeightsView<const float> view() const noexcept { return {weights(), bias}; }
+  [[nodiscard]] WeightsView<float> view() noexcept { return {{weight.data(), rows(), features}, bias}; }
 };
 
 /// Ok if the sizes fit together, the numbers are legal (weights, centre and scaling finite, biases finite or -infinity,

@@ -6,6 +6,7 @@
 #include <lanemax/model.hpp>
 #include <lanemax/views.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,7 +28,9 @@ struct SampleView {
       : data(data_), size(size_), type(type_) {}
   /// A vector, an array, a span: of float, double or std::uint8_t.
   template <std::ranges::contiguous_range Range>
-    requires std::ranges::sized_range<Range>
+    requires(std::ranges::sized_range<Range> && (std::same_as<std::ranges::range_value_t<Range>, float> ||
+                                                 std::same_as<std::ranges::range_value_t<Range>, double> ||
+                                                 std::same_as<std::ranges::range_value_t<Range>, std::uint8_t>))
   constexpr SampleView(const Range& values) noexcept
       : data(std::ranges::data(values)), size(std::ranges::size(values)), type(type_of(std::ranges::data(values))) {}
 
@@ -37,7 +40,7 @@ struct SampleView {
   static constexpr FeatureType type_of(const std::uint8_t*) noexcept { return FeatureType::u8; }
 };
 
-/// Why a sample has no class: below 0, never an index.
+/// Why a sample has no class: below 0, never an index. (-2 is kept for models that abstain.)
 inline constexpr std::int32_t kNotFinite = -1;  ///< the sample, less the centre, or its scores are not finite
 inline constexpr std::int32_t kWrongSize = -3;  ///< of the sample, of an output or of the workspace; or no model
 
@@ -69,7 +72,8 @@ class BasicPredictor {
   BasicPredictor(const BasicPredictor&) = delete;
   BasicPredictor& operator=(const BasicPredictor&) = delete;
 
-  /// Copies what it needs of the model. Uses `isa` for all later calls; {} is the process's.
+  /// Checks the model, as check_model() does, and copies what it needs of it. Uses `isa` for all later calls; {} is the
+  /// process's.
   [[nodiscard]] static Status create(const Model& model, Isa isa, BasicPredictor& predictor) noexcept;
   /// Of weights in memory, for raw features and of as many classes as they have rows, or two for logistic; which have
   /// no names.
@@ -84,23 +88,24 @@ class BasicPredictor {
   /// Scores of a sample: as many as classes, or 1 for logistic.
   [[nodiscard]] std::size_t scores() const noexcept;
   /// The name of a class; empty if it is none.
-  [[nodiscard]] std::string_view label(std::int32_t class_index) const noexcept;
+  [[nodiscard]] std::string_view label(std::int64_t class_index) const noexcept;
 
   /// The class of one sample, or kNotFinite, kWrongSize.
   [[nodiscard]] std::int32_t predict(const SampleView& sample) const noexcept;
   /// The same, and the sample's scores() scores; NaN if there is no class.
-  std::int32_t logits(const SampleView& sample, std::span<T> out) const noexcept;
+  [[nodiscard]] std::int32_t logits(const SampleView& sample, std::span<T> out) const noexcept;
   /// The same with the probabilities of all classes. `workspace` is of workspace_bytes(); {} for up to 4096 classes.
   /// kWrongSize for hinge, which has none.
-  std::int32_t probabilities(const SampleView& sample, std::span<std::byte> workspace, std::span<T> out) const noexcept;
-  /// The same with the best classes and, unless empty, their probabilities: as many as there is room for, at most
-  /// classes().
-  std::int32_t top_k(const SampleView& sample, std::span<std::byte> workspace, std::span<std::int32_t> classes,
-                     std::span<T> probabilities) const noexcept;
+  [[nodiscard]] std::int32_t probabilities(const SampleView& sample, std::span<std::byte> workspace,
+                                           std::span<T> out) const noexcept;
+  /// The same with the k best classes and, unless empty, as many probabilities: k from 1 to classes(), else kWrongSize.
+  [[nodiscard]] std::int32_t top_k(const SampleView& sample, std::span<std::byte> workspace,
+                                   std::span<std::int32_t> classes, std::span<T> probabilities) const noexcept;
   /// Scratch for one sample: 0 for up to 4096 classes.
   [[nodiscard]] std::size_t workspace_bytes() const noexcept;
 
-  /// Predicts every row of `features`.
+  /// Predicts every row of `features`, by the variant that the predictor was created for. A sample without a class is
+  /// no error.
   [[nodiscard]] Status predict_batch(const FeaturesView& features, int threads, std::span<std::byte> workspace,
                                      const BasicPredictions<T>& out) const noexcept;
   /// Scratch that it needs; independent of the number of samples.

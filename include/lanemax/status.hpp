@@ -8,7 +8,7 @@
 #pragma GCC visibility push(default)
 namespace lanemax {
 
-/// What kind of thing went wrong. The command's exit codes follow from these (engine/cli/exit_code.hpp).
+/// What kind of thing went wrong. The command's exit codes follow from these.
 enum class StatusCode : std::uint8_t {
   ok,
   // usage
@@ -31,7 +31,8 @@ enum class StatusCode : std::uint8_t {
   overflow,  ///< finite inputs, but a logit, loss or gradient left the range of the scalar type
   diverged,  ///< training produced a non-finite loss or gradient; the weights are the last good ones
   // control and system
-  interrupted,
+  interrupted,  ///< of a fit that was to go on from its checkpoint, before it could; any other ends ok, for a
+                ///< StopReason
   missing_file,
   io_error,
   out_of_memory,

@@ -56,8 +56,9 @@ class TrainState {
   /// come. Checked as Parameters and FeatureScaling say.
   [[nodiscard]] Status set_weights(const WeightsView<const T>& weights, const FeatureScaling& scaling = {}) noexcept;
 
-  /// Copies out. `weights` is C x D in any strides; the bias may be left out. With a `centre` of D entries, they are
-  /// those of `x - centre`, which is written: T may not have the digits for a bias that makes up for a large one.
+  /// Copies out. `weights` is C x D in any strides; the bias may be left out. With a `centre` of D entries, for
+  /// Model::centre, they are those of `x - centre`, which is written: for features whose means are large beside their
+  /// spread T has not the digits for a bias that makes up for them.
   [[nodiscard]] Status get_weights(const WeightsView<T>& weights, std::span<double> centre = {}) const noexcept;
 
   /// Everything that the next steps depend on, moments and their count included, and back into a state of the same
@@ -84,10 +85,10 @@ template <class T>
 [[nodiscard]] std::size_t train_step_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes,
                                                      int threads) noexcept __attribute__((visibility("default")));
 
-/// Loss, gradient and update in one call. The result is the loss at the weights before the update. A non-finite loss
-/// or gradient is found before the update: the state is left as it was and the status says which input is to blame.
-/// The batch's labels and weights are checked, and its scaling against that of the state; with `Reduction::sum` the
-/// step follows the sum's gradient.
+/// Loss, gradient and update in one call, which allocates nothing (on several threads, nothing after the first). The
+/// result is the loss at the weights before the update. A non-finite loss or gradient is found before the update: the
+/// state is left as it was and the status says which input is to blame. The batch's labels and weights are checked, and
+/// its scaling against that of the state; with `Reduction::sum` the step follows the sum's gradient.
 template <class T>
 [[nodiscard]] Status train_step(TrainState<T>& state, const Objective& objective, const Batch& batch,
                                 const StepOptions& options, const Execution& execution, std::span<std::byte> workspace,

@@ -98,7 +98,7 @@ struct FeaturesView {
   [[nodiscard]] FeaturesView columns(std::size_t first, std::size_t count) const noexcept {
     return {at(first * col_stride), type, samples, count, row_stride, col_stride};
   }
-  /// The same numbers in memory, taken to lie one column right after the other.
+  /// The same numbers in memory, taken to lie one column right after the other: of a view just made, not of a part.
   [[nodiscard]] constexpr FeaturesView column_major() const noexcept {
     return {data, type, samples, features, 1, samples};
   }
@@ -173,8 +173,8 @@ struct FeatureScaling {
   [[nodiscard]] constexpr bool empty() const noexcept { return centre.empty() && factor.empty(); }
 };
 
-/// Samples with their targets. Exactly one of `labels` and `target_probabilities` is given where a loss is wanted.
-/// Arrays of another length than the samples have are refused.
+/// Samples with their targets. Views, here as everywhere: what they show must outlive them. Exactly one of `labels` and
+/// `target_probabilities` is given where a loss is wanted. Arrays of another length than the samples have are refused.
 struct Batch {
   FeaturesView features = {};
   LabelsView labels = {};                             ///< N class indices, or Objective::ignored_label

@@ -17,7 +17,7 @@ namespace lanemax {
 class Workspace {
  public:
   Workspace() noexcept = default;
-  /// Empty if there is not enough memory: a call that is given it says so.
+  /// Empty if there is not enough memory: a call that is given it says so. 0 bytes are what some calls need.
   explicit Workspace(std::size_t bytes) noexcept;
 
   /// At least `bytes` from now on; what was in it is lost if that takes more memory. out_of_memory leaves it as it was.

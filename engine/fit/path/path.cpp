@@ -427,14 +427,20 @@ Status count_folds(const Batch& data, const PathOptions& o, std::size_t& folds) 
       }
       folds = std::max(folds, static_cast<std::size_t>(fold + 1));
     }
-    if (folds == 0) return refuse("fold_of_sample", "a sample that some fold holds out");
+    std::vector<bool> seen(folds);
+    for (std::size_t i = 0; i < o.fold_of_sample.size(); ++i) {
+      if (o.fold_of_sample[i] >= 0) seen[static_cast<std::size_t>(o.fold_of_sample[i])] = true;
+    }
+    if (folds == 0 || std::ranges::count(seen, false) > 0) {
+      return refuse("fold_of_sample", "folds from 0, without a gap, that hold out a sample each");
+    }
   }
   if (folds != 0 && o.fit.validation != nullptr) return refuse("folds", "either folds or a validation batch");
   return {};
 }
 
 Status check_path(const PathOptions& o, std::size_t folds, std::span<const PathPoint> points,
-                  const PathOutputs& outputs, const MatrixView<float>& weights) {
+                  const PathOutputs& outputs, const WeightsView<float>& weights) {
   const std::size_t penalties = std::max<std::size_t>(o.l2.size(), 1);
   if (points.size() != penalties) return refuse_shape("points", "an entry per penalty");
   for (auto l2 = o.l2.begin(); l2 != o.l2.end(); ++l2) {
@@ -452,8 +458,8 @@ Status check_path(const PathOptions& o, std::size_t folds, std::span<const PathP
     return refuse_shape("weights of points", "one per penalty");
   }
   for (const WeightsView<float>& w : outputs.weights) {
-    if (w.weights.empty() || w.weights.rows != weights.rows || w.weights.cols != weights.cols ||
-        w.bias.size() != weights.rows) {
+    if (w.weights.empty() || w.weights.rows != weights.weights.rows || w.weights.cols != weights.weights.cols ||
+        w.bias.size() != weights.bias.size()) {
       return refuse_shape("weights of points", "room for weights and bias of the shape of the others");
     }
   }
@@ -465,11 +471,11 @@ Status check_path(const PathOptions& o, std::size_t folds, std::span<const PathP
 Status fit_path(const Batch& data, const PathOptions& options, std::span<PathPoint> points,
                 const WeightsView<float>& weights, PathResult& result, const PathOutputs& outputs) noexcept {
   const FloatEnvironment environment;
-  std::size_t folds = 0;
-  Status status = count_folds(data, options, folds);
-  if (status.ok()) status = check_path(options, folds, points, outputs, weights.weights);
-  if (!status.ok()) return status;
   return without_exceptions("fit_path", "memory for the parameters and a few row blocks", [&] {
+    std::size_t folds = 0;
+    Status status = count_folds(data, options, folds);
+    if (status.ok()) status = check_path(options, folds, points, outputs, weights);
+    if (!status.ok()) return status;
     FitOptions fit = options.fit;
     if (!options.l2.empty()) fit.objective.l2 = *std::ranges::max_element(options.l2);
     FitSizes sizes;

@@ -95,10 +95,12 @@ template <class T>
 Status check_fit(const Batch& data, const FitOptions& options, const WeightsView<T>& weights, const FitScaling& scaling,
                  FitSizes& sizes) noexcept {
   const std::size_t features = weights.weights.cols, classes = weights.weights.rows;
-  if (weights.weights.empty() || weights.bias.empty()) {
+  const bool needs_bias = options.bias || options.standardise || !data.scaling.centre.empty();
+  if (weights.weights.empty() || (needs_bias && weights.bias.empty())) {
     return fail(StatusCode::invalid_argument, "weights", "room for the weights and the bias");
   }
-  if (weights.bias.size() != classes) return fail(StatusCode::shape_mismatch, "bias", "room for an entry per class");
+  if (!weights.bias.empty() && weights.bias.size() != classes)
+    return fail(StatusCode::shape_mismatch, "bias", "room for an entry per class");
   for (const std::size_t size : {scaling.centre_used.size(), scaling.factor_used.size(), scaling.model_centre.size()}) {
     if (size != 0 && size != features)
       return fail(StatusCode::shape_mismatch, "scaling", "room for an entry per feature");
@@ -185,7 +187,7 @@ void CallerSide<T>::to_point(const FitProblem& problem, MatrixView<const T> weig
       shift += w * folded_centre(d);
       x[weight_index(weights.cols, weights.rows, c, d)] = w / map_.factor_of(d);
     }
-    x[problem.weights() + c] = static_cast<double>(bias[c]) + shift;
+    x[problem.weights() + c] = (bias.empty() ? 0.0 : static_cast<double>(bias[c])) + shift;
   }
 }
 
@@ -277,7 +279,7 @@ template <class T>
 void CallerSide<T>::give(const WeightsView<T>& to) const {
   for (std::size_t c = 0; c < classes(); ++c) {
     for (std::size_t d = 0; d < weights_.cols; ++d) to.weights.at(c, d) = rounded_weights_[c * weights_.cols + d];
-    to.bias[c] = rounded_bias_[c];
+    if (!to.bias.empty()) to.bias[c] = rounded_bias_[c];
   }
 }
 
