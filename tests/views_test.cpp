@@ -185,9 +185,9 @@ TEST_P(ViewsTest, StridesThatOverlap) {
   const Setting s(rng, {40, 6, 4});
   const RandomFeatures x(rng, FeatureType::f32, 80, 80);
   const Predictor predictor = predictor_of(rng, 6, 2, false);
-  for (const Strides bad :
-       {Strides{0, 1}, Strides{1, 0}, Strides{0, 0}, Strides{5, 1}, Strides{1, 39}, Strides{1, 1}, Strides{6, 6},
-        Strides{10, 2}, Strides{2, 3}, Strides{3, 2}, Strides{0, 40}, Strides{6, 0}}) {
+  for (const Strides bad : {Strides{0, 1}, Strides{1, 0}, Strides{0, 0}, Strides{5, 1}, Strides{1, 39}, Strides{1, 1},
+                            Strides{6, 6}, Strides{10, 2}, Strides{2, 3}, Strides{3, 2}, Strides{0, 40}, Strides{6, 0},
+                            Strides{std::size_t{1} << 63, 1}, Strides{1, std::size_t{1} << 63}}) {
     SCOPED_TRACE(text(bad.row, ' ', bad.column));
     const FeaturesView view{x.view.data, FeatureType::f32, 40, 6, bad.row, bad.column};
     expect_refused(s, s.batch(view, kAll), status_of(StatusCode::shape_mismatch, "features"));
@@ -197,6 +197,8 @@ TEST_P(ViewsTest, StridesThatOverlap) {
     const FeaturesView view{x.view.data, FeatureType::f32, 40, 6, good.row, good.column};
     EXPECT_TRUE(call_on<float>(s, s.batch(view, 0), 1).status.ok()) << good.row << ' ' << good.column;
   }
+  const FeaturesView one_sample{x.view.data, FeatureType::f32, 1, 6, 6, 0};  // all its features are the first
+  EXPECT_EQ(predictor.predict_batch(one_sample, 1, {}, {}).what, std::string("features"));
 }
 
 TEST_P(ViewsTest, WhatIsNotFiniteIsNamed) {

@@ -4,6 +4,7 @@
 #include "engine/fail.hpp"
 #include "engine/pass/plan.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace lanemax {
@@ -90,11 +91,13 @@ Status check_rows(const Objective& o, const Batch& batch, std::size_t classes, P
 }  // namespace
 
 Status check_strides(const FeaturesView& x) noexcept {
-  if (x.samples < 2 || x.features < 1) return {};
-  const std::size_t across = (x.features - 1) * x.col_stride, down = (x.samples - 1) * x.row_stride;
-  const bool rows_apart = x.row_stride > across && (x.col_stride > 0 || x.features == 1);
-  const bool columns_apart = x.col_stride > down && x.row_stride > 0;
-  if (rows_apart || columns_apart) return {};
+  const std::size_t rows = std::max<std::size_t>(x.samples, 1), columns = std::max<std::size_t>(x.features, 1);
+  std::size_t across = 0, down = 0;
+  const bool wraps = __builtin_mul_overflow(columns - 1, x.col_stride, &across) ||
+                     __builtin_mul_overflow(rows - 1, x.row_stride, &down);
+  const bool rows_apart = rows == 1 || x.row_stride > across, columns_apart = columns == 1 || x.col_stride > down;
+  const bool some_stride = (rows == 1 || x.row_stride > 0) && (columns == 1 || x.col_stride > 0);
+  if (!wraps && some_stride && (rows_apart || columns_apart)) return {};
   return fail(StatusCode::shape_mismatch, "features", "strides that keep rows apart, or columns");
 }
 

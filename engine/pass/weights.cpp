@@ -12,11 +12,10 @@
 #include <type_traits>
 
 namespace lanemax {
-
 namespace {
 
-// Rows of W are copied 16 x 16 elements at a time in the panel layout, which a panel has in 16 lines: 1000 x 768 in f32
-// on Zen 3 in XXX ms instead of XXX element by element.
+// Rows of W are copied in tiles of 4 x 4, four of them a line of cache of each of 16 rows, to the 16 lines that they
+// are of a panel.
 constexpr std::size_t kTile = 4;
 
 /// to[j][i] = from[i][j] for 4 x 4 elements.
@@ -58,14 +57,15 @@ template <class Tile, class Element>
   }
 }
 
-/// Whether all are finite: by their bits, so that it vectorises.
+/// Whether all are finite: an exponent of ones that is raised by one carries into the sign.
 template <class T>
 bool are_finite(const T* values, std::size_t count) noexcept {
-  using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-  constexpr Bits kMagnitude = std::numeric_limits<Bits>::max();
-  Bits largest = 0;
-  for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, std::bit_cast<Bits>(values[i]) & kMagnitude);
-  return std::isfinite(std::bit_cast<T>(largest));
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  constexpr Bits kMagnitude = std::numeric_limits<Bits>::max() / 2;
+  constexpr Bits kOne = Bits{1} << (std::numeric_limits<T>::digits - 1);  // of the exponent
+  Bits all = 0;
+  for (std::size_t i = 0; i < count; ++i) all |= (std::bit_cast<Bits>(values[i]) & kMagnitude) + kOne;
+  return all <= kMagnitude;
 }
 
 /// What the weights are copied by: panels, or classes.
@@ -81,13 +81,15 @@ struct Pieces {
   [[nodiscard]] std::size_t place(std::size_t piece) const noexcept {
     return piece * rows * (rows == 1 ? round_up(features, kPanel) : features);
   }
-  template <class F>
-  void for_each(int threads, const F& f) const noexcept {
-    constexpr std::size_t kWorthIt = std::size_t{1} << 16;
-    parallel(classes * features < kWorthIt ? 1 : usable_threads(threads, 1, 0),
-             [&](const Team& team) { team.for_each(count, [&](std::size_t piece) { f(piece); }); });
-  }
 };
+
+/// Calls f(0) to f(count - 1), on several threads where there is much to copy.
+template <class F>
+void for_each_in_parallel(const Pieces& pieces, int threads, std::size_t count, const F& f) noexcept {
+  constexpr std::size_t kWorthIt = std::size_t{1} << 16;
+  const bool pays = pieces.classes * pieces.features >= kWorthIt;
+  parallel(pays ? usable_threads(threads, 1, 0) : 1, [&](const Team& team) { team.for_each(count, f); });
+}
 
 template <class T>
 bool import_piece(const MatrixView<const T>& w, const Pieces& pieces, std::size_t piece, T* out) noexcept {
@@ -120,6 +122,23 @@ bool import_piece(const MatrixView<const T>& w, const Pieces& pieces, std::size_
   return finite;
 }
 
+/// Weights that lie feature by feature, of some features: panels take 16 numbers of each in turn.
+template <class T>
+bool import_features(const MatrixView<const T>& w, std::size_t begin, std::size_t end, T* out) noexcept {
+  bool finite = true;
+  for (std::size_t d = begin; d < end; ++d) {
+    const T* const from = &w.at(0, d);
+    finite &= are_finite(from, w.rows);
+    for (std::size_t c = 0; c < w.rows; c += kPanel) {
+      T* const to = out + weight_index(w.cols, w.rows, c, d);
+      const std::size_t count = std::min(kPanel, w.rows - c);
+      std::copy_n(from + c, count, to);
+      std::fill(to + count, to + kPanel, T(0));
+    }
+  }
+  return finite;
+}
+
 template <class T>
 void export_piece(const T* in, const Pieces& pieces, std::size_t piece, const MatrixView<T>& w) noexcept {
   const std::size_t first = pieces.first(piece), rows = pieces.size(piece), features = pieces.features;
@@ -135,6 +154,8 @@ void export_piece(const T* in, const Pieces& pieces, std::size_t piece, const Ma
           transpose_tile(in + d * kPanel + r, kPanel, &w.at(first + r, d), w.row_stride);
         },
         element);
+  } else if (w.row_stride == 1 && rows == kPanel) {
+    for (std::size_t d = 0; d < features; ++d) std::copy_n(in + d * kPanel, kPanel, &w.at(first, d));
   } else {
     for (std::size_t d = 0; d < features; ++d) {
       for (std::size_t r = 0; r < rows; ++r) element(r, d);
@@ -174,9 +195,17 @@ Status import_weights(const WeightsView<const T>& view, T* weights, T* bias, int
       bias[c] = view.bias.empty() ? T(0) : view.bias[c];
       if (!(bias[c] <= std::numeric_limits<T>::max())) good = false;
     }
-    pieces.for_each(threads, [&](std::size_t piece) {
-      if (!import_piece(w, pieces, piece, weights + pieces.place(piece))) good.store(false);
-    });
+    if (w.row_stride == 1 && pieces.rows > 1) {
+      constexpr std::size_t kFeatures = 16;
+      for_each_in_parallel(pieces, threads, (w.cols + kFeatures - 1) / kFeatures, [&](std::size_t part) {
+        const std::size_t begin = part * kFeatures, end = std::min(begin + kFeatures, w.cols);
+        if (!import_features(w, begin, end, weights)) good.store(false);
+      });
+    } else {
+      for_each_in_parallel(pieces, threads, pieces.count, [&](std::size_t piece) {
+        if (!import_piece(w, pieces, piece, weights + pieces.place(piece))) good.store(false);
+      });
+    }
   }
   return good ? Status{} : check_weights(view);
 }
@@ -184,8 +213,9 @@ Status import_weights(const WeightsView<const T>& view, T* weights, T* bias, int
 template <class T>
 void export_weights(const T* weights, const T* bias, const WeightsView<T>& view, int threads) noexcept {
   const Pieces pieces(view.weights.rows, view.weights.cols);
-  pieces.for_each(threads,
-                  [&](std::size_t piece) { export_piece(weights + pieces.place(piece), pieces, piece, view.weights); });
+  for_each_in_parallel(pieces, threads, pieces.count, [&](std::size_t piece) {
+    export_piece(weights + pieces.place(piece), pieces, piece, view.weights);
+  });
   std::copy_n(bias, view.bias.size(), view.bias.data());
 }
 
