@@ -18,16 +18,44 @@ namespace {
 // are of a panel.
 constexpr std::size_t kTile = 4;
 
-/// to[j][i] = from[i][j] for 4 x 4 elements.
 template <class T>
-[[gnu::always_inline]] inline void transpose_tile(const T* from, std::size_t from_stride, T* to,
-                                                  std::size_t to_stride) noexcept {
+using BitsOf = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+
+/// Whether all numbers that it has seen are finite: an exponent of ones that is raised by one carries into the sign.
+template <class T>
+class FiniteCheck {
+ public:
+  template <class V>
+  [[gnu::always_inline]] void see_lanes(const V& four) noexcept {
+    lanes_ |= ((Lanes)four & kMagnitude) + kOne;
+  }
+  void see(T value) noexcept { any_ |= (std::bit_cast<BitsOf<T>>(value) & kMagnitude) + kOne; }
+  [[nodiscard]] bool passed() const noexcept {
+    return (any_ | lanes_[0] | lanes_[1] | lanes_[2] | lanes_[3]) <= kMagnitude;
+  }
+
+ private:
+  using Lanes [[gnu::vector_size(kTile * sizeof(T))]] = BitsOf<T>;
+  static constexpr BitsOf<T> kMagnitude = std::numeric_limits<BitsOf<T>>::max() / 2;
+  static constexpr BitsOf<T> kOne = BitsOf<T>{1} << (std::numeric_limits<T>::digits - 1);  // of the exponent
+  Lanes lanes_ = {};
+  BitsOf<T> any_ = 0;
+};
+
+/// to[j][i] = from[i][j] for 4 x 4 elements; see() is shown the rows.
+template <class T, class See>
+[[gnu::always_inline]] inline void transpose_tile(const T* from, std::size_t from_stride, T* to, std::size_t to_stride,
+                                                  const See& see) noexcept {
   using V [[gnu::vector_size(kTile * sizeof(T))]] = T;
   V a, b, c, d;
   __builtin_memcpy(&a, from, sizeof(V));
   __builtin_memcpy(&b, from + from_stride, sizeof(V));
   __builtin_memcpy(&c, from + 2 * from_stride, sizeof(V));
   __builtin_memcpy(&d, from + 3 * from_stride, sizeof(V));
+  see(a);
+  see(b);
+  see(c);
+  see(d);
   const V low_ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), high_ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
   const V low_cd = __builtin_shufflevector(c, d, 0, 4, 1, 5), high_cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
   a = __builtin_shufflevector(low_ab, low_cd, 0, 1, 4, 5);
@@ -38,6 +66,14 @@ template <class T>
   __builtin_memcpy(to + to_stride, &b, sizeof(V));
   __builtin_memcpy(to + 2 * to_stride, &c, sizeof(V));
   __builtin_memcpy(to + 3 * to_stride, &d, sizeof(V));
+}
+
+/// Four rows of the caller's, to be read (0) or written (1) soon. Sixteen of them at once are more than the processor
+/// foresees by itself: loss and gradient of 64 x 768 x 1000 through matrices takes 1.26 times a step instead of 1.35.
+template <int kWrite, class T>
+[[gnu::always_inline]] inline void ask_for_rows(const T* from, std::size_t stride) noexcept {
+  constexpr std::size_t kAhead = 128;
+  for (std::size_t i = 0; i < kTile; ++i) __builtin_prefetch(from + i * stride + kAhead, kWrite);
 }
 
 /// Calls tile(i, j) for the whole 4 x 4 tiles of rows x columns, four tiles of a row of tiles at a time, and
@@ -55,17 +91,6 @@ template <class Tile, class Element>
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j) element(i, j);
   }
-}
-
-/// Whether all are finite: an exponent of ones that is raised by one carries into the sign.
-template <class T>
-bool are_finite(const T* values, std::size_t count) noexcept {
-  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  constexpr Bits kMagnitude = std::numeric_limits<Bits>::max() / 2;
-  constexpr Bits kOne = Bits{1} << (std::numeric_limits<T>::digits - 1);  // of the exponent
-  Bits all = 0;
-  for (std::size_t i = 0; i < count; ++i) all |= (std::bit_cast<Bits>(values[i]) & kMagnitude) + kOne;
-  return all <= kMagnitude;
 }
 
 /// What the weights are copied by: panels, or classes.
@@ -94,41 +119,36 @@ void for_each_in_parallel(const Pieces& pieces, int threads, std::size_t count, 
 template <class T>
 bool import_piece(const MatrixView<const T>& w, const Pieces& pieces, std::size_t piece, T* out) noexcept {
   const std::size_t first = pieces.first(piece), rows = pieces.size(piece), features = pieces.features;
-  bool finite = true;
-  for (std::size_t r = 0; r < rows; ++r) {
-    const T* const row = &w.at(first + r, 0);
-    for (std::size_t d = 0; w.col_stride != 1 && d < features; ++d) finite &= std::isfinite(row[d * w.col_stride]);
-    if (w.col_stride == 1) finite &= are_finite(row, features);
-  }
+  FiniteCheck<T> check;
   if (pieces.rows == 1) {
-    for (std::size_t d = 0; d < features; ++d) out[d] = w.at(first, d);
+    for (std::size_t d = 0; d < features; ++d) check.see(out[d] = w.at(first, d));
     std::fill(out + features, out + round_up(features, kPanel), T(0));
-    return finite;
+    return check.passed();
   }
   if (rows < kPanel) std::fill_n(out, features * kPanel, T(0));
-  const auto element = [&](std::size_t r, std::size_t d) { out[d * kPanel + r] = w.at(first + r, d); };
+  const auto element = [&](std::size_t r, std::size_t d) { check.see(out[d * kPanel + r] = w.at(first + r, d)); };
+  const auto tile = [&](std::size_t r, std::size_t d) {
+    if (d % kPanel == 0) ask_for_rows<0>(&w.at(first + r, d), w.row_stride);
+    transpose_tile(&w.at(first + r, d), w.row_stride, out + d * kPanel + r, kPanel,
+                   [&](const auto& lanes) { check.see_lanes(lanes); });
+  };
   if (w.col_stride == 1) {
-    for_each_tile(
-        rows, features,
-        [&](std::size_t r, std::size_t d) {
-          transpose_tile(&w.at(first + r, d), w.row_stride, out + d * kPanel + r, kPanel);
-        },
-        element);
+    for_each_tile(rows, features, tile, element);
   } else {
     for (std::size_t d = 0; d < features; ++d) {
       for (std::size_t r = 0; r < rows; ++r) element(r, d);
     }
   }
-  return finite;
+  return check.passed();
 }
 
 /// Weights that lie feature by feature, of some features: panels take 16 numbers of each in turn.
 template <class T>
 bool import_features(const MatrixView<const T>& w, std::size_t begin, std::size_t end, T* out) noexcept {
-  bool finite = true;
+  FiniteCheck<T> check;
   for (std::size_t d = begin; d < end; ++d) {
     const T* const from = &w.at(0, d);
-    finite &= are_finite(from, w.rows);
+    for (std::size_t c = 0; c < w.rows; ++c) check.see(from[c]);
     for (std::size_t c = 0; c < w.rows; c += kPanel) {
       T* const to = out + weight_index(w.cols, w.rows, c, d);
       const std::size_t count = std::min(kPanel, w.rows - c);
@@ -136,7 +156,7 @@ bool import_features(const MatrixView<const T>& w, std::size_t begin, std::size_
       std::fill(to + count, to + kPanel, T(0));
     }
   }
-  return finite;
+  return check.passed();
 }
 
 template <class T>
@@ -151,7 +171,8 @@ void export_piece(const T* in, const Pieces& pieces, std::size_t piece, const Ma
     for_each_tile(
         rows, features,
         [&](std::size_t r, std::size_t d) {
-          transpose_tile(in + d * kPanel + r, kPanel, &w.at(first + r, d), w.row_stride);
+          if (d % kPanel == 0) ask_for_rows<1>(&w.at(first + r, d), w.row_stride);
+          transpose_tile(in + d * kPanel + r, kPanel, &w.at(first + r, d), w.row_stride, [](const auto&) {});
         },
         element);
   } else if (w.row_stride == 1 && rows == kPanel) {
