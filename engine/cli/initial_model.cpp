@@ -5,6 +5,7 @@
 
 #include "engine/cli/command_error.hpp"
 #include "engine/cli/output.hpp"
+#include "engine/model/centre.hpp"
 
 #include <algorithm>
 
@@ -32,6 +33,7 @@ std::vector<std::size_t> feature_places(const std::string& file, const Model& in
 void begin_from(const std::string& file, Model& model) {
   Model initial;
   check(load_model(file.c_str(), initial), file);
+  fold_centre(initial);
   if (initial.loss != model.loss) {
     give_up(kBadModel,
             file + ": a " + lanemax::name_of(initial.loss) + " model; expected " + lanemax::name_of(model.loss));
@@ -52,13 +54,10 @@ void begin_from(const std::string& file, Model& model) {
       give_up(kBadModel, file + ": class '" + one_line(initial.class_labels[from]) + "'; expected classes of --data");
     }
     const auto to = static_cast<std::size_t>(found - labels.begin());
-    double bias = static_cast<double>(initial.bias[from]);
     for (std::size_t d = 0; d < model.features; ++d) {
-      const float weight = initial.weight[from * model.features + places[d]];
-      model.weight[to * model.features + d] = weight;
-      if (!initial.centre.empty()) bias -= static_cast<double>(weight) * initial.centre[places[d]];
+      model.weight[to * model.features + d] = initial.weight[from * model.features + places[d]];
     }
-    model.bias[to] = static_cast<float>(bias);
+    model.bias[to] = initial.bias[from];
   }
 }
 

@@ -6,6 +6,7 @@
 #include "engine/fail.hpp"
 #include "engine/fit/training_record.hpp"
 #include "engine/float_environment.hpp"
+#include "engine/model/centre.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -28,17 +29,6 @@ std::vector<std::string> numbered_classes(const Batch& data, const Objective& ob
   std::vector<std::string> names(classes);
   for (std::size_t c = 0; c < classes; ++c) names[c] = std::to_string(c);
   return names;
-}
-
-// A model around a centre, for raw features.
-void fold_centre(Model& model) {
-  for (std::size_t c = 0; c < model.rows() && !model.centre.empty(); ++c) {
-    double shift = 0;
-    for (std::size_t d = 0; d < model.features; ++d) {
-      shift += static_cast<double>(model.weight[c * model.features + d]) * model.centre[d];
-    }
-    model.bias[c] = static_cast<float>(static_cast<double>(model.bias[c]) - shift);
-  }
 }
 
 Status fit_to_model(const Batch& data, const FitOptions& options, const std::vector<std::string>& class_labels,
@@ -64,7 +54,6 @@ Status fit_to_model(const Batch& data, const FitOptions& options, const std::vec
     made.weight.assign(rows * features, 0.0F);
     made.bias.assign(rows, 0.0F);
   }
-  made.centre.clear();
   Status status = check_model(made);
   if (!status.ok()) return status;
 

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/training_record.hpp"
 
+#include "engine/fit/number_text.hpp"
 #include "engine/fit/space/caller_side.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace lanemax {
-namespace {
-
-// The shortest text that gives the same number back.
-std::string text_of(double value) {
-  char digits[32];
-  return {digits, std::to_chars(digits, digits + sizeof(digits), value).ptr};
-}
-
-}  // namespace
 
 std::vector<std::pair<std::string, std::string>> training_record(const FitOptions& options, const FitResult& result,
                                                                  std::size_t samples) {

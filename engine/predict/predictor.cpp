@@ -53,8 +53,9 @@ struct BasicPredictor<T>::State {
   /// All of them as the kernels that follow take one row's: [scores][stride()], padded.
   std::int32_t score(const SampleView& sample, T* logits) const noexcept;
   [[nodiscard]] std::size_t stride() const noexcept { return is_class_major(rows) ? kPanel : 1; }
-  [[nodiscard]] std::size_t row_numbers() const noexcept { return logit_count(stride(), rows); }
-  void make_probabilities(const T* logits, T* complements, T* probabilities) const noexcept;
+  [[nodiscard]] std::size_t row_numbers() const noexcept { return logit_count(stride(), classes); }
+  /// In place of the scores: of class c at c * stride().
+  void make_probabilities(T* row) const noexcept;
 };
 
 namespace {
@@ -249,18 +250,17 @@ template <class T>
   }
 }
 
-// Of one row, in place or elsewhere.
 template <class T>
-void BasicPredictor<T>::State::make_probabilities(const T* logits, T* complements, T* probabilities) const noexcept {
+void BasicPredictor<T>::State::make_probabilities(T* row) const noexcept {
   ProbabilityArgs<T> args;
-  args.logits = logits;
+  args.logits = args.probabilities = row;
   args.capacity = args.probability_capacity = stride();
   args.rows = 1;
   args.classes = rows;
-  args.complements = complements;
-  args.probabilities = probabilities;
-  loss == Loss::logistic ? kernels<T>(*table).logistic_probabilities(args)
-                         : kernels<T>(*table).softmax_probabilities(args);
+  if (loss != Loss::logistic) return kernels<T>(*table).softmax_probabilities(args);
+  args.complements = row;
+  args.probabilities = row + stride();
+  kernels<T>(*table).logistic_probabilities(args);
 }
 
 namespace {
@@ -318,13 +318,8 @@ std::int32_t BasicPredictor<T>::probabilities(const SampleView& sample, std::spa
   const std::int32_t chosen = s.score(sample, row.data());
   if (chosen < 0) {
     std::ranges::fill(out, kNone<T>);
-  } else if (s.loss == Loss::logistic) {
-    alignas(kAlignment) T complements[kPanel];
-    s.make_probabilities(row.data(), complements, row.data());
-    out[0] = complements[0];
-    out[1] = row.data()[0];
   } else {
-    s.make_probabilities(row.data(), nullptr, row.data());
+    s.make_probabilities(row.data());
     for (std::size_t c = 0; c < out.size(); ++c) out[c] = row.data()[c * s.stride()];
   }
   return chosen;
@@ -345,16 +340,10 @@ std::int32_t BasicPredictor<T>::top_k(const SampleView& sample, std::span<std::b
   std::ranges::fill(classes, kNotFinite);
   std::ranges::fill(probabilities, kNone<T>);
   if (chosen < 0) return chosen;
-  if (s.loss == Loss::logistic) {
-    alignas(kAlignment) T complements[kPanel];
-    s.make_probabilities(row.data(), complements, row.data());
-    const T of[2] = {complements[0], row.data()[0]};
-    choose_best(2, classes, [&](std::size_t c) { return of[c]; });
-    for (std::size_t t = 0; t < probabilities.size(); ++t) probabilities[t] = of[classes[t]];
-    return chosen;
-  }
+  const bool logistic = s.loss == Loss::logistic;  // of one score: its classes are ranked by their probabilities
+  if (logistic) s.make_probabilities(row.data());
   choose_best(s.classes, classes, [&](std::size_t c) { return row.data()[c * s.stride()]; });
-  if (wants_probabilities) s.make_probabilities(row.data(), nullptr, row.data());
+  if (wants_probabilities && !logistic) s.make_probabilities(row.data());
   for (std::size_t t = 0; t < probabilities.size(); ++t) {
     probabilities[t] = row.data()[static_cast<std::size_t>(classes[t]) * s.stride()];
   }

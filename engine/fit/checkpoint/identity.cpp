@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engine/fit/checkpoint/identity.hpp"
 
+#include "engine/fit/number_text.hpp"
 #include "engine/model/checksum.hpp"
 #include "engine/model/json_text.hpp"
 #include "engine/model/sealed_file.hpp"
 #include "engine/pass/row_source.hpp"
 
-#include <charconv>
-#include <concepts>
 #include <cstring>
 
 namespace lanemax {
@@ -81,13 +80,6 @@ std::string text_of(const char* text) {
 }
 std::string text_of(bool value) {
   return value ? "yes" : "no";
-}
-// The shortest text that gives the same number back.
-template <class T>
-  requires(std::floating_point<T> || std::integral<T>)
-std::string text_of(T value) {
-  char digits[32];
-  return {digits, std::to_chars(digits, digits + sizeof(digits), value).ptr};
 }
 
 class Checksum {
