@@ -137,7 +137,7 @@ EngineWeights::EngineWeights(const Problem& problem)
     : weights(weight_count(problem.shape.features, problem.shape.classes)), bias(bias_count(problem.shape.classes)) {
   const WeightsView<const float> view{{problem.weights.data(), problem.shape.classes, problem.shape.features},
                                       {problem.bias.data(), problem.shape.classes}};
-  if (!import_weights(view, weights.data(), bias.data(), 1).ok()) std::abort();
+  if (!import_weights(view, weights.data(), bias.data()).ok()) std::abort();
 }
 
 // ---- checks ----

@@ -47,12 +47,13 @@ class Evaluation {
       : objective_(objective), batch_(batch), execution_(execution), result_(result), outputs_(outputs), goal_(goal) {}
 
   /// `fits`: of the gradient.
-  [[nodiscard]] Status prepare(std::size_t features, std::size_t classes, bool own_weights, const Status& fits,
+  [[nodiscard]] Status prepare(std::size_t features, std::size_t classes, bool matrices, const Status& fits,
                                std::span<std::byte> workspace) {
     const PassNeeds needs{.goal = goal_,
                           .targets = batch_.labels.empty(),
                           .probabilities = !outputs_.probabilities.empty(),
-                          .weights = !own_weights};
+                          .weights = matrices,
+                          .copied = matrices && goal_ == PassGoal::gradient};
     Status status = check(objective_, batch_, features, classes, execution_, pass);
     if (status.ok()) status = fits;
     if (status.ok()) status = check_outputs(objective_, batch_, classes, features, outputs_, goal_);
@@ -61,12 +62,12 @@ class Evaluation {
 
   /// Outputs per sample are written while the pass runs. A first pass without them finds out whether it will succeed,
   /// so that bad input leaves them untouched.
-  [[nodiscard]] Status run_passes() {
+  [[nodiscard]] Status run_passes(const GradientUse<T>& use) {
     LossResult made;
     Status status;
     const bool per_sample = !outputs_.losses.empty() || !outputs_.probabilities.empty() || !outputs_.dfeatures.empty();
     if (per_sample) status = run(pass, {}, {}, made);
-    if (status.ok()) status = run(pass, outputs_, {}, made);
+    if (status.ok()) status = run(pass, outputs_, use, made);
     if (status.ok()) result_ = made;
     return status;
   }
@@ -102,20 +103,15 @@ Status evaluate(const Objective& objective, const WeightsView<const T>& weights,
   const std::size_t features = weights.weights.cols, classes = weights.weights.rows;
   Evaluation<T> call(objective, batch, execution, result, outputs,
                      gradient == nullptr ? PassGoal::loss : PassGoal::gradient);
-  const Status fits = weights.weights.empty() ? fail(StatusCode::invalid_argument, "weights", "data")
-                                              : check_gradient(gradient, features, classes);
-  Status status = call.prepare(features, classes, false, fits, workspace);
-  PassMemory<T>& memory = call.pass.memory;
-  if (status.ok()) status = import_weights(weights, memory.weights, memory.bias, execution.threads);
+  Status fits = check_gradient(gradient, features, classes);
+  if (weights.weights.empty()) fits = fail(StatusCode::invalid_argument, "weights", "data");
+  if (fits.ok()) fits = check_bias_size(weights);
+  const Status status = call.prepare(features, classes, true, fits, workspace);
   if (!status.ok()) return status;
-  call.pass.input.weights = memory.weights;
-  call.pass.input.bias = memory.bias;
-  status = call.run_passes();
-  if (status.ok() && gradient != nullptr) {
-    const T* const dbias = memory.gradient + weight_count(features, classes);
-    export_weights<T>(memory.gradient, dbias, *gradient, execution.threads);
-  }
-  return status;
+  call.pass.input.matrices = &weights;
+  call.pass.input.weights = call.pass.memory.weights;
+  call.pass.input.bias = call.pass.memory.bias;
+  return call.run_passes({.matrices = gradient});
 }
 
 /// On weights in the engine's layout.
@@ -131,7 +127,7 @@ Status evaluate(const Objective& objective, const Parameters<T>& weights, const 
   if (gradient != nullptr && (gradient->features() != features || gradient->classes() != classes)) {
     fits = fail(StatusCode::shape_mismatch, "gradient", "the shape of the weights");
   }
-  Status status = call.prepare(features, classes, true, fits, workspace);
+  Status status = call.prepare(features, classes, false, fits, workspace);
   if (!status.ok()) return status;
   call.pass.input.weights = weights_of(weights);
   call.pass.input.bias = bias_of(weights);
@@ -139,7 +135,7 @@ Status evaluate(const Objective& objective, const Parameters<T>& weights, const 
   PassMemory<T>& memory = call.pass.memory;
   const bool in_place = gradient != nullptr && memory.plan.slots == 1;
   if (in_place) memory.gradient = weights_of(*gradient);
-  status = call.run_passes();
+  status = call.run_passes({});
   if (status.ok() && gradient != nullptr && !in_place) {
     std::copy_n(memory.gradient, gradient->values().size(), weights_of(*gradient));
   }
@@ -151,7 +147,8 @@ Status evaluate(const Objective& objective, const Parameters<T>& weights, const 
 template <class T>
 std::size_t loss_workspace_bytes(std::size_t rows, std::size_t features, std::size_t classes, int threads) noexcept {
   if (rows == 0 || features == 0 || classes == 0 || !sizes_fit(rows, features, classes)) return 0;
-  constexpr PassNeeds kEverything{.goal = PassGoal::gradient, .targets = true, .probabilities = true, .weights = true};
+  constexpr PassNeeds kEverything{
+      .goal = PassGoal::gradient, .targets = true, .probabilities = true, .weights = true, .copied = true};
   Arena arena;
   PassMemory<T>().lay_out(arena, make_plan<T>(rows, features, classes), threads, kEverything);
   return arena.bytes();

@@ -50,7 +50,7 @@ Status Parameters<T>::set(const WeightsView<const T>& weights) noexcept {
   const auto& w = weights.weights;
   Status status = check_shape(*this, w.rows, w.cols, !w.empty());
   if (status.ok()) status = check_weights(weights);
-  return status.ok() ? import_weights(weights, weights_of(*this), bias_of(*this), 1) : status;
+  return status.ok() ? import_weights(weights, weights_of(*this), bias_of(*this)) : status;
 }
 
 template <class T>
@@ -60,7 +60,7 @@ Status Parameters<T>::get(const WeightsView<T>& weights) const noexcept {
   if (status.ok() && !weights.bias.empty() && weights.bias.size() != classes_) {
     status = fail(StatusCode::shape_mismatch, "bias", "room for an entry per class, or none");
   }
-  if (status.ok()) export_weights(weights_of(*this), bias_of(*this), weights, 1);
+  if (status.ok()) export_weights(weights_of(*this), bias_of(*this), weights);
   return status;
 }
 

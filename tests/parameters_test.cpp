@@ -7,6 +7,7 @@
 #include "tests/support/stepping.hpp"
 #include "tests/support/testing.hpp"
 
+#include <cmath>
 #include <functional>
 
 namespace lanemax::checks {
@@ -188,6 +189,8 @@ class ParametersTest : public IsaTest {
   }
   template <class T>
   void refusals();
+  template <class T>
+  void as_matrices(const Shape& s, const struct MatrixCase& c);
 };
 INSTANTIATE_PER_ISA(ParametersTest);
 
@@ -200,6 +203,83 @@ TEST_P(ParametersTest, GiveTheBitsOfMatrices) {
   }
   as_of_matrices<float>({9, 700, 1000});
   as_of_matrices<double>({9, 4000, 33});
+}
+
+// A pass takes the weights from the caller's matrices panel by panel and gives the gradient back tile by tile, unless
+// something needs them as a whole: a penalty, another group of blocks, a look at a gradient that may overflow.
+struct MatrixCase {
+  const char* name;
+  double l2 = 0, scale = 1;  // of the features
+  TargetSort targets = TargetSort::labels;
+  bool sum = false, good = true;
+};
+constexpr MatrixCase kMatrixCases[] = {
+    {.name = "plain"},
+    {.name = "penalty", .l2 = 0.125},
+    {.name = "large penalty of a sum", .l2 = 0.5, .sum = true},
+    {.name = "targets", .targets = TargetSort::probabilities},
+    {.name = "large features", .scale = 0x1p100},
+    {.name = "overflow", .scale = 0x1p126, .sum = true, .good = false},
+};
+
+template <class T>
+void ParametersTest::as_matrices(const Shape& s, const MatrixCase& c) {
+  SCOPED_TRACE(text(c.name, ", ", describe_plan<T>(s)));
+  Rng rng(78);
+  reference::Problem p = make_problem<T>(rng, s, {.targets = c.targets});
+  p.l2 = c.l2;
+  p.sum_reduction = c.sum;
+  const double scale = sizeof(T) == sizeof(float) ? c.scale : c.good ? std::pow(c.scale, 8) : 0x1p1022;
+  for (double& x : p.x) x *= c.good ? scale : std::copysign(scale, x);
+  for (double& w : p.w) w /= c.good ? scale : 2 * scale * static_cast<double>(s.features);
+  if (!c.good) std::ranges::fill(p.labels, 0);
+  const ProblemArrays<T> arrays(p);
+  OwnedParameters<T> weights(s.features, s.classes), gradient(s.features, s.classes);
+  ASSERT_TRUE(weights.set(arrays.weights).ok());
+  const OddMemory workspace(loss_workspace_bytes<T>(s.rows, s.features, s.classes, 3), 0);
+  LossResult want, of_loss;
+  const Objective& objective = arrays.objective;
+  const Status status = loss_and_gradient(objective, weights, arrays.batch, how(1), workspace, want, gradient);
+  ASSERT_EQ(status.ok(), c.good) << message(status);
+  constexpr std::size_t kKinds = std::size(kMatrixStrides);
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    for (const std::size_t other : {kind, (kind + 2) % kKinds}) {
+      const MatrixStrides &from = kMatrixStrides[kind], &to = kMatrixStrides[other];
+      for (const int threads : {1, 3}) {
+        SCOPED_TRACE(text(from.name, " to ", to.name, ", threads ", threads));
+        const Matrix<T> w(s.classes, s.features, from, arrays.w), dw(s.classes, s.features, to);
+        std::vector<T> db(s.classes, static_cast<T>(kGap));
+        LossResult result;
+        const Status got = loss_and_gradient(objective, WeightsView<const T>{w.view, arrays.b}, arrays.batch,
+                                             how(threads), workspace, result, WeightsView<T>{dw.view, db});
+        ASSERT_TRUE(workspace.untouched_around());
+        if (!c.good) {
+          expect_status(got, StatusCode::overflow, "gradient");
+          EXPECT_EQ(dw.untouched(), dw.gaps() + arrays.w.size());
+          EXPECT_EQ(std::ranges::count(db, static_cast<T>(kGap)), std::ssize(db));
+          continue;
+        }
+        ASSERT_TRUE(got.ok()) << message(got);
+        EXPECT_TRUE(same_bits(in_engine_order(dw.dense(), db, s.features, T(0)), gradient.all()));
+        EXPECT_EQ(dw.untouched(), dw.gaps());
+        EXPECT_TRUE(same_bits(result.objective, want.objective) && same_bits(result.data_loss, want.data_loss));
+        ASSERT_TRUE(
+            loss(objective, WeightsView<const T>{w.view, arrays.b}, arrays.batch, how(threads), workspace, of_loss)
+                .ok());
+        EXPECT_TRUE(same_bits(of_loss.objective, want.objective));
+      }
+    }
+  }
+}
+
+TEST_P(ParametersTest, GiveTheBitsOfMatricesInAnyStrides) {
+  for (const MatrixCase& c : kMatrixCases) {
+    for (const Shape s : {Shape{40, 17, 10}, Shape{30, 61, 70}, Shape{250, 19, 200}, Shape{900, 34, 90}}) {
+      as_matrices<float>(s, c);
+      as_matrices<double>(s, c);
+    }
+  }
+  as_matrices<float>({4200, 520, 256}, kMatrixCases[0]);  // several groups
 }
 
 // Several gradients are summed, elsewhere than where the sum is wanted; mostly by several threads.

@@ -6,6 +6,7 @@
 #include "engine/pass/pass.hpp"
 #include "engine/pass/row_source.hpp"
 #include "engine/pass/sample_writer.hpp"
+#include "engine/pass/weights.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -48,12 +49,12 @@ class BlockSteps {
   using Chunk = PassPlan::Chunk;
 
   BlockSteps(const PassInput<T>& input, const PassMemory<T>& memory, const SampleOutputs<T>& outputs,
-             const PassUpdate<T>& update) noexcept
+             const GradientUse<T>& use) noexcept
       : in_(input),
         memory_(memory),
         plan_(memory.plan),
-        update_(update),
-        update_args_(args_of(update)),
+        use_(use),
+        update_args_(args_of(use)),
         kernel_(kernels<T>(*input.table)),
         source_(*input.batch, *input.objective, kernel_),
         outputs_(input, memory.plan, outputs, kernel_),
@@ -80,14 +81,15 @@ class BlockSteps {
     return block;
   }
 
-  /// Z = X W' + b, for the classes of some panels; class-major, for all. Meanwhile asks for some of the memory of the
-  /// block that comes `next`, if there is one.
-  void logits(const Block<T>& block, std::size_t next, std::size_t panel_begin, std::size_t panel_end) const {
+  /// Z = X W' + b, for the classes of some panels; class-major, for all. `weights` are those of these panels. Meanwhile
+  /// asks for some of the memory of the block that comes `next`, if there is one.
+  void logits(const Block<T>& block, std::size_t next, std::size_t panel_begin, std::size_t panel_end,
+              const T* weights) const {
     LogitsArgs<T> args;
     args.x = block.x;
     args.features = plan_.features;
     args.classes = is_class_major(plan_.classes) ? plan_.classes : (panel_end - panel_begin) * kPanel;
-    args.weights = in_.weights + panel_begin * plan_.features * kPanel;
+    args.weights = weights;
     args.bias = in_.bias + panel_begin * kPanel;
     args.logits = block.logits + panel_begin * plan_.capacity * kPanel;
     args.capacity = plan_.capacity;
@@ -95,6 +97,9 @@ class BlockSteps {
     const ReadAhead all = memory_of(next), ahead = all.part(0, logits_share(all));
     args.ahead = &ahead;
     kernel_.logits(args);
+  }
+  void logits(const Block<T>& block, std::size_t next, std::size_t panel_begin, std::size_t panel_end) const {
+    logits(block, next, panel_begin, panel_end, in_.weights + panel_begin * plan_.features * kPanel);
   }
   void logits(const Block<T>& block, std::size_t next) const { logits(block, next, 0, plan_.panels()); }
 
@@ -190,10 +195,20 @@ class BlockSteps {
     return kernel_.finish_gradient(args);
   }
 
+  /// Whether anything but the logits needs the weights.
+  [[nodiscard]] bool needs_weights_again() const { return l2() > 0 || outputs_.wants_dfeatures(); }
+  /// A tile's gradient, finished, into the caller's matrix.
+  void export_tile(const T* dweights, const PassPlan::Tile& tile) const {
+    const MatrixView<T>& w = use_.matrices->weights;
+    const std::size_t first = tile.panel_begin * kPanel, end = std::min(tile.panel_end * kPanel, plan_.classes);
+    export_panels(dweights, MatrixView<T>(&w.at(first, tile.feature_begin), end - first, tile.features(), w.row_stride,
+                                          w.col_stride));
+  }
+
   /// One optimiser step of some parameters, by the gradient or by the sum over rows that finish() would make it of.
   enum class By : std::uint8_t { gradient, sum };
   void update(const Chunk& chunk, const T* gradient, By by) const {
-    TrainStateData<T>& state = *update_.state;
+    TrainStateData<T>& state = *use_.state;
     UpdateArgs<T> args = update_args_;
     args.weights = state.parameters.values().data() + chunk.begin;
     args.velocity = state.velocity == nullptr ? nullptr : state.velocity + chunk.begin;
@@ -203,6 +218,12 @@ class BlockSteps {
     if (state.squares == nullptr) return kernel_.update(args);
     args.squares = state.squares + chunk.begin;
     kernel_.adam(args);
+  }
+
+  /// 1/2 l2 |W|^2, at the weights as they are.
+  [[nodiscard]] double penalty() const {
+    if (!(l2() > 0)) return 0;
+    return 0.5 * l2() * squared_norm(in_.weights, weight_count(plan_.features, plan_.classes));
   }
 
   /// Below which |x| no entry of the gradient can overflow: |dweights| <= sum of s_i C |x|, and l2 W cannot overflow
@@ -216,17 +237,17 @@ class BlockSteps {
 
  private:
   /// What an optimiser step has the same for all parameters.
-  static UpdateArgs<T> args_of(const PassUpdate<T>& update) {
+  static UpdateArgs<T> args_of(const GradientUse<T>& use) {
     UpdateArgs<T> args;
-    if (update.state == nullptr) return args;
-    args.learning_rate = static_cast<T>(update.options.learning_rate);
-    args.momentum = static_cast<T>(update.options.momentum);
-    args.nesterov = update.options.nesterov;
-    if (update.state->optimiser != Optimiser::adam) return args;
+    if (use.state == nullptr) return args;
+    args.learning_rate = static_cast<T>(use.options.learning_rate);
+    args.momentum = static_cast<T>(use.options.momentum);
+    args.nesterov = use.options.nesterov;
+    if (use.state->optimiser != Optimiser::adam) return args;
     constexpr T kBelowOne = 1 - std::numeric_limits<T>::epsilon() / 2;
     args.momentum = std::min(args.momentum, kBelowOne);
-    args.second_moment_decay = std::min(static_cast<T>(update.options.second_moment_decay), kBelowOne);
-    const auto steps = static_cast<double>(update.state->steps + 1);
+    args.second_moment_decay = std::min(static_cast<T>(use.options.second_moment_decay), kBelowOne);
+    const auto steps = static_cast<double>(use.state->steps + 1);
     // Of the decays as T has them, so that the weights of the means add up to 1.
     const auto correction = [&](T decay) {
       return static_cast<T>(-1 / std::expm1(steps * std::log(static_cast<double>(decay))));
@@ -290,7 +311,7 @@ class BlockSteps {
   const PassInput<T>& in_;
   const PassMemory<T>& memory_;
   const PassPlan& plan_;
-  const PassUpdate<T>& update_;
+  const GradientUse<T>& use_;
   const UpdateArgs<T> update_args_;
   const Kernels<T>& kernel_;
   RowSource<T> source_;

@@ -24,7 +24,8 @@ struct PassNeeds {
   PassGoal goal = PassGoal::loss;
   bool targets = false;        ///< target probabilities are given
   bool probabilities = false;  ///< the matrix of probabilities is wanted
-  bool weights = false;        ///< the weights are not in the engine's layout yet
+  bool weights = false;        ///< room for weights in the engine's layout
+  bool copied = false;         ///< the gradient goes to the caller's matrices
 };
 
 /// What a part of a block adds up to.
@@ -41,7 +42,7 @@ struct PassMemory {
   PassPlan plan;
   PassGoal goal = PassGoal::loss;
   int threads = 1;
-  bool fused = false;  ///< the update is fused into the gradient's tiles
+  bool fused = false;  ///< what becomes of the gradient is fused into its tiles
   // for the blocks in flight: one per thread, or a group
   T* values = nullptr;
   T* dlogits = nullptr;
@@ -57,7 +58,7 @@ struct PassMemory {
   T* tile_gradients = nullptr;
   // one per part of a block of the batch
   PartSums* part_sums = nullptr;
-  // one per slot: weights, then bias; the first ends up as the gradient. Fused: of the bias alone.
+  // one per slot: weights, then bias; the first ends up as the gradient. With a fused update: of the bias alone.
   T* gradient = nullptr;
   // room for weights in the engine's layout
   T* weights = nullptr;
@@ -66,31 +67,35 @@ struct PassMemory {
   void lay_out(Arena& arena, const PassPlan& the_plan, int thread_count, const PassNeeds& needs) noexcept;
 };
 
-/// What a pass works on. Weights and bias are in the engine's layout.
+/// What a pass works on.
 template <class T>
 struct PassInput {
   const KernelTable* table = nullptr;
   const Objective* objective = nullptr;
   const Batch* batch = nullptr;
-  const T* weights = nullptr;
+  const T* weights = nullptr;  ///< in the engine's layout, as the bias
   const T* bias = nullptr;
+  /// Null, or weights to be copied first to PassMemory's, which are those above then.
+  const WeightsView<const T>* matrices = nullptr;
   double total_weight = 0;  ///< S, > 0
+  bool penalty = false;     ///< it is to be part of the result's objective
 };
 
-/// The optimiser step at the end of a pass; none if `state` is null.
+/// What becomes of the gradient: an optimiser step by it, a copy of it in the caller's matrices, or else nothing.
 template <class T>
-struct PassUpdate {
+struct GradientUse {
   TrainStateData<T>* state = nullptr;
-  StepOptions options;
+  StepOptions options = {};
+  const WeightsView<T>* matrices = nullptr;
 };
 
 /// Runs one pass. `outputs` are written as blocks are done: the caller makes sure first that it will succeed. It goes
-/// as far as `memory` was laid out for. On success the gradient of the objective (PassGoal::gradient) is at
-/// memory.gradient; `result` is without the penalty. A loss or gradient that is not finite gives StatusCode::overflow,
-/// and nothing is updated.
+/// as far as `memory` was laid out for. On success the gradient of the objective (PassGoal::gradient) is where its use
+/// says, or else at memory.gradient. A loss or gradient that is not finite gives StatusCode::overflow, and nothing is
+/// updated or copied.
 template <class T>
 [[nodiscard]] Status run_pass(const PassInput<T>& input, const PassMemory<T>& memory, const SampleOutputs<T>& outputs,
-                              const PassUpdate<T>& update, LossResult& result) noexcept;
+                              const GradientUse<T>& use, LossResult& result) noexcept;
 
 }  // namespace lanemax
 

@@ -6,8 +6,6 @@
 #include "engine/pass/checks.hpp"
 #include "engine/pass/weights.hpp"
 
-#include <cmath>
-
 namespace lanemax {
 
 template <class T>
@@ -19,6 +17,7 @@ Status check(const Objective& objective, const Batch& batch, std::size_t feature
   if (status.ok()) status = select_kernels(execution, pass.input.table);
   pass.input.objective = &objective;
   pass.input.batch = &batch;
+  pass.input.penalty = true;
   pass.input.total_weight = size.total_weight;
   return status;
 }
@@ -37,26 +36,18 @@ Status plan(const PassNeeds& needs, std::size_t features, std::size_t classes, c
 }
 
 template <class T>
-Status run(const PublicPass<T>& pass, const SampleOutputs<T>& outputs, const PassUpdate<T>& update,
+Status run(const PublicPass<T>& pass, const SampleOutputs<T>& outputs, const GradientUse<T>& use,
            LossResult& result) noexcept {
-  const Objective& objective = *pass.input.objective;
-  double penalty = 0;  // at the weights before an update
-  if (const double l2 = objective.l2.value_or(0); l2 > 0) {
-    const PassPlan& plan = pass.memory.plan;
-    penalty = 0.5 * l2 * squared_norm(pass.input.weights, weight_count(plan.features, plan.classes));
-    if (objective.reduction != Reduction::mean) penalty *= pass.input.total_weight;
+  const PassInput<T>& input = pass.input;
+  LossResult made;
+  const Status status = run_pass(input, pass.memory, outputs, use, made);
+  if (status.ok()) {
+    result = made;
+    return {};
   }
-  LossResult of_data;
-  Status status = std::isfinite(penalty)
-                      ? run_pass(pass.input, pass.memory, outputs, update, of_data)
-                      : fail(StatusCode::overflow, "penalty", "weights whose squares are within the range of double");
-  if (!status.ok()) {
-    const Status cause = find_bad_feature(*pass.input.batch, objective.ignored_label);
-    return cause.ok() ? status : cause;
-  }
-  result = of_data;
-  result.objective += penalty;
-  return {};
+  Status cause = input.matrices != nullptr ? check_weights(*input.matrices) : Status{};
+  if (cause.ok()) cause = find_bad_feature(*input.batch, input.objective->ignored_label);
+  return cause.ok() ? status : cause;
 }
 
 template Status check<float>(const Objective&, const Batch&, std::size_t, std::size_t, const Execution&,
@@ -67,9 +58,9 @@ template Status plan<float>(const PassNeeds&, std::size_t, std::size_t, const Ex
                             PublicPass<float>&) noexcept;
 template Status plan<double>(const PassNeeds&, std::size_t, std::size_t, const Execution&, std::span<std::byte>,
                              PublicPass<double>&) noexcept;
-template Status run<float>(const PublicPass<float>&, const SampleOutputs<float>&, const PassUpdate<float>&,
+template Status run<float>(const PublicPass<float>&, const SampleOutputs<float>&, const GradientUse<float>&,
                            LossResult&) noexcept;
-template Status run<double>(const PublicPass<double>&, const SampleOutputs<double>&, const PassUpdate<double>&,
+template Status run<double>(const PublicPass<double>&, const SampleOutputs<double>&, const GradientUse<double>&,
                             LossResult&) noexcept;
 
 }  // namespace lanemax

@@ -23,9 +23,9 @@ template <class T>
 [[nodiscard]] Status plan(const PassNeeds& needs, std::size_t features, std::size_t classes, const Execution& execution,
                           std::span<std::byte> workspace, PublicPass<T>& pass) noexcept;
 
-/// Runs it, and adds the penalty. Where it fails and a feature is not finite, the status says which.
+/// Runs it, penalty included. Where it fails and a weight or a feature is not finite, the status says which.
 template <class T>
-[[nodiscard]] Status run(const PublicPass<T>& pass, const SampleOutputs<T>& outputs, const PassUpdate<T>& update,
+[[nodiscard]] Status run(const PublicPass<T>& pass, const SampleOutputs<T>& outputs, const GradientUse<T>& use,
                          LossResult& result) noexcept;
 
 }  // namespace lanemax

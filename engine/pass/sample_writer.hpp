@@ -16,6 +16,7 @@ class SampleWriter {
       : in_(input), plan_(plan), out_(outputs), kernel_(kernel) {}
 
   [[nodiscard]] bool wants_probabilities() const noexcept { return !out_.probabilities.empty(); }
+  [[nodiscard]] bool wants_dfeatures() const noexcept { return !out_.dfeatures.empty(); }
 
   void clear(std::size_t begin, std::size_t end) const noexcept {
     for (std::size_t row = begin; row < end; ++row) {

@@ -2,12 +2,11 @@
 #include "engine/pass/weights.hpp"
 
 #include "engine/fail.hpp"
-#include "engine/parallel.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 
@@ -18,6 +17,8 @@ namespace {
 // are of a panel.
 constexpr std::size_t kTile = 4;
 
+template <class T>
+using Four [[gnu::vector_size(kTile * sizeof(T))]] = T;
 template <class T>
 using BitsOf = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 
@@ -68,12 +69,32 @@ template <class T, class See>
   __builtin_memcpy(to + 3 * to_stride, &d, sizeof(V));
 }
 
+/// A feature's numbers of a panel; see() is shown them.
+template <class T, class See>
+[[gnu::always_inline]] inline void copy_lanes(const T* from, T* to, const See& see) noexcept {
+  for (std::size_t c = 0; c < kPanel; c += kTile) {
+    Four<T> four;
+    __builtin_memcpy(&four, from + c, sizeof(four));
+    see(four);
+    __builtin_memcpy(to + c, &four, sizeof(four));
+  }
+}
+
 /// Four rows of the caller's, to be read (0) or written (1) soon. Sixteen of them at once are more than the processor
 /// foresees by itself: loss and gradient of 64 x 768 x 1000 through matrices takes 1.26 times a step instead of 1.35.
 template <int kWrite, class T>
 [[gnu::always_inline]] inline void ask_for_rows(const T* from, std::size_t stride) noexcept {
   constexpr std::size_t kAhead = 128;
   for (std::size_t i = 0; i < kTile; ++i) __builtin_prefetch(from + i * stride + kAhead, kWrite);
+}
+
+/// The same of weights that lie feature by feature, as far apart as there are classes: of the two lines that a panel's
+/// part of a feature may lie in, the second, the first being the panel's before.
+template <int kWrite, class T>
+[[gnu::always_inline]] inline void ask_for_features(const T* from, std::size_t stride) noexcept {
+  constexpr std::size_t kAhead = 16;
+  const auto at = reinterpret_cast<std::uintptr_t>(from + kPanel - 1) + kAhead * stride * sizeof(T);
+  __builtin_prefetch(reinterpret_cast<const void*>(at), kWrite);
 }
 
 /// Calls tile(i, j) for the whole 4 x 4 tiles of rows x columns, four tiles of a row of tiles at a time, and
@@ -93,105 +114,135 @@ template <class Tile, class Element>
   }
 }
 
-/// What the weights are copied by: panels, or classes.
-struct Pieces {
-  std::size_t classes, features, count, rows;
-  Pieces(std::size_t the_classes, std::size_t the_features) noexcept
-      : classes(the_classes),
-        features(the_features),
-        count(is_class_major(classes) ? classes : panel_count(classes)),
-        rows(is_class_major(classes) ? 1 : kPanel) {}
-  [[nodiscard]] std::size_t first(std::size_t piece) const noexcept { return piece * rows; }
-  [[nodiscard]] std::size_t size(std::size_t piece) const noexcept { return std::min(rows, classes - first(piece)); }
-  [[nodiscard]] std::size_t place(std::size_t piece) const noexcept {
-    return piece * rows * (rows == 1 ? round_up(features, kPanel) : features);
-  }
-};
-
-/// Calls f(0) to f(count - 1), on several threads where there is much to copy.
+/// Calls f(first, count) for each panel of some rows of W.
 template <class F>
-void for_each_in_parallel(const Pieces& pieces, int threads, std::size_t count, const F& f) noexcept {
-  constexpr std::size_t kWorthIt = std::size_t{1} << 16;
-  const bool pays = pieces.classes * pieces.features >= kWorthIt;
-  parallel(pays ? usable_threads(threads, 1, 0) : 1, [&](const Team& team) { team.for_each(count, f); });
+[[gnu::always_inline]] inline void for_each_panel(std::size_t rows, const F& f) noexcept {
+  for (std::size_t first = 0; first < rows; first += kPanel) f(first, std::min(kPanel, rows - first));
+}
+template <class F>
+[[gnu::always_inline]] inline void for_each_element(std::size_t rows, std::size_t columns, const F& f) noexcept {
+  for (std::size_t j = 0; j < columns; ++j) {
+    for (std::size_t i = 0; i < rows; ++i) f(i, j);
+  }
 }
 
+/// A class of the class-major layout.
 template <class T>
-bool import_piece(const MatrixView<const T>& w, const Pieces& pieces, std::size_t piece, T* out) noexcept {
-  const std::size_t first = pieces.first(piece), rows = pieces.size(piece), features = pieces.features;
+bool import_class(const MatrixView<const T>& w, T* row) noexcept {
   FiniteCheck<T> check;
-  if (pieces.rows == 1) {
-    for (std::size_t d = 0; d < features; ++d) check.see(out[d] = w.at(first, d));
-    std::fill(out + features, out + round_up(features, kPanel), T(0));
-    return check.passed();
-  }
-  if (rows < kPanel) std::fill_n(out, features * kPanel, T(0));
-  const auto element = [&](std::size_t r, std::size_t d) { check.see(out[d * kPanel + r] = w.at(first + r, d)); };
-  const auto tile = [&](std::size_t r, std::size_t d) {
-    if (d % kPanel == 0) ask_for_rows<0>(&w.at(first + r, d), w.row_stride);
-    transpose_tile(&w.at(first + r, d), w.row_stride, out + d * kPanel + r, kPanel,
-                   [&](const auto& lanes) { check.see_lanes(lanes); });
-  };
-  if (w.col_stride == 1) {
-    for_each_tile(rows, features, tile, element);
-  } else {
-    for (std::size_t d = 0; d < features; ++d) {
-      for (std::size_t r = 0; r < rows; ++r) element(r, d);
-    }
-  }
+  for (std::size_t d = 0; d < w.cols; ++d) check.see(row[d] = w.at(0, d));
+  std::fill(row + w.cols, row + round_up(w.cols, kPanel), T(0));
   return check.passed();
-}
-
-/// Weights that lie feature by feature, of some features: panels take 16 numbers of each in turn.
-template <class T>
-bool import_features(const MatrixView<const T>& w, std::size_t begin, std::size_t end, T* out) noexcept {
-  FiniteCheck<T> check;
-  for (std::size_t d = begin; d < end; ++d) {
-    const T* const from = &w.at(0, d);
-    for (std::size_t c = 0; c < w.rows; ++c) check.see(from[c]);
-    for (std::size_t c = 0; c < w.rows; c += kPanel) {
-      T* const to = out + weight_index(w.cols, w.rows, c, d);
-      const std::size_t count = std::min(kPanel, w.rows - c);
-      std::copy_n(from + c, count, to);
-      std::fill(to + count, to + kPanel, T(0));
-    }
-  }
-  return check.passed();
-}
-
-template <class T>
-void export_piece(const T* in, const Pieces& pieces, std::size_t piece, const MatrixView<T>& w) noexcept {
-  const std::size_t first = pieces.first(piece), rows = pieces.size(piece), features = pieces.features;
-  if (pieces.rows == 1) {
-    for (std::size_t d = 0; d < features; ++d) w.at(first, d) = in[d];
-    return;
-  }
-  const auto element = [&](std::size_t r, std::size_t d) { w.at(first + r, d) = in[d * kPanel + r]; };
-  if (w.col_stride == 1) {
-    for_each_tile(
-        rows, features,
-        [&](std::size_t r, std::size_t d) {
-          if (d % kPanel == 0) ask_for_rows<1>(&w.at(first + r, d), w.row_stride);
-          transpose_tile(in + d * kPanel + r, kPanel, &w.at(first + r, d), w.row_stride, [](const auto&) {});
-        },
-        element);
-  } else if (w.row_stride == 1 && rows == kPanel) {
-    for (std::size_t d = 0; d < features; ++d) std::copy_n(in + d * kPanel, kPanel, &w.at(first, d));
-  } else {
-    for (std::size_t d = 0; d < features; ++d) {
-      for (std::size_t r = 0; r < rows; ++r) element(r, d);
-    }
-  }
 }
 
 }  // namespace
 
 template <class T>
+bool import_panels(const MatrixView<const T>& w, T* panels) noexcept {
+  FiniteCheck<T> check;
+  const auto see = [&](const auto& lanes) { check.see_lanes(lanes); };
+  if (w.row_stride == 1) {
+    for (std::size_t d = 0; d < w.cols; ++d) {
+      for_each_panel(w.rows, [&](std::size_t first, std::size_t count) {
+        const T* const from = &w.at(first, d);
+        T* const to = panels + first * w.cols + d * kPanel;
+        if (count == kPanel) {
+          ask_for_features<0>(from, w.col_stride);
+          return copy_lanes(from, to, see);
+        }
+        std::fill_n(to, kPanel, T(0));
+        for (std::size_t c = 0; c < count; ++c) check.see(to[c] = from[c]);
+      });
+    }
+    return check.passed();
+  }
+  for_each_panel(w.rows, [&](std::size_t first, std::size_t count) {
+    T* const panel = panels + first * w.cols;
+    if (count < kPanel) std::fill_n(panel, w.cols * kPanel, T(0));
+    const auto element = [&](std::size_t c, std::size_t d) { check.see(panel[d * kPanel + c] = w.at(first + c, d)); };
+    if (w.col_stride != 1) return for_each_element(count, w.cols, element);
+    for_each_tile(
+        count, w.cols,
+        [&](std::size_t c, std::size_t d) {
+          if (d % kPanel == 0) ask_for_rows<0>(&w.at(first + c, d), w.row_stride);
+          transpose_tile(&w.at(first + c, d), w.row_stride, panel + d * kPanel + c, kPanel, see);
+        },
+        element);
+  });
+  return check.passed();
+}
+
+template <class T>
+bool import_piece(const MatrixView<const T>& w, std::size_t piece, T* weights) noexcept {
+  const WeightPieces pieces(w.cols, w.rows);
+  const MatrixView<const T> rows = pieces.rows_of(w, piece);
+  T* const to = weights + pieces.place(piece);
+  return is_class_major(w.rows) ? import_class(rows, to) : import_panels(rows, to);
+}
+
+template <class T>
+bool import_bias(std::span<const T> given, std::size_t classes, T* bias) noexcept {
+  std::fill_n(bias, bias_count(classes), -std::numeric_limits<T>::infinity());
+  if (given.empty()) {
+    std::fill_n(bias, classes, T(0));
+    return true;
+  }
+  if (given.size() != classes) return false;
+  std::ranges::copy(given, bias);
+  return std::ranges::all_of(given, [](T b) { return b <= std::numeric_limits<T>::max(); });
+}
+
+template <class T>
+void export_panels(const T* panels, const MatrixView<T>& w) noexcept {
+  const auto nothing = [](const auto&) {};
+  if (w.row_stride == 1) {
+    for (std::size_t d = 0; d < w.cols; ++d) {
+      for_each_panel(w.rows, [&](std::size_t first, std::size_t count) {
+        T* const to = &w.at(first, d);
+        const T* const from = panels + first * w.cols + d * kPanel;
+        if (count < kPanel) {
+          std::copy_n(from, count, to);
+        } else {
+          ask_for_features<1>(to, w.col_stride);
+          copy_lanes(from, to, nothing);
+        }
+      });
+    }
+    return;
+  }
+  for_each_panel(w.rows, [&](std::size_t first, std::size_t count) {
+    const T* const panel = panels + first * w.cols;
+    const auto element = [&](std::size_t c, std::size_t d) { w.at(first + c, d) = panel[d * kPanel + c]; };
+    if (w.col_stride != 1) return for_each_element(count, w.cols, element);
+    for_each_tile(
+        count, w.cols,
+        [&](std::size_t c, std::size_t d) {
+          if (d % kPanel == 0) ask_for_rows<1>(&w.at(first + c, d), w.row_stride);
+          transpose_tile(panel + d * kPanel + c, kPanel, &w.at(first + c, d), w.row_stride, nothing);
+        },
+        element);
+  });
+}
+
+template <class T>
+void export_piece(const T* weights, std::size_t piece, const MatrixView<T>& w) noexcept {
+  const WeightPieces pieces(w.cols, w.rows);
+  const MatrixView<T> rows = pieces.rows_of(w, piece);
+  const T* const from = weights + pieces.place(piece);
+  if (!is_class_major(w.rows)) return export_panels(from, rows);
+  for (std::size_t d = 0; d < w.cols; ++d) rows.at(0, d) = from[d];
+}
+
+template <class T>
+Status check_bias_size(const WeightsView<const T>& view) noexcept {
+  if (view.bias.empty() || view.bias.size() == view.weights.rows) return {};
+  return fail(StatusCode::shape_mismatch, "bias", "an entry per row of the weights, or none");
+}
+
+template <class T>
 Status check_weights(const WeightsView<const T>& view) noexcept {
   const MatrixView<const T>& w = view.weights;
-  if (!view.bias.empty() && view.bias.size() != w.rows) {
-    return fail(StatusCode::shape_mismatch, "bias", "an entry per row of the weights, or none");
-  }
+  if (const Status status = check_bias_size(view); !status.ok()) return status;
   for (std::size_t c = 0; c < w.rows; ++c) {
     for (std::size_t d = 0; d < w.cols; ++d) {
       if (std::isfinite(w.at(c, d))) continue;
@@ -206,37 +257,19 @@ Status check_weights(const WeightsView<const T>& view) noexcept {
 }
 
 template <class T>
-Status import_weights(const WeightsView<const T>& view, T* weights, T* bias, int threads) noexcept {
+Status import_weights(const WeightsView<const T>& view, T* weights, T* bias) noexcept {
   const MatrixView<const T>& w = view.weights;
-  const Pieces pieces(w.rows, w.cols);
-  std::atomic<bool> good{view.bias.empty() || view.bias.size() == w.rows};
-  if (good) {
-    std::fill_n(bias, bias_count(w.rows), -std::numeric_limits<T>::infinity());
-    for (std::size_t c = 0; c < w.rows; ++c) {
-      bias[c] = view.bias.empty() ? T(0) : view.bias[c];
-      if (!(bias[c] <= std::numeric_limits<T>::max())) good = false;
-    }
-    if (w.row_stride == 1 && pieces.rows > 1) {
-      constexpr std::size_t kFeatures = 16;
-      for_each_in_parallel(pieces, threads, (w.cols + kFeatures - 1) / kFeatures, [&](std::size_t part) {
-        const std::size_t begin = part * kFeatures, end = std::min(begin + kFeatures, w.cols);
-        if (!import_features(w, begin, end, weights)) good.store(false);
-      });
-    } else {
-      for_each_in_parallel(pieces, threads, pieces.count, [&](std::size_t piece) {
-        if (!import_piece(w, pieces, piece, weights + pieces.place(piece))) good.store(false);
-      });
-    }
+  bool good = import_bias(view.bias, w.rows, bias);
+  for (std::size_t piece = 0; good && piece < WeightPieces(w.cols, w.rows).count(); ++piece) {
+    good = import_piece(w, piece, weights);
   }
   return good ? Status{} : check_weights(view);
 }
 
 template <class T>
-void export_weights(const T* weights, const T* bias, const WeightsView<T>& view, int threads) noexcept {
-  const Pieces pieces(view.weights.rows, view.weights.cols);
-  for_each_in_parallel(pieces, threads, pieces.count, [&](std::size_t piece) {
-    export_piece(weights + pieces.place(piece), pieces, piece, view.weights);
-  });
+void export_weights(const T* weights, const T* bias, const WeightsView<T>& view) noexcept {
+  const MatrixView<T>& w = view.weights;
+  for (std::size_t piece = 0; piece < WeightPieces(w.cols, w.rows).count(); ++piece) export_piece(weights, piece, w);
   std::copy_n(bias, view.bias.size(), view.bias.data());
 }
 
@@ -251,12 +284,24 @@ double squared_norm(const T* weights, std::size_t count) noexcept {
   return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-template Status import_weights<float>(const WeightsView<const float>&, float*, float*, int) noexcept;
-template Status import_weights<double>(const WeightsView<const double>&, double*, double*, int) noexcept;
+template bool import_panels<float>(const MatrixView<const float>&, float*) noexcept;
+template bool import_piece<float>(const MatrixView<const float>&, std::size_t, float*) noexcept;
+template bool import_bias<float>(std::span<const float>, std::size_t, float*) noexcept;
+template Status import_weights<float>(const WeightsView<const float>&, float*, float*) noexcept;
+template Status check_bias_size<float>(const WeightsView<const float>&) noexcept;
 template Status check_weights<float>(const WeightsView<const float>&) noexcept;
+template void export_panels<float>(const float*, const MatrixView<float>&) noexcept;
+template void export_piece<float>(const float*, std::size_t, const MatrixView<float>&) noexcept;
+template void export_weights<float>(const float*, const float*, const WeightsView<float>&) noexcept;
+template bool import_panels<double>(const MatrixView<const double>&, double*) noexcept;
+template bool import_piece<double>(const MatrixView<const double>&, std::size_t, double*) noexcept;
+template bool import_bias<double>(std::span<const double>, std::size_t, double*) noexcept;
+template Status import_weights<double>(const WeightsView<const double>&, double*, double*) noexcept;
+template Status check_bias_size<double>(const WeightsView<const double>&) noexcept;
 template Status check_weights<double>(const WeightsView<const double>&) noexcept;
-template void export_weights<float>(const float*, const float*, const WeightsView<float>&, int) noexcept;
-template void export_weights<double>(const double*, const double*, const WeightsView<double>&, int) noexcept;
+template void export_panels<double>(const double*, const MatrixView<double>&) noexcept;
+template void export_piece<double>(const double*, std::size_t, const MatrixView<double>&) noexcept;
+template void export_weights<double>(const double*, const double*, const WeightsView<double>&) noexcept;
 template double squared_norm<float>(const float*, std::size_t) noexcept;
 template double squared_norm<double>(const double*, std::size_t) noexcept;
 

@@ -174,7 +174,7 @@ Status BasicPredictor<T>::State::take(Loss the_loss, const WeightsView<const T>&
   Arena arena(memory);
   lay_out(arena, centred);
   if (centred) std::ranges::copy(the_centre, centre);
-  return import_weights<T>(view, weights, bias, 1);
+  return import_weights<T>(view, weights, bias);
 }
 
 // ---- one sample ----

@@ -164,7 +164,7 @@ Status CallerSide<T>::initial_point(FitProblem& problem, const Vector& x) const 
   std::fill_n(x.data() + problem.weights(), classes(), 0.0);
   if (options_.warm_start) {
     const Buffer<T> checked(problem.parameters());
-    const Status status = import_weights<T>(given_, checked.data(), checked.data() + problem.weights(), 1);
+    const Status status = import_weights<T>(given_, checked.data(), checked.data() + problem.weights());
     if (!status.ok()) return status;
     to_point(problem, weights_, given_.bias, x);
     for (std::size_t c = 0; !options_.bias && c < classes(); ++c) {
