@@ -27,5 +27,12 @@ TEST_P(ProbabilitiesTest, LogisticF64) {
   expect_ok(check_logistic_probabilities<double>(table()));
 }
 
+TEST_P(ProbabilitiesTest, ChoiceF32) {
+  expect_ok(check_choice<float>(table()));
+}
+TEST_P(ProbabilitiesTest, ChoiceF64) {
+  expect_ok(check_choice<double>(table()));
+}
+
 }  // namespace
 }  // namespace lanemax::checks

@@ -427,6 +427,45 @@ std::vector<Fault<T>> probability_faults() {
   };
 }
 template <class T>
+std::vector<Fault<T>> choice_faults() {
+  using A = ChoiceArgs<T>;
+  return {
+      {"the last of the largest",
+       [](Kernels<T>& k) {
+         k.choice = [](const A& a) {
+           real<T>.choice(a);
+           const auto score = [&](std::size_t n, std::size_t c) {
+             return a.logits[a.panels ? (c / kPanel * a.capacity + n) * kPanel + c % kPanel : c * a.capacity + n];
+           };
+           for (std::size_t n = 0; n < a.rows; ++n) {
+             for (std::size_t c = 0; c < a.classes && a.chosen[n] >= 0; ++c) {
+               if (score(n, c) == score(n, static_cast<std::size_t>(a.chosen[n]))) {
+                 a.chosen[n] = static_cast<std::int32_t>(c);
+               }
+             }
+           }
+         };
+       }},
+      {"an infinite score is the largest",
+       [](Kernels<T>& k) {
+         k.choice = [](const A& a) {
+           real<T>.choice(a);
+           for (std::size_t n = 0; n < a.rows; ++n) a.chosen[n] = std::max(a.chosen[n], 0);
+         };
+       }},
+      {"padding counted",
+       [](Kernels<T>& k) {
+         k.choice = [](const A& a) {
+           real<T>.choice(a);
+           for (std::size_t n = 0; n < a.rows && a.panels; ++n) {
+             a.lowest[n] += static_cast<std::uint32_t>(round_up(a.classes, kPanel) - a.classes);
+           }
+         };
+       }},
+  };
+}
+
+template <class T>
 std::vector<Fault<T>> logistic_probability_faults() {
   using A = ProbabilityArgs<T>;
   return {
@@ -494,6 +533,7 @@ void run_losses(const KernelTable& table) {
   catch_all<T>(table, "logistic_loss", logistic_faults<T>(), {check_logistic<T>, check_logistic_not_finite<T>});
   catch_all<T>(table, "softmax_probabilities", probability_faults<T>(),
                {check_probabilities<T>, check_probabilities_not_finite<T>});
+  catch_all<T>(table, "choice", choice_faults<T>(), {check_choice<T>});
   catch_all<T>(table, "logistic_probabilities", logistic_probability_faults<T>(), {check_logistic_probabilities<T>});
 }
 template <class T>

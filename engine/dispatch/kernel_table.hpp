@@ -113,6 +113,18 @@ struct ProbabilityArgs {
   T* complements = nullptr;  ///< logistic only: of label 0; null: not wanted
 };
 
+/// The classes that rows of scores name.
+template <class T>
+struct ChoiceArgs {
+  const T* logits = nullptr;
+  std::size_t capacity = 0;
+  std::size_t rows = 0;
+  std::size_t classes = 0;
+  bool panels = false;              ///< how the logits lie: [panel][capacity][16], or [class][capacity]
+  std::int32_t* chosen = nullptr;   ///< out: the first of the largest; -1 if one is NaN or +infinity
+  std::uint32_t* lowest = nullptr;  ///< out: how many are -infinity
+};
+
 /// A part of dweights (+)= dlogits' X. Tiles of different parts never touch the same element.
 template <class T>
 struct GradientArgs {
@@ -209,6 +221,7 @@ struct Kernels {
   void (*logistic_loss)(const LossArgs<T>&);
   void (*softmax_probabilities)(const ProbabilityArgs<T>&);
   void (*logistic_probabilities)(const ProbabilityArgs<T>&);
+  void (*choice)(const ChoiceArgs<T>&);
   void (*gradient)(const GradientArgs<T>&);
   void (*bias_gradient)(const BiasGradientArgs<T>&);
   void (*feature_gradient)(const FeatureGradientArgs<T>&);
@@ -231,6 +244,10 @@ struct PassSchedule {
   std::size_t logits_ahead = 0;  ///< eighths of the next block that the logits ask for; the gradient asks for the rest
   std::size_t dot_rows = 1;      ///< the dot form asks for at most one row in each tile of so many rows ...
   std::size_t dot_classes = 1;   ///< ... and classes
+
+  [[nodiscard]] std::size_t most_ahead(std::size_t rows, std::size_t classes) const noexcept {
+    return rows / dot_rows * ((classes + dot_classes - 1) / dot_classes);
+  }
 };
 
 struct KernelTable {

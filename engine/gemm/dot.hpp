@@ -93,14 +93,19 @@ template <class Arch, class T, std::size_t MR, std::size_t NC, bool kSlice = fal
 
 template <class Arch, class T>
 void dot_logits(const LogitsArgs<T>& args) {
+  if (args.slice != nullptr ||
+      args.x.count == 1) {  // each multiply-add would wait for the one before in smaller groups
+    return for_class_groups<Arch::kDotRowClasses>(args.classes, [&](auto count, std::size_t first_class) {
+      constexpr std::size_t NC = decltype(count)::value;
+      if (args.slice == nullptr) return dot_tile<Arch, T, 1, NC>(args, 0, first_class);
+      for (std::size_t row = 0; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC, true>(args, row, first_class);
+    });
+  }
   const std::size_t rows_ahead = args.ahead == nullptr ? 0 : args.ahead->rows;
   std::size_t asked = 0;
   for_class_groups<Arch::kDotClasses>(args.classes, [&](auto count, std::size_t first_class) {
     constexpr std::size_t MR = Arch::kDotRows, NC = decltype(count)::value;
     std::size_t row = 0;
-    if (args.slice != nullptr) {
-      for (; row < args.x.count; ++row) dot_tile<Arch, T, 1, NC, true>(args, row, first_class);
-    }
     for (; row + MR <= args.x.count; row += MR) {
       // As much of them as has been computed of this block.
       const std::size_t done = first_class * args.x.count + NC * row;

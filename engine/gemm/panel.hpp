@@ -289,10 +289,50 @@ void panel_gemm(const PanelGemm<T>& whole, std::size_t begin, std::size_t end, s
   }
 }
 
+// The logits of a row alone: some panels side by side, all features at once, for W is read but once.
+//
+// Limit: W's way from where it is; for few classes the latency of a chain of multiply-adds, which is the order of the
+// sum. Through the loops above, 784 x 16 and less would spend more time on their arguments.
+template <class Arch, class T, std::size_t kPanels>
+[[gnu::noinline]] void panel_row_tile(const LogitsArgs<T>& args, const FeatureSlice<T>& slice, std::size_t panel) {
+  using V = Vec<Arch, T>;
+  constexpr std::size_t kL = kLanes<Arch, T>, kPV = kPanelVectors<Arch, T>, kCount = kPanels * kPV;
+  const std::size_t b_panel = slice.all * kPanel, c_panel = args.capacity * kPanel;
+  const T* b = args.weights + panel * b_panel + slice.first * kPanel;
+  const T* x = args.x.data;
+  T* c = args.logits + panel * c_panel;
+  V acc[kCount];
+#pragma GCC unroll 32
+  for (std::size_t j = 0; j < kCount; ++j) {
+    const T* start = slice.first == 0 ? args.bias + panel * kPanel + j * kL : c + j / kPV * c_panel + j % kPV * kL;
+    acc[j] = load<Arch>(start);
+  }
+  for (std::size_t d = 0; d < args.features; ++d, b += kPanel) {
+    const V value(x[d]);
+#pragma GCC unroll 32
+    for (std::size_t j = 0; j < kCount; ++j) {
+      acc[j] = Arch::madd(value, load_aligned<Arch>(b + j / kPV * b_panel + j % kPV * kL), acc[j]);
+    }
+  }
+#pragma GCC unroll 32
+  for (std::size_t j = 0; j < kCount; ++j) store<Arch>(c + j / kPV * c_panel + j % kPV * kL, acc[j]);
+}
+
+template <class Arch, class T, std::size_t kPanels>
+inline void panel_row_logits(const LogitsArgs<T>& args, const FeatureSlice<T>& slice, std::size_t panel) {
+  const std::size_t panels = panel_count(args.classes);
+  for (; panel + kPanels <= panels; panel += kPanels) panel_row_tile<Arch, T, kPanels>(args, slice, panel);
+  if constexpr (kPanels > 1) panel_row_logits<Arch, T, kPanels - 1>(args, slice, panel);
+}
+
 // logits = X W' + b over one row block. A logit's order of summation is d ascending, whatever the blocking.
 template <class Arch, class T, class Schedule>
 void panel_logits(const LogitsArgs<T>& args) {
   const FeatureSlice<T> slice = slice_of(args);
+  if (args.x.count == 1) {
+    constexpr std::size_t kPanels = few_rows_vectors<Arch, T>(1) / kPanelVectors<Arch, T>;
+    return panel_row_logits<Arch, T, (kPanels > 1 ? kPanels : 1)>(args, slice, 0);
+  }
   PanelGemm<T> g;
   g.a = args.x.data;
   g.a_stride = args.x.stride;

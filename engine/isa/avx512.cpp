@@ -32,6 +32,8 @@ struct Avx512 {
   static constexpr bool kSpreadStrips = false;
   static constexpr std::size_t kStripWidth = 24;
   static constexpr std::size_t kDotRows = 4, kDotClasses = 5;
+  // Of a row alone: as many sums side by side as registers hold.
+  static constexpr std::size_t kDotRowClasses = 16;
   static constexpr std::size_t kOuterClasses = 10;
   static constexpr std::size_t outer_vectors(std::size_t classes) { return classes <= 5 ? 4 : 2; }
   static constexpr std::size_t kSampleFeaturesPerClass = 9;

@@ -5,6 +5,7 @@
 #include "engine/isa/schedules.hpp"
 #include "engine/simd/exp.hpp"
 #include "engine/simd/log.hpp"
+#include "engine/steps/choice.hpp"
 #include "engine/steps/gradient.hpp"
 #include "engine/steps/hinge_loss.hpp"
 #include "engine/steps/load.hpp"
@@ -28,6 +29,7 @@ constexpr Kernels<T> make_kernels() {
       .logistic_loss = logistic_loss<Arch, T>,
       .softmax_probabilities = softmax_probabilities<Arch, T>,
       .logistic_probabilities = logistic_probabilities<Arch, T>,
+      .choice = choice<Arch, T>,
       .gradient = gradient<Arch, T, Schedule>,
       .bias_gradient = bias_gradient<Arch, T>,
       .feature_gradient = feature_gradient<Arch, T>,

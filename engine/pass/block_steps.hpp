@@ -289,9 +289,8 @@ class BlockSteps {
     if (form_ != LogitsForm::dot) return 0;
     const PassSchedule& schedule = in_.table->pass;
     const bool alone = memory_.goal == PassGoal::loss || plan_.slots == 1;
-    const std::size_t groups = (plan_.classes + schedule.dot_classes - 1) / schedule.dot_classes;
     return std::min(alone ? ahead.rows : ahead.rows * schedule.logits_ahead / 8,
-                    ahead.rows / schedule.dot_rows * groups);
+                    schedule.most_ahead(ahead.rows, plan_.classes));
   }
   [[nodiscard]] std::size_t first_row(std::size_t index) const { return index * plan_.block_rows; }
   [[nodiscard]] std::size_t end_row(std::size_t index) const {

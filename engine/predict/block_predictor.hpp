@@ -16,29 +16,29 @@
 
 namespace lanemax {
 
-/// The class that a row of scores names: the first of the largest, or kNotFinite if a score is NaN or infinite. Masked
-/// classes have -infinity; any more of those than there are masked classes come from an overflow.
-template <class T>
-class ArgMax {
- public:
-  void add(T score, std::int32_t c) noexcept {
-    bad_ = bad_ || !(score <= std::numeric_limits<T>::max());
-    lowest_ += score == -std::numeric_limits<T>::infinity() ? 1U : 0U;
-    if (score > best_) {
-      best_ = score;
-      class_ = c;
-    }
-  }
-  [[nodiscard]] std::int32_t result(std::size_t masked) const noexcept {
-    return bad_ || lowest_ != masked ? kNotFinite : class_;
-  }
+/// The class that a row of scores names, by what the kernel says of them, or kNotFinite. Masked classes have -infinity;
+/// any more of those than there are masked classes come from an overflow.
+inline std::int32_t class_of_scores(std::int32_t chosen, std::size_t lowest, std::size_t masked,
+                                    std::size_t classes) noexcept {
+  return chosen < 0 || lowest != masked || masked == classes ? kNotFinite : chosen;
+}
 
- private:
-  T best_ = -std::numeric_limits<T>::infinity();
-  std::int32_t class_ = kNotFinite;
-  std::size_t lowest_ = 0;  // scores of -infinity
-  bool bad_ = false;
-};
+/// The same of a few scores that have just been written one by one, which a vector of them would have to wait for.
+template <class T>
+[[nodiscard]] std::int32_t class_of_few(std::span<const T> scores, std::size_t masked) noexcept {
+  T best = -std::numeric_limits<T>::infinity();
+  std::int32_t chosen = 0;
+  std::size_t lowest = 0, good = 0;
+  for (std::size_t c = 0; c < scores.size(); ++c) {
+    const T z = scores[c];
+    const bool is_better = z > best;
+    chosen = is_better ? static_cast<std::int32_t>(c) : chosen;
+    best = is_better ? z : best;
+    lowest += z == -std::numeric_limits<T>::infinity() ? 1U : 0U;
+    good += z <= std::numeric_limits<T>::max() ? 1U : 0U;
+  }
+  return class_of_scores(good < scores.size() ? kNotFinite : chosen, lowest, masked, scores.size());
+}
 
 template <class T>
 inline constexpr T kNone = std::numeric_limits<T>::quiet_NaN();
@@ -90,6 +90,7 @@ class BlockPredictor {
     logits_ = arena.take<T>(logit_count(shape.capacity, shape.rows));
     probabilities_ = arena.take<T>(logit_count(shape.capacity, shape.classes));
     chosen_ = arena.take<std::int32_t>(shape.capacity);
+    lowest_ = arena.take<std::uint32_t>(shape.capacity);
     order_ = arena.take<std::int32_t>(shape.classes);
   }
 
@@ -103,7 +104,7 @@ class BlockPredictor {
     args.logits = logits_;
     args.capacity = shape_.capacity;
     kernel.logits(args);
-    choose(args.x.count, loss, out);
+    choose(args.x.count, kernel, loss, out);
     const bool top = !out.top_classes.empty() || !out.top_probabilities.empty();
     if (loss != Loss::hinge && (top || !out.probabilities.empty())) probabilities(args.x.count, kernel, loss, out);
     if (top) top_k(args.x.count, loss, out);
@@ -117,13 +118,22 @@ class BlockPredictor {
     return chosen_[i] == kNotFinite ? kNone<T> : probabilities_[logit_index(shape_.capacity, shape_.classes, i, c)];
   }
 
-  void choose(std::size_t count, Loss loss, const BasicPredictions<T>& out) {
+  void choose(std::size_t count, const Kernels<T>& kernel, Loss loss, const BasicPredictions<T>& out) {
+    ChoiceArgs<T> args;
+    args.logits = logits_;
+    args.capacity = shape_.capacity;
+    args.rows = count;
+    args.classes = shape_.rows;
+    args.panels = !is_class_major(shape_.rows);
+    args.chosen = chosen_;
+    args.lowest = lowest_;
+    if (loss != Loss::logistic) kernel.choice(args);
     for (std::size_t i = 0; i < count; ++i) {
-      ArgMax<T> best;
-      for (std::size_t c = 0; c < shape_.rows; ++c) best.add(score(i, c), static_cast<std::int32_t>(c));
-      chosen_[i] = loss == Loss::logistic ? class_of_score(score(i, 0)) : best.result(shape_.masked);
-      if (!out.classes.empty()) out.classes[first_ + i] = chosen_[i];
-      if (out.logits.empty()) continue;
+      chosen_[i] = loss == Loss::logistic ? class_of_score(score(i, 0))
+                                          : class_of_scores(chosen_[i], lowest_[i], shape_.masked, shape_.rows);
+    }
+    if (!out.classes.empty()) std::copy_n(chosen_, count, out.classes.begin() + static_cast<std::ptrdiff_t>(first_));
+    for (std::size_t i = 0; i < count && !out.logits.empty(); ++i) {
       for (std::size_t c = 0; c < shape_.rows; ++c) {
         out.logits.at(first_ + i, c) = chosen_[i] == kNotFinite ? kNone<T> : score(i, c);
       }
@@ -173,8 +183,9 @@ class BlockPredictor {
   RowBuffers<T> rows_;
   T* logits_ = nullptr;
   T* probabilities_ = nullptr;
-  std::int32_t* chosen_ = nullptr;  // one per row of the block
-  std::int32_t* order_ = nullptr;   // one per class
+  std::int32_t* chosen_ = nullptr;  // one per row of the block, as the next
+  std::uint32_t* lowest_ = nullptr;
+  std::int32_t* order_ = nullptr;  // one per class
 };
 
 }  // namespace lanemax

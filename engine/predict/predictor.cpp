@@ -37,6 +37,10 @@ struct BasicPredictor<T>::State {
   T* weights = nullptr;
   T* bias = nullptr;
   double* centre = nullptr;  // null: none
+  // A row alone, whose lanes cannot be other rows, has them over classes: the same sums in the same order.
+  LogitsForm row_form = LogitsForm::panel;
+  const T* row_weights = nullptr;
+  T* row_panels = nullptr;  // null: the weights are those
 
   /// Copies the weights. May throw std::bad_alloc.
   [[nodiscard]] Status take(Loss the_loss, const WeightsView<const T>& view, std::span<const double> the_centre);
@@ -44,9 +48,10 @@ struct BasicPredictor<T>::State {
     weights = arena.take<T>(weight_count(features, rows));
     bias = arena.take<T>(bias_count(rows));
     if (centred) centre = arena.take<double>(features);
+    if (form == LogitsForm::sample) row_panels = arena.take<T>(panel_count(rows) * features * kPanel);
   }
 
-  /// Calls use(first, count, scores, stride) for the scores of a sample, some classes at a time. Returns its class.
+  /// Calls use(first, scores) for the scores of a sample, some classes at a time. Returns its class.
   template <class Use>
   std::int32_t score(const SampleView& sample, const Use& use) const noexcept;
   void score_in_slices(const SampleView& sample, LogitsArgs<T> args) const noexcept;
@@ -174,7 +179,10 @@ Status BasicPredictor<T>::State::take(Loss the_loss, const WeightsView<const T>&
   Arena arena(memory);
   lay_out(arena, centred);
   if (centred) std::ranges::copy(the_centre, centre);
-  return import_weights<T>(view, weights, bias);
+  row_form = form == LogitsForm::sample ? LogitsForm::panel : form;
+  row_weights = row_panels == nullptr ? weights : row_panels;
+  const Status status = import_weights<T>(view, weights, bias);
+  return row_panels == nullptr || import_panels(view.weights, row_panels) ? status : check_weights(view);
 }
 
 // ---- one sample ----
@@ -183,51 +191,62 @@ template <class T>
 template <class Use>
 [[gnu::always_inline]] inline std::int32_t BasicPredictor<T>::State::score(const SampleView& sample,
                                                                            const Use& use) const noexcept {
+  const Kernels<T>& kernel = kernels<T>(*table);
   LogitsArgs<T> args;
   args.x = {static_cast<const T*>(sample.data), features, 1};
   args.features = features;
-  args.form = form;
-  const auto compute = [&] {
-    const bool ready = sample.type == kOwn && centre == nullptr;
-    ready ? kernels<T>(*table).logits(args) : score_in_slices(sample, args);
-  };
-  if (is_class_major(rows)) {
-    alignas(kAlignment) T logits[kMostClassMajor * kPanel];
-    args.classes = rows;
-    args.weights = weights;
-    args.bias = bias;
-    args.logits = logits;
-    args.capacity = kPanel;
-    compute();
-    use(std::size_t{0}, rows, logits, kPanel);
-    if (loss == Loss::logistic) return class_of_score(logits[0]);
-    ArgMax<T> best;
-    for (std::size_t c = 0; c < rows; ++c) best.add(logits[c * kPanel], static_cast<std::int32_t>(c));
-    return best.result(masked);
-  }
-  // Panels a few at a time, so that the scores of any number of classes fit the stack.
-  constexpr std::size_t kPanelsAtATime = 64;
-  alignas(kAlignment) T logits[kPanelsAtATime * kPanel];
-  ArgMax<T> best;
-  for (std::size_t panel = 0; panel < panel_count(rows); panel += kPanelsAtATime) {
-    const std::size_t first = panel * kPanel;
-    const std::size_t count = std::min(kPanelsAtATime * kPanel, rows - first);
-    args.classes = round_up(count, kPanel);  // padding's bias is -infinity
-    args.weights = weights + first * features;
+  args.form = row_form;
+  // As many scores at a time as suit the stack.
+  constexpr std::size_t kAtATime = 1024;
+  static_assert(kMostClassMajor <= kAtATime && kAtATime % kPanel == 0);
+  alignas(kAlignment) T logits[kAtATime];
+  args.logits = logits;
+  args.capacity = 1;
+  const auto compute = [&](std::size_t first, std::size_t count) {
+    args.classes = count;
+    args.weights = row_weights + first * features;
     args.bias = bias + first;
-    args.logits = logits;
-    args.capacity = 1;
-    compute();
-    use(first, args.classes, logits, std::size_t{1});
-    for (std::size_t c = 0; c < count; ++c) best.add(logits[c], static_cast<std::int32_t>(first + c));
+    const bool ready = sample.type == kOwn && centre == nullptr;
+    ready ? kernel.logits(args) : score_in_slices(sample, args);
+  };
+  if (row_form != LogitsForm::panel) {
+    compute(0, rows);
+    use(std::size_t{0}, std::span<const T>(logits, rows));
+    return loss == Loss::logistic ? class_of_score(logits[0]) : class_of_few(std::span<const T>(logits, rows), masked);
   }
-  return best.result(masked);
+  std::int32_t chosen = 0, best_class = 0;
+  std::uint32_t lowest = 0;
+  ChoiceArgs<T> choice;
+  choice.logits = logits;
+  choice.capacity = choice.rows = 1;
+  choice.panels = true;
+  choice.chosen = &chosen;
+  choice.lowest = &lowest;
+  T best = -std::numeric_limits<T>::infinity();
+  std::size_t all_lowest = 0;
+  for (std::size_t first = 0; first < rows; first += kAtATime) {
+    const std::size_t count = std::min(kAtATime, rows - first);
+    compute(first, round_up(count, kPanel));  // padding's bias is -infinity
+    use(first, std::span<const T>(logits, count));
+    if (loss == Loss::logistic) return class_of_score(logits[0]);
+    choice.classes = count;
+    kernel.choice(choice);
+    if (chosen < 0) return kNotFinite;
+    all_lowest += lowest;
+    if (logits[chosen] > best) {
+      best = logits[chosen];
+      best_class = static_cast<std::int32_t>(first) + chosen;
+    }
+  }
+  return class_of_scores(best_class, all_lowest, masked, rows);
 }
 
 template <class T>
 std::int32_t BasicPredictor<T>::State::score(const SampleView& sample, T* logits) const noexcept {
-  return score(sample, [&](std::size_t first, std::size_t count, const T* scores, std::size_t stride) {
-    std::copy_n(scores, count * stride, logits + first * stride);
+  const std::size_t padded = stride() == 1 ? round_up(rows, kPanel) : rows;
+  std::fill(logits + rows * stride(), logits + padded * stride(), -std::numeric_limits<T>::infinity());
+  return score(sample, [&](std::size_t first, std::span<const T> scores) {
+    for (std::size_t c = 0; c < scores.size(); ++c) logits[(first + c) * stride()] = scores[c];
   });
 }
 
@@ -292,15 +311,15 @@ template <class T>
 std::int32_t BasicPredictor<T>::predict(const SampleView& sample) const noexcept {
   const FloatEnvironment environment;
   if (!fits(state_.get(), sample)) return kWrongSize;
-  return state_->score(sample, [](std::size_t, std::size_t, const T*, std::size_t) {});
+  return state_->score(sample, [](std::size_t, std::span<const T>) {});
 }
 
 template <class T>
 std::int32_t BasicPredictor<T>::logits(const SampleView& sample, std::span<T> out) const noexcept {
   const FloatEnvironment environment;
   if (!fits(state_.get(), sample) || out.size() != state_->rows) return kWrongSize;
-  const auto copy = [&](std::size_t first, std::size_t count, const T* scores, std::size_t stride) {
-    for (std::size_t c = 0; c < std::min(count, out.size() - first); ++c) out[first + c] = scores[c * stride];
+  const auto copy = [&](std::size_t first, std::span<const T> scores) {
+    std::ranges::copy(scores, out.begin() + static_cast<std::ptrdiff_t>(first));
   };
   const std::int32_t chosen = state_->score(sample, copy);
   if (chosen < 0) std::ranges::fill(out, kNone<T>);
@@ -435,7 +454,14 @@ Status BasicPredictor<T>::predict_batch(const FeaturesView& features, int thread
     BlockPredictor<T> block(shape, arena);
     team.for_each((n + shape.capacity - 1) / shape.capacity, [&](std::size_t index) {
       const std::size_t first = index * shape.capacity, end = std::min(first + shape.capacity, n);
-      block.predict(block.load(source, first, end), first, args, kernels<T>(*s.table), s.loss, out);
+      LogitsArgs<T> of_block = args;
+      ReadAhead ahead;
+      if (s.form == LogitsForm::dot && end < n) {
+        ahead = source.memory_of(end, std::min(end + shape.capacity, n));
+        ahead.rows = std::min(ahead.rows, s.table->pass.most_ahead(ahead.rows, s.rows));
+        of_block.ahead = &ahead;
+      }
+      block.predict(block.load(source, first, end), first, of_block, kernels<T>(*s.table), s.loss, out);
     });
   });
   return {};

@@ -83,6 +83,11 @@ Verdict check_softmax_tiny(const KernelTable& table);
 template <class T>
 Verdict check_softmax_not_finite(const KernelTable& table);
 
+// ---- choice_checks.cpp ----
+/// Both layouts, ties, masked classes, NaN and infinity.
+template <class T>
+Verdict check_choice(const KernelTable& table);
+
 // ---- score_checks.cpp: hinge and logistic ----
 template <class T>
 Verdict check_hinge(const KernelTable& table);

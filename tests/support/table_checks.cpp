@@ -20,6 +20,7 @@ void collect(const Kernels<T>& k, std::vector<Address>& out) {
   add(k.logistic_loss);
   add(k.softmax_probabilities);
   add(k.logistic_probabilities);
+  add(k.choice);
   add(k.gradient);
   add(k.bias_gradient);
   add(k.feature_gradient);
@@ -37,8 +38,8 @@ std::vector<Address> slots(const KernelTable& table) {
   collect(table.f64, out);
   return out;
 }
-constexpr std::size_t kSlots = 34;
-static_assert(sizeof(Kernels<float>) == 16 * sizeof(Address), "a new slot: collect it above");
+constexpr std::size_t kSlots = 36;
+static_assert(sizeof(Kernels<float>) == 17 * sizeof(Address), "a new slot: collect it above");
 
 }  // namespace
 
