@@ -40,8 +40,9 @@ struct Places {
     parameter_bytes = Parameters<T>::bytes(features, classes);
     parameters = arena.take<std::byte>(parameter_bytes);
     const std::size_t moments = weight_count(features, classes) + bias_count(classes);
-    if (optimiser != Optimiser::gradient_descent) rest.velocity = arena.take<T>(moments);
-    if (optimiser == Optimiser::adam) rest.squares = arena.take<T>(moments);
+    const bool has_squares = optimiser == Optimiser::adam || optimiser == Optimiser::adagrad;
+    if (optimiser == Optimiser::momentum || optimiser == Optimiser::adam) rest.velocity = arena.take<T>(moments);
+    if (has_squares) rest.squares = arena.take<T>(moments);
     rest.centre = arena.take<double>(features);
     rest.factor = arena.take<float>(features);
   }

@@ -16,9 +16,9 @@ struct TrainStateData {
   Parameters<T> parameters;
   Optimiser optimiser = Optimiser::gradient_descent;
   Scaling scaling = Scaling::not_settled;  ///< of the steps
-  std::uint64_t steps = 0;                 ///< successful ones so far; counted for adam alone
-  T* velocity = nullptr;                   ///< v or m: the weights', then the bias's; null for gradient descent
-  T* squares = nullptr;                    ///< s, likewise; null but for adam
+  std::uint64_t steps = 0;                 ///< successful ones so far; counted for adam and adagrad
+  T* velocity = nullptr;                   ///< v or m: the weights', then the bias's; momentum and adam alone
+  T* squares = nullptr;                    ///< s, likewise; adam and adagrad alone
   double* centre = nullptr;                ///< of the scaling, if there is one: an entry per feature
   float* factor = nullptr;
 

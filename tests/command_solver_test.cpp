@@ -19,7 +19,7 @@ TEST_F(CommandTest, SolversReachOneOptimumAndSaySo) {
   const json newton = train(plus(csv_, {"--tolerance", "1e-8", "--l2", "0.01", "--solver", "newton"}));
   EXPECT_NEAR(newton["objective"].get<double>(), best["objective"].get<double>(), 1e-10);
   EXPECT_EQ(newton["solver"], "newton");
-  for (const char* solver : {"sgd", "momentum", "adam"}) {
+  for (const char* solver : {"sgd", "momentum", "adam", "adagrad"}) {
     const json other = train(plus(csv_, {"--l2", "0.01", "--solver", solver, "--epochs", "50"}));
     EXPECT_EQ(other["solver"], solver);
     EXPECT_GE(other["objective"].get<double>(), best["objective"].get<double>());
@@ -56,7 +56,7 @@ TEST_F(CommandTest, MiniBatchesLearnFashionMnistWithoutBeingTold) {
   const std::string stem = "/usr/share/datasets/fashion-mnist/", images = "-images-idx3-ubyte.gz",
                     labels = "-labels-idx1-ubyte.gz";
   if (!std::filesystem::exists(stem + "train" + images)) GTEST_SKIP() << "Fashion-MNIST is not installed";
-  for (const char* solver : {"sgd", "momentum", "adam"}) {
+  for (const char* solver : {"sgd", "momentum", "adam", "adagrad"}) {
     const json result =
         train({"--data", stem + "train" + images, "--labels", stem + "train" + labels, "--scale", "unit", "--test-data",
                stem + "t10k" + images, "--test-labels", stem + "t10k" + labels, "--solver", solver});

@@ -198,7 +198,7 @@ TEST_P(NoBiasTest, NeedsNoRoomForOne) {
 }
 
 TEST_P(NoBiasTest, MiniBatchesHoldItToo) {
-  for (const Solver solver : {Solver::sgd, Solver::momentum, Solver::adam}) {
+  for (const Solver solver : {Solver::sgd, Solver::momentum, Solver::adam, Solver::adagrad}) {
     FitOptions o = options_;
     o.solver = solver;
     o.bias = false;

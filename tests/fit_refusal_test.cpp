@@ -95,7 +95,7 @@ TEST_P(FitRefusalTest, OptionsThatTheSolverHasNoUseFor) {
     expect_unused("second_moment_decay", solver, [](FitOptions& o) { o.mini_batches.second_moment_decay = 0.999; });
     expect_unused("solver", solver, [](FitOptions& o) { o.objective.loss = Loss::hinge; });
   }
-  for (const Solver solver : {Solver::sgd, Solver::momentum, Solver::adam}) {
+  for (const Solver solver : {Solver::sgd, Solver::momentum, Solver::adam, Solver::adagrad}) {
     for (const Preconditioner kind : {Preconditioner::none, Preconditioner::gram, Preconditioner::full}) {
       expect_unused("preconditioner", solver, [=](FitOptions& o) { o.preconditioner = kind; });
     }

@@ -128,7 +128,8 @@ TEST_P(FitTest, ResultIsOfTheReturnedWeights) {
   for (const Loss loss : {Loss::softmax, Loss::logistic, Loss::hinge}) {
     const reference::Problem p = problem(loss);
     const ProblemArrays<float> arrays(p);
-    for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::sgd, Solver::momentum, Solver::adam}) {
+    for (const Solver solver :
+         {Solver::lbfgs, Solver::newton, Solver::sgd, Solver::momentum, Solver::adam, Solver::adagrad}) {
       if (loss == Loss::hinge && (solver == Solver::lbfgs || solver == Solver::newton)) continue;
       FitOptions o = options(4, 128);
       o.objective = arrays.objective;

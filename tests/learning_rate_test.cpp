@@ -12,7 +12,7 @@
 namespace lanemax::checks {
 namespace {
 
-constexpr Solver kMiniBatchSolvers[] = {Solver::sgd, Solver::momentum, Solver::adam};
+constexpr Solver kMiniBatchSolvers[] = {Solver::sgd, Solver::momentum, Solver::adam, Solver::adagrad};
 
 /// Overlapping classes, the first with a third of the rows.
 reference::Problem problem(std::uint64_t stream, const Shape& shape, reference::Loss loss = reference::Loss::softmax) {

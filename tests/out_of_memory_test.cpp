@@ -199,7 +199,8 @@ class FitAttempt : public Attempt {
 };
 
 TEST_F(OutOfMemoryTest, EverySolver) {
-  for (const Solver solver : {Solver::lbfgs, Solver::newton, Solver::sgd, Solver::momentum, Solver::adam}) {
+  for (const Solver solver :
+       {Solver::lbfgs, Solver::newton, Solver::sgd, Solver::momentum, Solver::adam, Solver::adagrad}) {
     for (const bool standardise : {false, true}) {
       FitAttempt attempt({60, 5, 3});
       attempt.options.solver = solver;

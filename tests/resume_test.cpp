@@ -154,7 +154,7 @@ class ResumeTest : public IsaTest {
 };
 INSTANTIATE_PER_ISA(ResumeTest);
 
-constexpr Solver kAll[] = {Solver::lbfgs, Solver::newton, Solver::momentum, Solver::sgd, Solver::adam};
+constexpr Solver kAll[] = {Solver::lbfgs, Solver::newton, Solver::momentum, Solver::sgd, Solver::adam, Solver::adagrad};
 
 TEST_P(ResumeTest, AtAnyPoint) {
   for (const Solver solver : kAll) check(options(solver));
@@ -338,7 +338,7 @@ TEST_P(ResumeTest, RefusalsLeaveTheOutputsAlone) {
   EXPECT_EQ(message(status),
             std::string(of_file(o.checkpoint.file, status).file) +
                 ": checkpoint: l2 'kept 1e-06, now 0.5'; expected the same as when the checkpoint was written");
-  for (const Solver solver : {Solver::newton, Solver::sgd, Solver::momentum, Solver::adam}) {
+  for (const Solver solver : {Solver::newton, Solver::sgd, Solver::momentum, Solver::adam, Solver::adagrad}) {
     other = o;
     other.solver = solver;
     if (solver == Solver::newton) other.preconditioner = Preconditioner::full;

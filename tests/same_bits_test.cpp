@@ -161,7 +161,7 @@ TEST_P(SameBitsTest, Fit) {
   for (const Shape shape : {Shape{3000, 20, 5}, Shape{1500, 30, 20}, Shape{1500, 30, 26}}) {
     const reference::Problem p = make_learnable(rng, shape);
     const ProblemArrays<float> arrays(p);
-    for (const Solver solver : {Solver::sgd, Solver::momentum, Solver::adam}) {
+    for (const Solver solver : {Solver::sgd, Solver::momentum, Solver::adam, Solver::adagrad}) {
       FitOptions o;
       o.solver = solver;
       o.mini_batches.epochs = 3;

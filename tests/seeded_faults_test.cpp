@@ -543,7 +543,7 @@ void run_others(const KernelTable& table) {
                 check_gradient_large<T>});
   catch_all<T>(table, "update", update_faults<T>(),
                {check_add<T>, check_finish_gradient<T>, check_finish_not_finite<T>, check_update<T>, check_adam<T>,
-                check_least<T>});
+                check_adagrad<T>, check_least<T>});
   catch_all<T>(table, "load", load_faults<T>(), {check_load_values<T>, check_load_rows<T>, check_load_centres<T>});
   catch_all<T>(table, "exp and log1p", simd_faults<T>(), simd_checks<T>());
 }

@@ -19,9 +19,9 @@ std::vector<double> widen(const std::vector<T>& values) {
   return {values.begin(), values.end()};
 }
 
-/// Adam's steps are as long as the rate, whatever the gradient.
+/// Adam's and AdaGrad's steps are as long as the rate, whatever the gradient.
 double rate_of(const Rule& rule) {
-  return rule.optimiser == Optimiser::adam ? kRate / 8 : kRate;
+  return rule.optimiser == Optimiser::adam || rule.optimiser == Optimiser::adagrad ? kRate / 8 : kRate;
 }
 reference::AdamRule adam_rule(std::size_t steps, const reference::Arithmetic& a) {
   reference::AdamRule rule;
@@ -53,6 +53,12 @@ struct ReferenceDescent {
         const auto m = reference::adam_step({value, 0}, {speed, 0}, {square[i], 0}, {gradient, 0}, adam, a);
         value = m.weight.value;
         speed = m.mean.value;
+        square[i] = m.square.value;
+        return;
+      }
+      if (rule.optimiser == Optimiser::adagrad) {
+        const auto m = reference::adagrad_step({value, 0}, {square[i], 0}, {gradient, 0}, rate_of(rule), a);
+        value = m.weight.value;
         square[i] = m.square.value;
         return;
       }
@@ -135,6 +141,10 @@ class TrainStepTest : public IsaTest {
               const auto m = reference::adam_step(before, {velocity[i], 0}, {square[i], 0}, gradient, adam, a);
               after = m.weight;
               judge.close(velocity_at(i), m.mean, kMax, [&] { return text(where(), ": mean ", i); });
+              judge.close(square_at(i), m.square, kMax, [&] { return text(where(), ": square ", i); });
+            } else if (rule.optimiser == Optimiser::adagrad) {
+              const auto m = reference::adagrad_step(before, {square[i], 0}, gradient, rate_of(rule), a);
+              after = m.weight;
               judge.close(square_at(i), m.square, kMax, [&] { return text(where(), ": square ", i); });
             } else {
               const auto m =
@@ -240,7 +250,7 @@ void nothing_stays_subnormal(const Execution& execution) {
             ASSERT_EQ(count_subnormal(data->squares, all), 0) << step;
             ASSERT_EQ(count_subnormal(weights_of(data->parameters), weights), 0) << step;
           }
-          if (l2 != 0) continue;
+          if (l2 != 0 || rule.optimiser == Optimiser::adagrad) continue;  // its sums stay
           for (const T* moments : {data->velocity, data->squares}) {
             for (std::size_t c = 0; moments != nullptr && c < classes; ++c) {
               for (std::size_t d = kSeen; d < kFeatures; ++d) {

@@ -38,6 +38,12 @@ TEST_P(UpdateTest, AdamF32) {
 TEST_P(UpdateTest, AdamF64) {
   expect_ok(check_adam<double>(table()));
 }
+TEST_P(UpdateTest, AdagradF32) {
+  expect_ok(check_adagrad<float>(table()));
+}
+TEST_P(UpdateTest, AdagradF64) {
+  expect_ok(check_adagrad<double>(table()));
+}
 TEST_P(UpdateTest, LeastF32) {
   expect_ok(check_least<float>(table()));
 }

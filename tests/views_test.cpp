@@ -139,8 +139,8 @@ TEST_P(ViewsTest, FitsOfStrides) {
     for (const FeatureType type : kAllFeatureTypes) {
       if (shape.rows > 1000 && type != FeatureType::f16) continue;
       const RandomFeatures x(rng, type, shape.rows, shape.features);
-      for (const Solver solver :
-           {Solver::automatic, Solver::lbfgs, Solver::newton, Solver::sgd, Solver::momentum, Solver::adam}) {
+      for (const Solver solver : {Solver::automatic, Solver::lbfgs, Solver::newton, Solver::sgd, Solver::momentum,
+                                  Solver::adam, Solver::adagrad}) {
         for (const bool standardise : {false, true}) {
           const unsigned uses = turn++ % (kAll + 1) & (standardise ? ~unsigned{kScaling} : ~0U);
           FitOptions options{.solver = solver, .standardise = standardise};

@@ -87,9 +87,11 @@ void add_solver_options(OptionTable& table, TrainOptions& train) {
        {"newton", Solver::newton},
        {"sgd", Solver::sgd},
        {"momentum", Solver::momentum},
-       {"adam", Solver::adam}},
+       {"adam", Solver::adam},
+       {"adagrad", Solver::adagrad}},
       fit.solver,
-      "lbfgs, newton: to the optimum, over all rows at once; sgd, momentum, adam: by mini-batches; newton inverts "
+      "lbfgs, newton: to the optimum, over all rows at once; sgd, momentum, adam, adagrad: by mini-batches; newton "
+      "inverts "
       "the whole Hessian where that is small or --preconditioner full, and is lbfgs elsewhere; auto: lbfgs, but "
       "momentum for hinge or with an option of mini-batches");
   table.choice<Preconditioner>("--preconditioner",
@@ -106,7 +108,8 @@ void add_solver_options(OptionTable& table, TrainOptions& train) {
   table.count("--batch-size", "N", 1, kMaxCount, mini_batches.batch_size, *defaults.batch_size,
               "mini-batches: rows per update, at most all");
   table.number("--learning-rate", "RATE", {0, 1e9, true}, mini_batches.learning_rate,
-               "mini-batches; default: estimated from the curvature of the loss on a sample of rows, adam: 0.001");
+               "mini-batches; default: estimated from the curvature of the loss on a sample of rows, adam: 0.001, "
+               "adagrad: 0.03");
   table.choice<Schedule>("--schedule",
                          {{"constant", Schedule::constant}, {"cosine", Schedule::cosine}, {"step", Schedule::step}},
                          mini_batches.schedule, *defaults.schedule,
@@ -145,10 +148,10 @@ bool over_all_rows(Solver solver) {
 void settle_solver(const std::string& mini_batch, FitOptions& fit) {
   const std::string solver = name_of(fit.solver);
   if (!mini_batch.empty() && over_all_rows(fit.solver)) {
-    refuse_given(mini_batch, "with --solver " + solver, "sgd, momentum or adam");
+    refuse_given(mini_batch, "with --solver " + solver, "sgd, momentum, adam or adagrad");
   }
   if (fit.objective.loss == Loss::hinge && over_all_rows(fit.solver)) {
-    give_up_usage("--solver: '" + solver + "' given with --loss hinge; expected sgd, momentum or adam");
+    give_up_usage("--solver: '" + solver + "' given with --loss hinge; expected sgd, momentum, adam or adagrad");
   }
   if (fit.preconditioner != Preconditioner::automatic && fit.solver != Solver::automatic &&
       !over_all_rows(fit.solver)) {

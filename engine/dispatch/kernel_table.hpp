@@ -190,8 +190,8 @@ struct UpdateArgs {
   T learning_rate = 0;
   T momentum = 0;
   bool nesterov = false;
+  T* squares = nullptr;  ///< adam, adagrad
   // adam, whose first moment is `velocity`; decays are below 1 in T
-  T* squares = nullptr;
   T second_moment_decay = 0;
   T first_correction = 1;  ///< 1 / (1 - decay^steps), with this step
   T second_correction = 1;
@@ -229,6 +229,7 @@ struct Kernels {
   bool (*finish_gradient)(const FinishArgs<T>&);          ///< false if an entry is not finite
   void (*update)(const UpdateArgs<T>&);
   void (*adam)(const UpdateArgs<T>&);
+  void (*adagrad)(const UpdateArgs<T>&);
   void (*exp)(const T* x, T* y,
               std::size_t count);  ///< x <= 0; the exp of the loss, cut where a result would be subnormal
   void (*log1p)(const T* x, T* y, std::size_t count);  ///< x >= 0

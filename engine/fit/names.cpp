@@ -11,6 +11,7 @@ const char* name_of(Solver solver) noexcept {
     case Solver::sgd: return "sgd";
     case Solver::momentum: return "momentum";
     case Solver::adam: return "adam";
+    case Solver::adagrad: return "adagrad";
   }
   return "";
 }

@@ -37,6 +37,7 @@ constexpr Kernels<T> make_kernels() {
       .finish_gradient = finish_gradient<Arch, T>,
       .update = update<Arch, T>,
       .adam = adam<Arch, T>,
+      .adagrad = adagrad<Arch, T>,
       .exp = exp_array<Arch, T>,
       .log1p = log1p_array<Arch, T>,
   };

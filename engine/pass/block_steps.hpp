@@ -217,7 +217,7 @@ class BlockSteps {
     if (by == By::sum) finish_by(args, chunk);
     if (state.squares == nullptr) return kernel_.update(args);
     args.squares = state.squares + chunk.begin;
-    kernel_.adam(args);
+    state.optimiser == Optimiser::adam ? kernel_.adam(args) : kernel_.adagrad(args);
   }
 
   /// 1/2 l2 |W|^2, at the weights as they are.

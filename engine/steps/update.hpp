@@ -133,6 +133,29 @@ void adam(const UpdateArgs<T>& arguments) {
   }
 }
 
+/// Limit: as adam's, with one moment less to read and write.
+template <class Arch, class T>
+void adagrad(const UpdateArgs<T>& arguments) {
+  using V = Vec<Arch, T>;
+  const UpdateArgs<T> args = arguments;
+  const V minus_rate(-args.learning_rate), epsilon(T(1e-10));
+  const V most(kMostSquared<T>), minus_most(-kMostSquared<T>), most_sum(kMostSquared<T> * kMostSquared<T>);
+  const V least(kLeastNormal<T>), least_squared = Arch::sqrt(least), least_direction(least_times(args.learning_rate));
+  const Finish<Arch, T> finish(args.scale, args.l2);
+  for (std::size_t i = 0; i < args.count; i += kLanes<Arch, T>) {
+    const V finished = finish(load<Arch>(args.gradient + i), args.weights, i);
+    const V gradient = xsimd::min(xsimd::max(finished, minus_most), most);
+    const V squared = zero_below<Arch, T>(least_squared, gradient);
+    const V sum = Arch::madd(squared, squared, load<Arch>(static_cast<const T*>(args.squares + i)));
+    const V square = xsimd::min(sum, most_sum);
+    store<Arch>(args.squares + i, square);
+    const V direction = zero_below<Arch, T>(least_direction, gradient / (Arch::sqrt(square) + epsilon));
+    store<Arch>(args.weights + i,
+                zero_below<Arch, T>(
+                    least, Arch::madd(minus_rate, direction, load<Arch>(static_cast<const T*>(args.weights + i)))));
+  }
+}
+
 }  // namespace
 }  // namespace lanemax
 

@@ -24,6 +24,7 @@ enum class Solver : std::uint8_t {
   sgd,       ///< mini-batch gradient descent
   momentum,  ///< the same with Nesterov momentum
   adam,      ///< the same with Adam's scaling of each weight's steps
+  adagrad,   ///< gradient descent with AdaGrad's: the root of the sum of squares so far
 };
 /// What lbfgs and newton know of the curvature beside the gradients: (approximate) inverses of parts of the Hessian,
 /// summed over a sample of the rows and refreshed as the fit goes on.
@@ -60,7 +61,7 @@ enum class StopReason : std::uint8_t {
 [[nodiscard]] const char* name_of(StopReason reason) noexcept;
 [[nodiscard]] const char* name_of(Loss loss) noexcept;
 
-/// What a fit tells while it runs: once per epoch (sgd, momentum, adam) or iteration (lbfgs, newton).
+/// What a fit tells while it runs: once per epoch (sgd, momentum, adam, adagrad) or iteration (lbfgs, newton).
 struct FitProgress {
   std::size_t epoch = 0;       ///< finished epochs, from 1; 0 where there are none
   std::size_t epochs = 0;      ///< epochs asked for
@@ -95,13 +96,14 @@ struct Stopping {
   std::size_t early_stopping = 0;
 };
 
-/// Of sgd, momentum and adam: set with another solver, or where the solver has no use for it, an option is an
+/// Of sgd, momentum, adam and adagrad: set with another solver, or where the solver has no use for it, an option is an
 /// invalid_argument; set with Solver::automatic, it means momentum.
 struct MiniBatches {
   std::optional<std::size_t> epochs = {};      ///< unset: 20; 0 returns the initial weights
   std::optional<std::size_t> batch_size = {};  ///< unset: 128; >= 1, capped at the number of rows
   /// > 0. Unset: from the largest curvature of the loss, estimated on a sample of the rows that take part. Momentum:
-  /// 1 / (a bound of it); sgd: more, if a schedule brings it down and batches are not too small; adam: 0.001.
+  /// 1 / (a bound of it); sgd: more, if a schedule brings it down and batches are not too small; adam: 0.001; adagrad:
+  /// 0.01.
   std::optional<double> learning_rate = {};
   std::optional<Schedule> schedule = {};  ///< unset: cosine
   std::optional<double> momentum = {};    ///< unset: 0.9; in [0, 1); momentum; adam's decay of the gradient's mean
@@ -189,11 +191,11 @@ struct FitResult {
 /// features. Without `standardise`, too, a fit runs on centred features where they are far from 0 beside their spread,
 /// and on ones scaled by powers of two (the penalty to match) where they are beyond 2^40, or below 2^-40 and not
 /// penalised. Columns that are not constant and whose largest value is not within 1e-30..1e30 are out_of_range; for
-/// sgd, momentum and adam without `standardise` so are those beyond 2^53.
+/// sgd, momentum, adam and adagrad without `standardise` so are those beyond 2^53.
 ///
 /// lbfgs and newton keep their state in double and run f32 passes until progress is lost in their rounding, then f64
-/// ones. sgd, momentum and adam take the rows of each mini-batch from a Fisher-Yates shuffle per epoch, driven by
-/// SplitMix64 from `seed`. Equal inputs give equal bits for any number of threads. Owns its scratch memory;
+/// ones. sgd, momentum, adam and adagrad take the rows of each mini-batch from a Fisher-Yates shuffle per epoch, driven
+/// by SplitMix64 from `seed`. Equal inputs give equal bits for any number of threads. Owns its scratch memory;
 /// out_of_memory if there is not enough.
 /// StatusCode::diverged: a loss or gradient was not finite; `weights` are the last that were good and `result` is set.
 /// Any other error leaves the outputs untouched.

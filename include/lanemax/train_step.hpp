@@ -21,6 +21,9 @@ enum class Optimiser : std::uint8_t {
   /// give w <- w - rate * m / (sqrt(s) + 1e-8). A |dw| beyond half the root of the scalar type's largest number (f32:
   /// 9e18) counts as that, so that its square is finite.
   adam,
+  /// Duchi, Hazan & Singer, 2011: s <- s + dw^2;  w <- w - rate * dw / (sqrt(s) + 1e-10). |dw| is cut as adam's; a
+  /// gradient's part in s counts as 0 on its own.
+  adagrad,
 };
 
 struct StepOptions {

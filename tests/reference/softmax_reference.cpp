@@ -370,13 +370,34 @@ Estimate adam_correction(Real decay, std::size_t steps, const Arithmetic& a) {
   return {value, (a.u + 8 * 0x1p-53L) * value};  // log, expm1 and a division in double
 }
 
+namespace {
+
+constexpr Real kDivision = 4;  // NEON divides by Newton's steps
+
+/// What the optimisers with squares take of a gradient.
+Estimate cut_for_its_square(const Estimate& gradient, const Arithmetic& a) {
+  const Real most = std::sqrt(a.max) / 2;
+  return {std::clamp(gradient.value, -most, most), gradient.bound};
+}
+Estimate squared(const Estimate& g, const Arithmetic& a) {
+  return {g.value * g.value, (2 * std::fabs(g.value) + g.bound) * g.bound + a.u * g.value * g.value};
+}
+/// above / (sqrt(square) + epsilon)
+Estimate over_root(const Estimate& above, const Estimate& square, Real epsilon, const Arithmetic& a) {
+  const Real root = std::sqrt(square.value), below = root + epsilon, quotient = above.value / below;
+  const Real root_bound = root > 0 ? std::min(std::sqrt(square.bound), square.bound / root) : std::sqrt(square.bound);
+  const Real below_bound = root_bound + a.u * (root + below + epsilon);
+  const Real least = std::max(below - below_bound, epsilon * (1 - 4 * a.u));
+  const Real error = (above.bound + std::fabs(quotient) * below_bound) / least + kDivision * a.u * std::fabs(quotient);
+  return {quotient, kSecondOrder * error + a.min_normal * a.u * 4};
+}
+
+}  // namespace
+
 AdamStep adam_step(const Estimate& w, const Estimate& mean, const Estimate& square, const Estimate& gradient,
                    const AdamRule& rule, const Arithmetic& a) {
-  constexpr Real kEpsilon = 1e-8L;
-  constexpr Real kDivision = 4;  // NEON divides by Newton's steps
-  const Real tiny = a.min_normal * a.u * 4, most = std::sqrt(a.max) / 2;
-  const Estimate g{std::clamp(gradient.value, -most, most), gradient.bound};
-  const Estimate square_of_g{g.value * g.value, (2 * std::fabs(g.value) + g.bound) * g.bound + a.u * g.value * g.value};
+  const Real tiny = a.min_normal * a.u * 4;
+  const Estimate g = cut_for_its_square(gradient, a), square_of_g = squared(g, a);
   const Estimate g1 = zero_if_tiny(g, 1 - rule.mean_decay, a);
   const Estimate g2 = zero_if_tiny(square_of_g, 1 - rule.square_decay, a);
   const auto decayed = [&](const Estimate& old, const Estimate& add, Real decay) -> Estimate {
@@ -395,12 +416,17 @@ AdamStep adam_step(const Estimate& w, const Estimate& mean, const Estimate& squa
   step.mean = zero_if_tiny(decayed(mean, g1, rule.mean_decay), 1, a);
   step.square = zero_if_tiny(decayed(square, g2, rule.square_decay), 1, a);
   const Estimate m = corrected(step.mean, rule.mean_correction), s = corrected(step.square, rule.square_correction);
-  const Real root = std::sqrt(s.value), below = root + kEpsilon, quotient = m.value / below;
-  const Real root_bound = root > 0 ? std::min(std::sqrt(s.bound), s.bound / root) : std::sqrt(s.bound);
-  const Real below_bound = root_bound + a.u * (root + below + kEpsilon);
-  const Real least = std::max(below - below_bound, kEpsilon * (1 - 4 * a.u));
-  const Real error = (m.bound + std::fabs(quotient) * below_bound) / least + kDivision * a.u * std::fabs(quotient);
-  step.weight = descent_step(w, {quotient, kSecondOrder * error + tiny}, rule.rate, a);
+  step.weight = descent_step(w, over_root(m, s, 1e-8L, a), rule.rate, a);
+  return step;
+}
+
+AdagradStep adagrad_step(const Estimate& w, const Estimate& square, const Estimate& gradient, Real rate,
+                         const Arithmetic& a) {
+  const Estimate g = cut_for_its_square(gradient, a), added = zero_if_tiny(squared(g, a), 1, a);
+  const Real value = square.value + added.value;
+  AdagradStep step;
+  step.square = {std::min(value, a.max / 4), square.bound + added.bound + a.u * value};
+  step.weight = descent_step(w, over_root(g, step.square, 1e-10L, a), rate, a);
   return step;
 }
 

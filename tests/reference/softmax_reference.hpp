@@ -126,6 +126,12 @@ struct AdamStep {
 [[nodiscard]] AdamStep adam_step(const Estimate& w, const Estimate& mean, const Estimate& square,
                                  const Estimate& gradient, const AdamRule& rule, const Arithmetic& a);
 
+struct AdagradStep {
+  Estimate weight, square;
+};
+[[nodiscard]] AdagradStep adagrad_step(const Estimate& w, const Estimate& square, const Estimate& gradient, Real rate,
+                                       const Arithmetic& a);
+
 }  // namespace lanemax::reference
 
 #endif

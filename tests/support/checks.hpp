@@ -120,6 +120,8 @@ template <class T>
 Verdict check_update(const KernelTable& table);
 template <class T>
 Verdict check_adam(const KernelTable& table);
+template <class T>
+Verdict check_adagrad(const KernelTable& table);
 /// What counts as 0 below the smallest normal number, and nothing above; no decay leaves a subnormal number behind.
 template <class T>
 Verdict check_least(const KernelTable& table);

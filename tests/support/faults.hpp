@@ -454,6 +454,37 @@ std::vector<Fault<T>> update_faults() {
            return finite;
          };
        }},
+      {"adagrad uphill",
+       [](Kernels<T>& k) {
+         k.adagrad = [](const A& a) {
+           A b = a;
+           b.learning_rate = -a.learning_rate;
+           real<T>.adagrad(b);
+         };
+       }},
+      {"adagrad forgets",
+       [](Kernels<T>& k) {
+         k.adagrad = [](const A& a) {
+           std::fill_n(a.squares, a.count, T(0));
+           real<T>.adagrad(a);
+         };
+       }},
+      {"adagrad's sum behind its step",
+       [](Kernels<T>& k) {
+         k.adagrad = [](const A& a) {
+           std::vector<T> before(a.squares, a.squares + a.count);
+           real<T>.adagrad(a);
+           std::ranges::copy(before, a.squares);
+         };
+       }},
+      {"adagrad stops 16 short",
+       [](Kernels<T>& k) {
+         k.adagrad = [](const A& a) {
+           A b = a;
+           b.count -= 16;
+           real<T>.adagrad(b);
+         };
+       }},
       {"adam uphill",
        [](Kernels<T>& k) {
          k.adam = [](const A& a) {

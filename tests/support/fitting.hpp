@@ -17,7 +17,7 @@ template <class T>
 }
 /// Whether FitOptions::mini_batches is for this solver.
 [[nodiscard]] constexpr bool has_mini_batches(Solver solver) {
-  return solver == Solver::sgd || solver == Solver::momentum || solver == Solver::adam;
+  return solver == Solver::sgd || solver == Solver::momentum || solver == Solver::adam || solver == Solver::adagrad;
 }
 
 /// What a fit gave.

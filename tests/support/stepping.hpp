@@ -81,7 +81,8 @@ struct Rule {
 inline constexpr Rule kRules[] = {{"gradient descent", Optimiser::gradient_descent, false},
                                   {"momentum", Optimiser::momentum, false},
                                   {"nesterov", Optimiser::momentum, true},
-                                  {"adam", Optimiser::adam, false}};
+                                  {"adam", Optimiser::adam, false},
+                                  {"adagrad", Optimiser::adagrad, false}};
 inline constexpr double kSecondMomentDecay = 0.96875;
 [[nodiscard]] inline StepOptions step_options(const Rule& rule, double rate, double momentum) {
   StepOptions options;

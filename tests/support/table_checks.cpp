@@ -28,6 +28,7 @@ void collect(const Kernels<T>& k, std::vector<Address>& out) {
   add(k.finish_gradient);
   add(k.update);
   add(k.adam);
+  add(k.adagrad);
   add(k.exp);
   add(k.log1p);
 }
@@ -38,8 +39,8 @@ std::vector<Address> slots(const KernelTable& table) {
   collect(table.f64, out);
   return out;
 }
-constexpr std::size_t kSlots = 36;
-static_assert(sizeof(Kernels<float>) == 17 * sizeof(Address), "a new slot: collect it above");
+constexpr std::size_t kSlots = 38;
+static_assert(sizeof(Kernels<float>) == 18 * sizeof(Address), "a new slot: collect it above");
 
 }  // namespace
 

@@ -218,6 +218,50 @@ Verdict check_adam(const KernelTable& table) {
   return judge.finish(0.8);
 }
 
+template <class T>
+Verdict check_adagrad(const KernelTable& table) {
+  const reference::Arithmetic a = reference::arithmetic_of<T>();
+  const double largest = std::numeric_limits<T>::max(), root = std::sqrt(largest);
+  Judge judge;
+  Rng rng(65);
+  GuardedBuffer weights, squares, gradients;
+  for (const std::size_t count : kCounts) {
+    for (const double scale : {1.0, 1e-6, 1e-12, root / 4, root * 8, largest / 16}) {  // of the gradient
+      for (const double held : {0.0, 1e-3, 1.0, 1e3}) {                                // roots of the sums, to it
+        std::vector<double> w = make_values<T>(rng, count, Values::ordinary), s = w, g = w;
+        for (std::size_t i = 0; i < count; ++i) {
+          const bool padding = i + 5 >= count;
+          const double root_of_sum = std::min(std::fabs(s[i]) * held * scale, root / 2);
+          g[i] = padding ? 0 : static_cast<T>(std::clamp(rng.between(-1, 1) * scale, -largest, largest));
+          s[i] = padding ? 0 : static_cast<T>(root_of_sum * root_of_sum);
+          if (padding) w[i] = 0;
+        }
+        UpdateArgs<T> args;
+        args.weights = place<T>(weights, w);
+        args.squares = place<T>(squares, s);
+        args.gradient = place<T>(gradients, g);
+        args.count = count;
+        args.learning_rate = T(0.1f);
+        kernels<T>(table).adagrad(args);
+        for (std::size_t i = 0; i < count; ++i) {
+          const auto about = [&] {
+            return text("adagrad, gradients of ", scale, ", held ", held, ": parameter ", i, " of ", count);
+          };
+          const auto exactly = [](double value) { return Estimate{static_cast<Real>(value), 0}; };
+          const reference::AdagradStep step = reference::adagrad_step(exactly(w[i]), exactly(s[i]), exactly(g[i]),
+                                                                      static_cast<Real>(args.learning_rate), a);
+          judge.close(static_cast<Real>(args.squares[i]), step.square, a.max, [&] { return about() + " (square)"; });
+          judge.close(static_cast<Real>(args.weights[i]), step.weight, a.max, about);
+          judge.require(args.gradient[i] == static_cast<T>(g[i]), [&] { return about() + ": changed the gradient"; });
+          judge.require(g[i] != 0 || args.weights[i] == static_cast<T>(w[i]),
+                        [&] { return about() + ": what nothing pulls at has moved"; });
+        }
+      }
+    }
+  }
+  return judge.finish(0.8);
+}
+
 namespace {
 
 template <class T>
@@ -364,6 +408,8 @@ template Verdict check_update<float>(const KernelTable&);
 template Verdict check_update<double>(const KernelTable&);
 template Verdict check_adam<float>(const KernelTable&);
 template Verdict check_adam<double>(const KernelTable&);
+template Verdict check_adagrad<float>(const KernelTable&);
+template Verdict check_adagrad<double>(const KernelTable&);
 template Verdict check_least<float>(const KernelTable&);
 template Verdict check_least<double>(const KernelTable&);
 

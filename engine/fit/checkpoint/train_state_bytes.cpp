@@ -13,6 +13,7 @@ const char* name_of(Optimiser optimiser) {
   switch (optimiser) {
     case Optimiser::momentum: return "momentum";
     case Optimiser::adam: return "adam";
+    case Optimiser::adagrad: return "adagrad";
     case Optimiser::gradient_descent: break;
   }
   return "gradient descent";

@@ -13,7 +13,7 @@ void exchange_flag(Archive& archive, bool& flag) {
 }
 
 void exchange_fit(Archive& archive, FitResult& fit) {
-  archive.choice("", fit.solver, Solver::adam);
+  archive.choice("", fit.solver, Solver::adagrad);
   archive.choice("", fit.preconditioner, Preconditioner::full);
   archive.choice("", fit.reason, StopReason::diverged);
   exchange_flag(archive, fit.converged);

@@ -7,9 +7,9 @@
 
 namespace lanemax {
 
-/// sgd, momentum and adam: a fused step of the engine per mini-batch of shuffled rows, in f32. Begins at `x` and leaves
-/// it at the weights that the fit is to return. `options.validation` weighs `validation_weight`. Sets the result's
-/// reason, learning_rate and iterations. StatusCode::diverged: see fit().
+/// sgd, momentum, adam and adagrad: a fused step of the engine per mini-batch of shuffled rows, in f32. Begins at `x`
+/// and leaves it at the weights that the fit is to return. `options.validation` weighs `validation_weight`. Sets the
+/// result's reason, learning_rate and iterations. StatusCode::diverged: see fit().
 [[nodiscard]] Status fit_by_mini_batches(FitProblem& problem, const FitOptions& options, double validation_weight,
                                          Control& control, const Vector& x, FitResult& result);
 

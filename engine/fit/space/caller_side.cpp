@@ -28,18 +28,20 @@ Status check_use(const FitOptions& o) {
   const Solver solver = choose_solver(o);
   if (!is_over_all_rows(solver)) {
     if (o.preconditioner != Preconditioner::automatic) return refuse("preconditioner", "lbfgs or newton");
-    if (m.momentum && solver == Solver::sgd) return refuse("momentum", "momentum or adam");
+    if (m.momentum && solver != Solver::momentum && solver != Solver::adam)
+      return refuse("momentum", "momentum or adam");
     if (m.second_moment_decay && solver != Solver::adam) return refuse("second_moment_decay", "adam");
     return {};
   }
-  if (o.objective.loss == Loss::hinge) return refuse("solver", "sgd, momentum or adam: the hinge loss has kinks");
+  if (o.objective.loss == Loss::hinge)
+    return refuse("solver", "sgd, momentum, adam or adagrad: the hinge loss has kinks");
   const char* const unused = m.epochs          ? "epochs"
                              : m.batch_size    ? "batch_size"
                              : m.learning_rate ? "learning_rate"
                              : m.schedule      ? "schedule"
                              : m.momentum      ? "momentum"
                                                : "second_moment_decay";
-  return is_any_set(m) ? refuse(unused, "sgd, momentum or adam") : Status{};
+  return is_any_set(m) ? refuse(unused, "sgd, momentum, adam or adagrad") : Status{};
 }
 
 Status check_options(const FitOptions& o) {
