@@ -5,6 +5,7 @@
 #include <lanemax/lanemax.h>
 #include <lanemax/lanemax.hpp>
 
+#include "engine/c_api/sized.hpp"
 #include "tests/support/allocations.hpp"
 #include "tests/support/feature_types.hpp"
 #include "tests/support/fitting.hpp"
@@ -549,6 +550,53 @@ TEST_F(CApiTest, OneHandleServesManyThreads) {
   for (auto& classes : seen) threads.emplace_back([&] { classes = all(); });
   for (std::thread& thread : threads) thread.join();
   for (const auto& classes : seen) EXPECT_EQ(classes, expected);
+}
+
+/// A struct that has grown by two fields, one of which has a default.
+struct Grown {
+  std::size_t struct_size;
+  double first;
+  double appended;
+  double appended_too;
+};
+constexpr std::size_t kGrownFirst = offsetof(Grown, appended);
+
+}  // namespace
+}  // namespace lanemax::checks
+
+template <>
+inline constexpr std::size_t lanemax::c_api::kFirstSize<lanemax::checks::Grown> = lanemax::checks::kGrownFirst;
+template <>
+lanemax::checks::Grown lanemax::c_api::defaults() noexcept {
+  return {0, 1, 2, 0};
+}
+
+namespace lanemax::checks {
+namespace {
+
+TEST(CApiStructs, OldAndNewHeadersAreServed) {
+  constexpr double kElse = 77;  // what is not the library's to read or to write
+  const Grown unknown{0, kElse, kElse, kElse};
+  for (const std::size_t size : {kGrownFirst, kGrownFirst + 8, sizeof(Grown), 2 * sizeof(Grown)}) {
+    const bool has_appended = size > kGrownFirst, has_all = size >= sizeof(Grown), has_more = size > sizeof(Grown);
+    std::vector<Grown> caller(2, unknown);  // a newer header's struct is as large as two
+    EXPECT_EQ(c_api::init_sized(caller.data(), size), LANEMAX_OK);
+    EXPECT_EQ(caller[0].struct_size, size);
+    EXPECT_TRUE(caller[0].first == 1 && caller[0].appended == (has_appended ? 2 : kElse));
+    EXPECT_EQ(caller[0].appended_too, has_all ? 0 : kElse);
+    EXPECT_EQ(caller[1].appended_too, has_more ? 0 : kElse);
+
+    caller.assign(2, unknown);
+    caller[0].struct_size = size;
+    auto taken = c_api::defaults<Grown>();
+    EXPECT_EQ(c_api::read_sized(caller.data(), taken), !has_more);
+    EXPECT_TRUE(taken.first == kElse && taken.appended == (has_appended ? kElse : 2));
+    EXPECT_EQ(taken.appended_too, has_all ? kElse : 0);
+  }
+  std::vector<Grown> caller(2, unknown);
+  EXPECT_EQ(c_api::init_sized(caller.data(), kGrownFirst - 1), LANEMAX_INVALID_ARGUMENT);
+  EXPECT_EQ(c_api::init_sized(caller.data(), c_api::kMostSize + 1), LANEMAX_INVALID_ARGUMENT);
+  EXPECT_EQ(caller[0].first, kElse);
 }
 
 }  // namespace

@@ -17,10 +17,10 @@
 // with a count that is not 0 and a number that is no constant of its kind are LANEMAX_INVALID_ARGUMENT. A count of 0
 // means that there is none, whatever the pointer, but for `selection`.
 //
-// Handles are made by calls that write one to their last argument but `status`, and ended by ..._free(), which takes
-// NULL, too. Any number of threads may use a handle through pointers to const at the same time; else one. A call copies
-// what it keeps. What accessors return belongs to the handle, as long as it lives and is not changed; accessors of a
-// NULL handle return 0 or NULL. Texts are UTF-8 and end with NUL.
+// Handles are made by calls that write them to a pointer of the caller's, and ended by ..._free(), which takes NULL,
+// too. Any number of threads may use a handle through pointers to const at the same time; else one. A call copies what
+// it keeps. What accessors return belongs to the handle, as long as it lives and is not changed; accessors of a NULL
+// handle return 0 or NULL. Texts are UTF-8 and end with NUL.
 #ifndef LANEMAX_LANEMAX_H
 #define LANEMAX_LANEMAX_H
 
