@@ -7,7 +7,7 @@
 namespace lanemax {
 
 const char* version() noexcept {
-  return LANEMAX_VERSION;  // of version.hpp, by way of CMake
+  return LANEMAX_VERSION;  // of version.h, by way of CMake
 }
 
 const char* name_of(StatusCode code) noexcept {

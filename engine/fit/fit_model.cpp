@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The fit that gives a model: what a caller would else lay out, fold and record by hand.
-#include <lanemax/fit.hpp>
+// The fits that give a model: what a caller would else lay out, fold and record by hand.
+#include "engine/fit/fit_model.hpp"
 
 #include "engine/fail.hpp"
 #include "engine/fit/training_record.hpp"
@@ -31,8 +31,10 @@ std::vector<std::string> numbered_classes(const Batch& data, const Objective& ob
   return names;
 }
 
+/// `run(weights, scaling, result)` is the fit itself, of weights.
+template <class Run>
 Status fit_to_model(const Batch& data, const FitOptions& options, const std::vector<std::string>& class_labels,
-                    Model& model, FitResult& result) {
+                    Model& model, FitResult& result, const Run& run) {
   const std::size_t features = data.features.features;
   Model made;
   made.loss = options.objective.loss;
@@ -69,7 +71,7 @@ Status fit_to_model(const Batch& data, const FitOptions& options, const std::vec
     scaling.factor_used = made.scaling_factor;
   }
   FitResult of_fit;
-  status = fit(data, options, WeightsView<float>{{made.weight.data(), rows, features}, made.bias}, of_fit, scaling);
+  status = run(made.view(), scaling, of_fit);
   if (!status.ok() && status.code != StatusCode::diverged) return status;
   if (!of_fit.centred) made.centre.clear();
   if (!centre.empty() || !made.scaling_factor.empty()) {
@@ -89,8 +91,30 @@ Status fit_to_model(const Batch& data, const FitOptions& options, const std::vec
 Status fit(const Batch& data, const FitOptions& options, const std::vector<std::string>& class_labels, Model& model,
            FitResult& result) noexcept {
   const FloatEnvironment environment;
+  const auto run = [&](const WeightsView<float>& weights, const FitScaling& scaling, FitResult& of_fit) {
+    return fit(data, options, weights, of_fit, scaling);
+  };
   return without_exceptions("fit", "memory for the model",
-                            [&] { return fit_to_model(data, options, class_labels, model, result); });
+                            [&] { return fit_to_model(data, options, class_labels, model, result, run); });
+}
+
+Status fit_path(const Batch& data, const PathOptions& options, const std::vector<std::string>& class_labels,
+                std::span<PathPoint> points, Model& model, PathResult& result,
+                const MatrixView<FoldScore>& folds) noexcept {
+  const FloatEnvironment environment;
+  PathResult of_path;
+  const auto run = [&](const WeightsView<float>& weights, const FitScaling& scaling, FitResult& of_fit) {
+    const Status status =
+        fit_path(data, options, points, weights, of_path, {.scaling = scaling, .folds = folds, .weights = {}});
+    of_fit = of_path.fit;
+    return status;
+  };
+  FitResult of_fit;
+  const Status status = without_exceptions("fit_path", "memory for the model", [&] {
+    return fit_to_model(data, options.fit, class_labels, model, of_fit, run);
+  });
+  if (status.ok() || status.code == StatusCode::diverged) result = of_path;
+  return status;
 }
 
 }  // namespace lanemax
