@@ -210,7 +210,8 @@ TEST_F(CApiTest, EveryTypeOfFeatureAndLabelArrives) {
 
 TEST_F(CApiTest, StepsAreTheSame) {
   use_scaling();
-  for (const Optimiser optimiser : {Optimiser::gradient_descent, Optimiser::momentum, Optimiser::adam}) {
+  for (const Optimiser optimiser :
+       {Optimiser::gradient_descent, Optimiser::momentum, Optimiser::adam, Optimiser::adagrad}) {
     lanemax_trainer_options options;
     ASSERT_EQ(lanemax_trainer_options_init(&options, sizeof options), LANEMAX_OK);
     options.features = kFeatures;

@@ -171,8 +171,8 @@ void lanemax_path_free(lanemax_path* path) {
 }
 
 const char* lanemax_solver_name(int32_t solver) {
-  return solver >= LANEMAX_SOLVER_AUTO && solver <= LANEMAX_SOLVER_ADAM ? name_of(static_cast<Solver>(solver))
-                                                                        : "unknown";
+  return solver >= LANEMAX_SOLVER_AUTO && solver <= LANEMAX_SOLVER_ADAGRAD ? name_of(static_cast<Solver>(solver))
+                                                                           : "unknown";
 }
 const char* lanemax_preconditioner_name(int32_t preconditioner) {
   return preconditioner >= LANEMAX_PRECONDITIONER_AUTO && preconditioner <= LANEMAX_PRECONDITIONER_FULL

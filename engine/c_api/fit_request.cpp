@@ -9,7 +9,8 @@ namespace {
 
 static_assert(LANEMAX_SOLVER_AUTO == int(Solver::automatic) && LANEMAX_SOLVER_LBFGS == int(Solver::lbfgs) &&
               LANEMAX_SOLVER_NEWTON == int(Solver::newton) && LANEMAX_SOLVER_SGD == int(Solver::sgd) &&
-              LANEMAX_SOLVER_MOMENTUM == int(Solver::momentum) && LANEMAX_SOLVER_ADAM == int(Solver::adam));
+              LANEMAX_SOLVER_MOMENTUM == int(Solver::momentum) && LANEMAX_SOLVER_ADAM == int(Solver::adam) &&
+              LANEMAX_SOLVER_ADAGRAD == int(Solver::adagrad));
 static_assert(LANEMAX_PRECONDITIONER_AUTO == int(Preconditioner::automatic) &&
               LANEMAX_PRECONDITIONER_NONE == int(Preconditioner::none) &&
               LANEMAX_PRECONDITIONER_DIAGONAL == int(Preconditioner::diagonal) &&
@@ -71,7 +72,7 @@ lanemax_fit_options defaults() noexcept {
 
 FitRequest::FitRequest(Taker& take, const lanemax_fit_options* options) : given_(take.sized(options, "options")) {
   options_.objective = take.objective(given_.objective);
-  options_.solver = take.choice(given_.solver, Solver::adam, "solver");
+  options_.solver = take.choice(given_.solver, Solver::adagrad, "solver");
   options_.preconditioner = take.choice(given_.preconditioner, Preconditioner::full, "preconditioner");
   options_.bias = take.flag(given_.bias, "bias");
   options_.warm_start = given_.initial != nullptr;

@@ -13,7 +13,8 @@ namespace lanemax::c_api {
 namespace {
 
 static_assert(LANEMAX_GRADIENT_DESCENT == int(Optimiser::gradient_descent) &&
-              LANEMAX_MOMENTUM == int(Optimiser::momentum) && LANEMAX_ADAM == int(Optimiser::adam));
+              LANEMAX_MOMENTUM == int(Optimiser::momentum) && LANEMAX_ADAM == int(Optimiser::adam) &&
+              LANEMAX_ADAGRAD == int(Optimiser::adagrad));
 
 lanemax_objective default_objective() noexcept {
   const Objective from;
@@ -137,7 +138,7 @@ int32_t lanemax_trainer_create(const lanemax_trainer_options* options, lanemax_t
     take.need(options != nullptr, "options", "at least features, scores and batch_rows");
     const lanemax_trainer_options given = take.sized(options, "options");
     const Objective objective = take.objective(given.objective);
-    const Optimiser optimiser = take.choice(given.optimiser, Optimiser::adam, "optimiser");
+    const Optimiser optimiser = take.choice(given.optimiser, Optimiser::adagrad, "optimiser");
     const Execution execution = take.execution(given.threads, given.isa);
     take.need(execution.threads >= 1, "threads", "at least 1");
     take.reserved(given.reserved);

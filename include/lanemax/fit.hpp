@@ -103,7 +103,7 @@ struct MiniBatches {
   std::optional<std::size_t> batch_size = {};  ///< unset: 128; >= 1, capped at the number of rows
   /// > 0. Unset: from the largest curvature of the loss, estimated on a sample of the rows that take part. Momentum:
   /// 1 / (a bound of it); sgd: more, if a schedule brings it down and batches are not too small; adam: 0.001; adagrad:
-  /// 0.01.
+  /// 0.03.
   std::optional<double> learning_rate = {};
   std::optional<Schedule> schedule = {};  ///< unset: cosine
   std::optional<double> momentum = {};    ///< unset: 0.9; in [0, 1); momentum; adam's decay of the gradient's mean

@@ -360,7 +360,7 @@ LANEMAX_API size_t lanemax_loss_workspace_bytes(size_t rows, size_t features, si
 
 // ---- train_step.hpp ----
 
-enum { LANEMAX_GRADIENT_DESCENT = 0, LANEMAX_MOMENTUM = 1, LANEMAX_ADAM = 2 };
+enum { LANEMAX_GRADIENT_DESCENT = 0, LANEMAX_MOMENTUM = 1, LANEMAX_ADAM = 2, LANEMAX_ADAGRAD = 3 };
 
 /// A training state in f32 with all the memory that its steps need.
 typedef struct lanemax_trainer lanemax_trainer;
@@ -423,7 +423,8 @@ enum {
   LANEMAX_SOLVER_NEWTON = 2,
   LANEMAX_SOLVER_SGD = 3,
   LANEMAX_SOLVER_MOMENTUM = 4,
-  LANEMAX_SOLVER_ADAM = 5
+  LANEMAX_SOLVER_ADAM = 5,
+  LANEMAX_SOLVER_ADAGRAD = 6
 };
 enum {
   LANEMAX_PRECONDITIONER_AUTO = 0,
@@ -492,7 +493,7 @@ typedef struct lanemax_fit_options {
   size_t max_iterations;
   size_t early_stopping;
   uint64_t seed;
-  int64_t epochs;  ///< this and the next five: LANEMAX_UNSET, or for sgd, momentum and adam
+  int64_t epochs;  ///< this and the next five: LANEMAX_UNSET, or for sgd, momentum, adam, adagrad
   int64_t batch_size;
   double learning_rate;
   double momentum;

@@ -7,6 +7,7 @@
 #include <lanemax/isa.hpp>
 #include <lanemax/model.hpp>
 #include <lanemax/objective.hpp>
+#include <lanemax/online.hpp>
 #include <lanemax/parameters.hpp>
 #include <lanemax/predictor.hpp>
 #include <lanemax/status.hpp>

@@ -56,6 +56,9 @@ struct BasicPredictions {
 };
 using Predictions = BasicPredictions<float>;
 
+template <class T>
+struct PredictorState;  // the engine's own
+
 /// Answers "which class?" from weights in the engine's own layout. Const calls may run in any number of threads; none
 /// allocates. A sample's answer has the same bits alone and in any batch.
 ///
@@ -112,8 +115,8 @@ class BasicPredictor {
   [[nodiscard]] std::size_t batch_workspace_bytes(int threads) const noexcept;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  friend struct PredictorState<T>;
+  std::unique_ptr<PredictorState<T>> state_;
 };
 using Predictor = BasicPredictor<float>;
 using PredictorF64 = BasicPredictor<double>;
