@@ -1,11 +1,13 @@
-# What `cmake --install` puts where: the library with its headers, the CMake and pkg-config files, the command.
+# What `cmake --install` puts where, in two components:
+#   lanemax_runtime      the command, a shared library
+#   lanemax_development  headers, a static library or the shared one's name to link, the CMake and pkg-config files
 include(CMakePackageConfigHelpers)
 
 install(TARGETS lanemax EXPORT lanemax-targets
-  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT lanemax_development
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT lanemax_runtime NAMELINK_COMPONENT lanemax_development
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lanemax DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lanemax DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT lanemax_development)
 set_target_properties(lanemax PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 
 # A static library leaves it to its users to link what its threads need.
@@ -19,7 +21,7 @@ elseif(NOT BUILD_SHARED_LIBS AND LANEMAX_THREADS STREQUAL "openmp")
   string(APPEND LANEMAX_PRIVATE_LIBS " ${OpenMP_CXX_FLAGS}")
 endif()
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lanemax)
-install(EXPORT lanemax-targets NAMESPACE lanemax:: DESTINATION ${package_dir})
+install(EXPORT lanemax-targets NAMESPACE lanemax:: DESTINATION ${package_dir} COMPONENT lanemax_development)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/lanemax-config.cmake.in ${PROJECT_BINARY_DIR}/lanemax-config.cmake
   INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lanemax-config-version.cmake COMPATIBILITY SameMinorVersion)
@@ -41,12 +43,9 @@ if(NOT BUILD_SHARED_LIBS)
 endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/lanemax.pc.in ${PROJECT_BINARY_DIR}/lanemax.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/lanemax-config.cmake ${PROJECT_BINARY_DIR}/lanemax-config-version.cmake
-  DESTINATION ${package_dir})
-install(FILES ${PROJECT_BINARY_DIR}/lanemax.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  DESTINATION ${package_dir} COMPONENT lanemax_development)
+install(FILES ${PROJECT_BINARY_DIR}/lanemax.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT lanemax_development)
+
 if(TARGET lanemax_command)
-  if(BUILD_SHARED_LIBS)
-    file(RELATIVE_PATH to_libraries ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
-    set_target_properties(lanemax_command PROPERTIES INSTALL_RPATH "$ORIGIN/${to_libraries}")
-  endif()
-  install(TARGETS lanemax_command DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS lanemax_command DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT lanemax_runtime)
 endif()
