@@ -48,4 +48,19 @@ install(FILES ${PROJECT_BINARY_DIR}/lanemax.pc DESTINATION ${CMAKE_INSTALL_LIBDI
 
 if(TARGET lanemax_command)
   install(TARGETS lanemax_command DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT lanemax_runtime)
+  set(completions ${CMAKE_CURRENT_LIST_DIR}/completions)
+  install(FILES ${completions}/lanemax.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME lanemax COMPONENT lanemax_runtime)
+  install(FILES ${completions}/_lanemax DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT lanemax_runtime)
+  install(FILES ${completions}/lanemax.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT lanemax_runtime)
+  # The manual page is the command's own help.
+  if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+    message(STATUS "lanemax: no manual page, as this machine cannot run the command that is built")
+  else()
+    set(manual ${CMAKE_CURRENT_LIST_DIR}/manual.cmake)
+    add_custom_command(TARGET lanemax_command POST_BUILD BYPRODUCTS ${PROJECT_BINARY_DIR}/lanemax.1 VERBATIM
+      COMMAND ${CMAKE_COMMAND} -DLANEMAX=$<TARGET_FILE:lanemax_command> "-DEMULATOR=${CMAKE_CROSSCOMPILING_EMULATOR}"
+        -DOUTPUT=${PROJECT_BINARY_DIR}/lanemax.1 -P ${manual})
+    set_property(TARGET lanemax_command APPEND PROPERTY LINK_DEPENDS ${manual})
+    install(FILES ${PROJECT_BINARY_DIR}/lanemax.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT lanemax_runtime)
+  endif()
 endif()
