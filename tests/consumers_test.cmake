@@ -4,6 +4,7 @@
 #   flags      programs compiled by other rules than the library
 #   compilers  a program of every other compiler here
 #   cmakes     every other CMake here
+#   packages   Debian packages, unpacked
 #   guest      inside another project (generated, not built)
 #   alone      the library without what only the command needs
 #   machines   compilers for machines without kernels
@@ -159,14 +160,18 @@ function(check_components tree runtime)
   run(diff -r --no-dereference "${work}/both components" "${work}/moved")
 endfunction()
 
-# Installs the tree to a place with a blank in its name and moves it to another: ${work}/moved, with its libraries in ${library_dir}.
-function(install_and_move tree)
+# Where the libraries are under a prefix, in `library_dir`.
+macro(set_library_dir prefix)
+  file(GLOB library_dir RELATIVE "${prefix}" "${prefix}/lib*" "${prefix}/lib/*-linux-gnu")
+  list(GET library_dir -1 library_dir)
+endmacro()
+
+# Installs the tree to a place with a blank in its name and moves it to another: ${work}/moved.
+macro(install_and_move tree)
   run("${CMAKE_COMMAND}" --install "${tree}" --config "${CONFIG}" --prefix "${work}/first place")
   file(RENAME "${work}/first place" "${work}/moved")
-  file(GLOB directory RELATIVE "${work}/moved" "${work}/moved/lib*" "${work}/moved/lib/*-linux-gnu")
-  list(GET directory -1 directory)
-  set(library_dir "${directory}" PARENT_SCOPE)
-endfunction()
+  set_library_dir("${work}/moved")
+endmacro()
 
 # A program of the installation, which another compiler or CMake makes; its build tree is `tree`.
 function(check_found tree cmake compiler)
@@ -281,6 +286,45 @@ elseif(MODE STREQUAL "cmakes")
   if(known STREQUAL CMAKE_VERSION)
     message("skipped: no other CMake than ${CMAKE_VERSION}")
   endif()
+elseif(MODE STREQUAL "packages")
+  find_program(DPKG_DEB dpkg-deb)
+  find_program(DPKG dpkg)
+  cmake_path(REPLACE_FILENAME CMAKE_COMMAND cpack OUTPUT_VARIABLE cpack)
+  if(NOT DPKG_DEB OR NOT DPKG OR TOOLCHAIN)
+    message("skipped: no dpkg, or not this machine's packages")
+    return()
+  endif()
+  set(ENV{DEBFULLNAME} "")
+  unset(ENV{DEBEMAIL})
+  run("${cpack}" -G DEB -C "${CONFIG}" --config "${BUILD}/CPackConfig.cmake" -B "${work}/made")
+  run("${DPKG}" --print-architecture)
+  string(STRIP "${said}" architecture)
+  foreach(package lanemax liblanemax-dev)
+    set(file "${work}/made/${package}_${VERSION}_${architecture}.deb")
+    run("${DPKG_DEB}" --show "--showformat=\${Package}|\${Version}|\${Architecture}|\${Section}|\${Maintainer}|\${Depends}|\${Description}" "${file}")
+    set(${package}_control "${said}")
+    run("${DPKG_DEB}" -x "${file}" "${work}/${package}")
+    run("${DPKG_DEB}" -x "${file}" "${work}/root")
+    file(GLOB_RECURSE ${package}_files LIST_DIRECTORIES false RELATIVE "${work}/${package}" "${work}/${package}/*")
+  endforeach()
+  set(common "${VERSION}\\|${architecture}")
+  if(NOT lanemax_control MATCHES "^lanemax\\|${common}\\|science\\|[^|]+ <[^|>]+@[^|>]+>\\|[^|]*libc6 [^|]*zlib1g[^|]*\\|softmax [^|\n]*\n [^|]+$"
+      OR NOT liblanemax-dev_control MATCHES "^liblanemax-dev\\|${common}\\|libdevel\\|[^|]+ <[^|>]+@[^|>]+>\\|\\|softmax [^|\n]*\n [^|]+$")
+    message(FATAL_ERROR "control fields: ${lanemax_control}\n${liblanemax-dev_control}")
+  endif()
+  set(expected usr/bin/lanemax usr/share/bash-completion/completions/lanemax usr/share/doc/lanemax/copyright
+    usr/share/fish/vendor_completions.d/lanemax.fish usr/share/man/man1/lanemax.1.gz usr/share/zsh/vendor-completions/_lanemax)
+  if(NOT lanemax_files STREQUAL expected)
+    message(FATAL_ERROR "lanemax holds: ${lanemax_files}")
+  endif()
+  list(FILTER liblanemax-dev_files EXCLUDE REGEX
+    "^usr/(include/lanemax/.*\\.hp?p?|lib/(.*/)?(liblanemax\\.a|pkgconfig/lanemax\\.pc|cmake/lanemax/.*)|share/doc/liblanemax-dev/copyright)$")
+  if(liblanemax-dev_files)
+    message(FATAL_ERROR "liblanemax-dev holds: ${liblanemax-dev_files}")
+  endif()
+  run("${work}/root/usr/bin/lanemax" --version)
+  set_library_dir("${work}/root/usr")
+  check_installation("${work}/root/usr" "${library_dir}" include "-DCMAKE_PREFIX_PATH=${work}/root/usr")
 elseif(MODE STREQUAL "guest")
   set(parent "${CMAKE_COMMAND}" -S "${consumers}/parent" ${same_build} "-DLANEMAX=${SOURCE}" -DCMAKE_UNITY_BUILD=ON ${lacking})
   run(${parent} -B "${work}/a" -DLANEMAX_INSTALL=ON "-DCMAKE_CXX_FLAGS=${FLAGS} -ffast-math" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON)

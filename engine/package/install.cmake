@@ -64,3 +64,7 @@ if(TARGET lanemax_command)
     install(FILES ${PROJECT_BINARY_DIR}/lanemax.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT lanemax_runtime)
   endif()
 endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+  include(${CMAKE_CURRENT_LIST_DIR}/deb.cmake)
+endif()
