@@ -296,7 +296,8 @@ elseif(MODE STREQUAL "packages")
   endif()
   set(ENV{DEBFULLNAME} "")
   unset(ENV{DEBEMAIL})
-  run("${cpack}" -G DEB -C "${CONFIG}" --config "${BUILD}/CPackConfig.cmake" -B "${work}/made")
+  run("${cpack}" -G DEB -C "${CONFIG}" --config "${BUILD}/CPackConfig.cmake" -B "${work}/made"
+    -D CPACK_CMAKE_GENERATOR=Ninja)  # of a tree of make, cpack would build everything first
   run("${DPKG}" --print-architecture)
   string(STRIP "${said}" architecture)
   foreach(package lanemax liblanemax-dev)
