@@ -205,7 +205,7 @@ elseif(MODE STREQUAL "shared")
   set(ENV{THIS_TREE} "${work}/tree")
   set(ENV{OTHER_TREE} "${BUILD}")
   run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${work}/tree" ${same_build} -DBUILD_SHARED_LIBS=ON "-DCMAKE_CXX_FLAGS_${upper}=${CONFIG_FLAGS}"
-    "-DLANEMAX_VARIANTS=${VARIANTS}" -DLANEMAX_TINY_BLOCKS=${TINY_BLOCKS} -DLANEMAX_WERROR=${WERROR} -DCMAKE_INSTALL_PREFIX=/usr/local
+    "-DLANEMAX_VARIANTS=${VARIANTS}" -DLANEMAX_TINY_BLOCKS=${TINY_BLOCKS} -DLANEMAX_WERROR=${WERROR}
     "-DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CURRENT_LIST_DIR}/support/objects_of_another_build")
 
   # The other build's objects are those of this one if the commands are the same.
@@ -309,7 +309,7 @@ elseif(MODE STREQUAL "packages")
     file(GLOB_RECURSE ${package}_files LIST_DIRECTORIES false RELATIVE "${work}/${package}" "${work}/${package}/*")
   endforeach()
   set(common "${VERSION}\\|${architecture}")
-  if(NOT lanemax_control MATCHES "^lanemax\\|${common}\\|science\\|[^|]+ <[^|>]+@[^|>]+>\\|[^|]*libc6 [^|]*zlib1g[^|]*\\|softmax [^|\n]*\n [^|]+$"
+  if(NOT lanemax_control MATCHES "^lanemax\\|${common}\\|science\\|[^|]+ <[^|>]+@[^|>]+>\\|[^|]*libc6[ ,][^|]*zlib1g[^|]*\\|softmax [^|\n]*\n [^|]+$"
       OR NOT liblanemax-dev_control MATCHES "^liblanemax-dev\\|${common}\\|libdevel\\|[^|]+ <[^|>]+@[^|>]+>\\|\\|softmax [^|\n]*\n [^|]+$")
     message(FATAL_ERROR "control fields: ${lanemax_control}\n${liblanemax-dev_control}")
   endif()
@@ -365,7 +365,7 @@ elseif(MODE STREQUAL "guest")
   endif()
   foreach(build a b)
     run("${CMAKE_COMMAND}" --build "${work}/${build}" --target help)
-    if(NOT said MATCHES "lanemax" OR said MATCHES "lanemax_(command|files|test)|_test|bench")
+    if(NOT said MATCHES "lanemax" OR said MATCHES "lanemax_(command|files|inside|test)|_test|bench|package")
       message(FATAL_ERROR "the parent's targets:\n${said}")
     endif()
     run("${CMAKE_CTEST_COMMAND}" --test-dir "${work}/${build}" -N)
