@@ -294,8 +294,6 @@ elseif(MODE STREQUAL "packages")
     message("skipped: no dpkg, or not this machine's packages")
     return()
   endif()
-  set(ENV{DEBFULLNAME} "")
-  unset(ENV{DEBEMAIL})
   run("${cpack}" -G DEB -C "${CONFIG}" --config "${BUILD}/CPackConfig.cmake" -B "${work}/made"
     -D CPACK_CMAKE_GENERATOR=Ninja)  # of a tree of make, cpack would build everything first
   run("${DPKG}" --print-architecture)
