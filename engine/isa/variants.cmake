@@ -24,6 +24,10 @@ function(lanemax_variant name)
   set(variant_names ${variant_names} ${name} PARENT_SCOPE)
 endfunction()
 
+# A 32-bit compiler on a 64-bit kernel names the kernel's processor.
+if(CMAKE_CXX_BYTE_ORDER STREQUAL "BIG_ENDIAN" OR CMAKE_SIZEOF_VOID_P EQUAL 4)
+  message(FATAL_ERROR "lanemax is for little-endian 64-bit machines; ${CMAKE_CXX_COMPILER} compiles for another (${CMAKE_CXX_BYTE_ORDER}, pointers of ${CMAKE_SIZEOF_VOID_P} bytes)")
+endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   lanemax_variant(avx512 -march=x86-64-v4 -mtune=generic -mprefer-vector-width=512
     $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
@@ -33,7 +37,7 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   # Pre-register-allocation scheduling spills the accumulators of the widest tiles; it is off by default on x86.
   lanemax_variant(neon $<$<CXX_COMPILER_ID:GNU>:-fno-schedule-insns>)
 else()
-  message(FATAL_ERROR "lanemax has no kernel variant for ${CMAKE_SYSTEM_PROCESSOR}")
+  message(FATAL_ERROR "lanemax has kernels for x86-64 and AArch64, and none for the processor '${CMAKE_SYSTEM_PROCESSOR}' (CMAKE_SYSTEM_PROCESSOR)")
 endif()
 foreach(name IN LISTS LANEMAX_VARIANTS)
   if(NOT name STREQUAL "all" AND NOT name IN_LIST variant_names)

@@ -1,12 +1,15 @@
-# What `cmake --install` puts where: the library with its headers, the CMake and pkg-config files, the command.
+# What `cmake --install` puts where, in two components:
+#   lanemax_runtime      the command, a shared library
+#   lanemax_development  headers, a static library or the shared one's name to link, the CMake and pkg-config files
 include(CMakePackageConfigHelpers)
 
 install(TARGETS lanemax EXPORT lanemax-targets
-  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT lanemax_development
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT lanemax_runtime NAMELINK_COMPONENT lanemax_development
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lanemax DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-set_target_properties(lanemax PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lanemax DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT lanemax_development)
+# The number of C's version node, LANEMAX_1: C programs stay with it. C++ programs of another minor version lack their node.
+set_target_properties(lanemax PROPERTIES VERSION 1.${PROJECT_VERSION} SOVERSION 1)
 
 # A static library leaves it to its users to link what its threads need.
 set(LANEMAX_LINKS "")
@@ -19,7 +22,7 @@ elseif(NOT BUILD_SHARED_LIBS AND LANEMAX_THREADS STREQUAL "openmp")
   string(APPEND LANEMAX_PRIVATE_LIBS " ${OpenMP_CXX_FLAGS}")
 endif()
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lanemax)
-install(EXPORT lanemax-targets NAMESPACE lanemax:: DESTINATION ${package_dir})
+install(EXPORT lanemax-targets NAMESPACE lanemax:: DESTINATION ${package_dir} COMPONENT lanemax_development)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/lanemax-config.cmake.in ${PROJECT_BINARY_DIR}/lanemax-config.cmake
   INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lanemax-config-version.cmake COMPATIBILITY SameMinorVersion)
@@ -41,12 +44,28 @@ if(NOT BUILD_SHARED_LIBS)
 endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/lanemax.pc.in ${PROJECT_BINARY_DIR}/lanemax.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/lanemax-config.cmake ${PROJECT_BINARY_DIR}/lanemax-config-version.cmake
-  DESTINATION ${package_dir})
-install(FILES ${PROJECT_BINARY_DIR}/lanemax.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  DESTINATION ${package_dir} COMPONENT lanemax_development)
+install(FILES ${PROJECT_BINARY_DIR}/lanemax.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT lanemax_development)
+
 if(TARGET lanemax_command)
-  if(BUILD_SHARED_LIBS)
-    file(RELATIVE_PATH to_libraries ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
-    set_target_properties(lanemax_command PROPERTIES INSTALL_RPATH "$ORIGIN/${to_libraries}")
+  install(TARGETS lanemax_command DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT lanemax_runtime)
+  set(completions ${CMAKE_CURRENT_LIST_DIR}/completions)
+  install(FILES ${completions}/lanemax.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME lanemax COMPONENT lanemax_runtime)
+  install(FILES ${completions}/_lanemax DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT lanemax_runtime)
+  install(FILES ${completions}/lanemax.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT lanemax_runtime)
+  # The manual page is the command's own help.
+  if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+    message(STATUS "lanemax: no manual page, as this machine cannot run the command that is built")
+  else()
+    set(manual ${CMAKE_CURRENT_LIST_DIR}/manual.cmake)
+    add_custom_command(TARGET lanemax_command POST_BUILD BYPRODUCTS ${PROJECT_BINARY_DIR}/lanemax.1 VERBATIM
+      COMMAND ${CMAKE_COMMAND} -DLANEMAX=$<TARGET_FILE:lanemax_command> "-DEMULATOR=${CMAKE_CROSSCOMPILING_EMULATOR}"
+        -DOUTPUT=${PROJECT_BINARY_DIR}/lanemax.1 -P ${manual})
+    set_property(TARGET lanemax_command APPEND PROPERTY LINK_DEPENDS ${manual})
+    install(FILES ${PROJECT_BINARY_DIR}/lanemax.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT lanemax_runtime)
   endif()
-  install(TARGETS lanemax_command DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+  include(${CMAKE_CURRENT_LIST_DIR}/deb.cmake)
 endif()

@@ -60,7 +60,7 @@ static void check_refusals(void) {
   options.field = value;                 \
   CHECK_REFUSED(name, CALL(&batch, &options, corner_names, 3, &result))
   CHECK_OPTION("options", struct_size, 8);
-  CHECK_OPTION("solver", solver, 6);
+  CHECK_OPTION("solver", solver, 7);
   CHECK_OPTION("preconditioner", preconditioner, -1);
   CHECK_OPTION("schedule", schedule, 3);
   CHECK_OPTION("bias", bias, 2);

@@ -35,7 +35,7 @@ static void check_names(void) {
   CHECK(strcmp(lanemax_loss_name(LANEMAX_HINGE), "hinge") == 0);
   CHECK(strcmp(lanemax_loss_name(-1), "unknown") == 0 && strcmp(lanemax_loss_name(256), "unknown") == 0);
   CHECK(strcmp(lanemax_solver_name(LANEMAX_SOLVER_NEWTON), "newton") == 0);
-  CHECK(strcmp(lanemax_solver_name(6), "unknown") == 0);
+  CHECK(strcmp(lanemax_solver_name(7), "unknown") == 0);
   CHECK(strcmp(lanemax_preconditioner_name(LANEMAX_PRECONDITIONER_GRAM), "gram") == 0);
   CHECK(strcmp(lanemax_preconditioner_name(6), "unknown") == 0);
   CHECK(strcmp(lanemax_stop_reason_name(LANEMAX_STOP_NO_PROGRESS), "no_progress") == 0);

@@ -104,7 +104,7 @@ static void check_making(void) {
   CHECK(lanemax_trainer_options_init(&options, 79) == LANEMAX_INVALID_ARGUMENT);
   CHECK_REFUSED("options", lanemax_trainer_create(NULL, &trainer, &status));
   CHECK_REFUSED("trainer", lanemax_trainer_create(&options, NULL, &status));
-  options.optimiser = 3;
+  options.optimiser = 4;
   CHECK_REFUSED("optimiser", lanemax_trainer_create(&options, &trainer, &status));
   options = options_of_trainer();
   options.threads = 0;
