@@ -1,6 +1,7 @@
 # lanemax.h as a header, and a shared library by its C names.
 #   cmake -DMODE=headers -DC_COMPILER=... -DCOMPILER=... -DINCLUDE=... -P c_api_test.cmake
 #   cmake -DMODE=exports ...   makes liblanemax.so of the library's objects: what it exports, and a C program that uses it
+#   cmake -DMODE=unload ...    that library loaded, used on two threads and unloaded a hundred times
 #   cmake -DMODE=python ...    that library from Python's ctypes
 # INCLUDE: the public headers; LIBRARY: the static one; EXPORTS: the list of names; SCRIPT: the linker's; SOURCES: the C
 # program; PROGRAM: the one in Python; FLAGS, THREADS, EMULATOR, NM: as lanemax is built; WORK: a directory of the tests' own.
@@ -109,6 +110,12 @@ elseif(MODE STREQUAL "exports")
   if(NOT said STREQUAL "as it should be\n")
     message(FATAL_ERROR "the C program said: ${said}")
   endif()
+elseif(MODE STREQUAL "unload")
+  run(${C_COMPILER} -std=gnu99 "-I${INCLUDE}" "${CMAKE_CURRENT_LIST_DIR}/c_api/load_often.c" -ldl -o "${WORK}/load_often")
+  run(${EMULATOR} "${WORK}/load_often" "${shared}")
+  if(NOT said STREQUAL "as it should be\n")
+    message(FATAL_ERROR "the program that loads often said: ${said}")
+  endif()
 elseif(MODE STREQUAL "python")
   find_program(PYTHON python3)
   if(EMULATOR OR NOT PYTHON)
@@ -120,5 +127,5 @@ elseif(MODE STREQUAL "python")
     message(FATAL_ERROR "the Python program said: ${said}")
   endif()
 else()
-  message(FATAL_ERROR "MODE is headers, exports or python")
+  message(FATAL_ERROR "MODE is headers, exports, unload or python")
 endif()

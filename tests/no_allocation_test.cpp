@@ -135,5 +135,26 @@ TEST_P(NoAllocationTest, Predictions) {
   }
 }
 
+TEST_P(NoAllocationTest, LearningWhileServing) {
+  std::vector<float> x(64 * 30, 0.5F);
+  std::vector<std::int32_t> labels(64);
+  for (std::size_t n = 0; n < labels.size(); ++n) labels[n] = static_cast<std::int32_t>(n % 40);
+  OnlineOptions options;
+  options.batch_rows = 64;
+  options.execution.threads = GetParam();
+  OnlineLearner learner;
+  ASSERT_TRUE(OnlineLearner::create(30, 50, options, learner).ok());
+  LossResult result;
+  expect_none("OnlineLearner", [&] {
+    const Batch batch{.features = {x.data(), 64, 30}, .labels = labels};
+    Status status = learner.learn(batch, {}, result);
+    const Snapshot before = learner.newest();
+    if (!learner.publish()) status.code = StatusCode::out_of_memory;
+    const Snapshot snapshot = learner.newest();
+    if (snapshot->predict(std::span<const float>(x).first(30)) < 0) status.code = StatusCode::not_finite;
+    return status;
+  });
+}
+
 }  // namespace
 }  // namespace lanemax::checks

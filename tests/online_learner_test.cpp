@@ -5,7 +5,6 @@
 #include <lanemax/lanemax.hpp>
 
 #include "engine/online/newest_slot.hpp"
-#include "tests/support/allocations.hpp"
 #include "tests/support/parameters.hpp"
 #include "tests/support/stepping.hpp"
 #include "tests/support/testing.hpp"
@@ -285,30 +284,6 @@ TEST(OnlineLearner, Refusals) {
   const std::vector<double> centre(3, 1.0);
   rows.batch.scaling.centre = centre;
   expect_status(learner.learn(rows.batch, {}, result), StatusCode::invalid_argument, "scaling");
-}
-
-TEST(OnlineLearner, LearnsAndServesWithoutAllocating) {
-  if (!test::kSeesAllocations) GTEST_SKIP() << "the allocations of this C library cannot be seen";
-  test::expect_allocations_are_seen();
-  Rng rng(95);
-  OnlineOptions options;
-  options.batch_rows = 8;
-  OnlineLearner learner = make_learner(6, 5, options);
-  Rows rows(rng, 8, 6, 5);
-  LossResult result;
-  Status status;
-  bool published = false;
-  std::int32_t chosen = 0;
-  const test::Allocations seen = test::watch_allocations([&] {
-    for (int i = 0; i < 10; ++i) {
-      status = learner.learn(rows.batch, {}, result);
-      published = learner.publish();
-      const Snapshot snapshot = learner.newest();
-      chosen = snapshot->predict(std::span<const float>(rows.x).first(6));
-    }
-  });
-  EXPECT_TRUE(status.ok() && published && chosen >= 0);
-  EXPECT_EQ(seen.made, 0U);
 }
 
 // ---- many threads ----
