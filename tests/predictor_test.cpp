@@ -316,6 +316,55 @@ TEST_P(PredictorTest, MaskedClasses) {
   }
 }
 
+/// The negative losses of rows of each class, bit for bit; alone, in a batch and on several threads.
+TEST_P(PredictorTest, LogProbabilities) {
+  Rng rng(97);
+  for (const std::size_t rows_of_w : {1U, 2U, 7U, 17U, 26U, 1030U}) {
+    for (const double scale : {1.0, 300.0}) {  // the second: probabilities that underflow, whose logarithms do not
+      ProblemOptions o;
+      o.loss = rows_of_w == 1 ? reference::Loss::logistic : reference::Loss::softmax;
+      reference::Problem p = make_problem<float>(rng, {21, 6, rows_of_w}, o);
+      for (double& w : p.w) w = static_cast<float>(w * scale);
+      if (rows_of_w > 2) p.b[1] = -kInf<double>;
+      const Model model = make_model(p);
+      const Predictor predictor = create(model);
+      const ProblemArrays<float> arrays(p);
+      const std::size_t classes = model.classes();
+      std::vector<float> got(21 * classes), again(got.size()), one(classes);
+      for (const int threads : {1, 3}) {
+        const Workspace workspace(predictor.batch_workspace_bytes(threads));
+        Predictions out;
+        out.log_probabilities = {threads == 1 ? got.data() : again.data(), 21, classes};
+        ASSERT_TRUE(predictor.predict_batch(arrays.batch.features, threads, workspace, out).ok());
+      }
+      EXPECT_TRUE(same_bits(got, again));
+      const Workspace workspace(predictor.workspace_bytes());
+      for (std::size_t n = 0; n < 21; ++n) {
+        EXPECT_GE(predictor.log_probabilities(row_of(arrays.batch.features, n), workspace, one), 0);
+        EXPECT_TRUE(std::equal(one.begin(), one.end(), &got[n * classes])) << rows_of_w << ", " << n;
+        EXPECT_LE(*std::ranges::max_element(one), 0.0F);
+        EXPECT_GE(*std::ranges::max_element(one), -std::log(static_cast<float>(classes)) - 1e-6F);
+      }
+      const Workspace scratch(loss_workspace_bytes<float>(21, 6, rows_of_w, 1));
+      for (std::size_t c = 0; c < std::min<std::size_t>(classes, 30); ++c) {
+        const std::vector<std::int32_t> labels(21, static_cast<std::int32_t>(c));
+        const Batch batch{.features = arrays.batch.features, .labels = labels};
+        if (rows_of_w > 2 && c == 1) {
+          for (std::size_t n = 0; n < 21; ++n) EXPECT_EQ(got[n * classes + c], -kInf<float>);
+          continue;
+        }
+        std::vector<float> losses(21);
+        LossResult result;
+        const Objective objective{.loss = model.loss};
+        ASSERT_TRUE(loss(objective, arrays.weights, batch, {1, GetParam()}, scratch, result, {.losses = losses}).ok());
+        for (std::size_t n = 0; n < 21; ++n) {
+          EXPECT_TRUE(same_bits(-losses[n], got[n * classes + c])) << rows_of_w << ", " << n << ", " << c;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(PredictorTest, NoSamplesNoWork) {
   Rng rng(95);
   const Model model = make_model(make_problem<float>(rng, {1, 4, 3}, {}));
@@ -482,6 +531,9 @@ class OneSample {
     std::vector<float>& p = prepare(floats_, classes);
     EXPECT_EQ(predictor_.probabilities(sample, workspace_, inside(p)), batch.classes[n]);
     expect_bits(p, part(batch.probabilities, classes), "probabilities");
+    std::ranges::fill(p, static_cast<float>(kUntouched));
+    EXPECT_EQ(predictor_.log_probabilities(sample, workspace_, inside(p)), batch.classes[n]);
+    for (std::size_t c = 0; c < classes; ++c) EXPECT_EQ(std::isnan(inside(p)[c]), batch.classes[n] < 0);
   }
 
   /// All refuse the sample and write nothing.
@@ -500,6 +552,7 @@ class OneSample {
   void expect_probabilities_refused(const SampleView& sample, std::span<std::byte> workspace, std::size_t size) {
     std::vector<float>& p = prepare(floats_, size);
     EXPECT_EQ(predictor_.probabilities(sample, workspace, inside(p)), kWrongSize) << size;
+    EXPECT_EQ(predictor_.log_probabilities(sample, workspace, inside(p)), kWrongSize) << size;
     EXPECT_TRUE(untouched(p)) << size;
   }
   void expect_top_k_refused(const SampleView& sample, std::span<std::byte> workspace, std::size_t k,

@@ -111,6 +111,7 @@ struct ProbabilityArgs {
   T* probabilities = nullptr;  ///< laid out as logits
   std::size_t probability_capacity = 0;
   T* complements = nullptr;  ///< logistic only: of label 0; null: not wanted
+  T* log_sums = nullptr;     ///< -log p of a row's likeliest class, rounded up to 16 entries; null: not wanted
 };
 
 /// The classes that rows of scores name.

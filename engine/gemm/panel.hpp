@@ -293,10 +293,10 @@ void panel_gemm(const PanelGemm<T>& whole, std::size_t begin, std::size_t end, s
 //
 // Limit: W's way from where it is; for few classes the latency of a chain of multiply-adds, which is the order of the
 // sum. Through the loops above, 784 x 16 and less would spend more time on their arguments.
-template <class Arch, class T, std::size_t kPanels>
-[[gnu::noinline]] void panel_row_tile(const LogitsArgs<T>& args, const FeatureSlice<T>& slice, std::size_t panel) {
+template <class Arch, class T, std::size_t kPanels, std::size_t kPV = kPanelVectors<Arch, T>>
+[[gnu::noinline]] void row_tile(const LogitsArgs<T>& args, const FeatureSlice<T>& slice, std::size_t panel) {
   using V = Vec<Arch, T>;
-  constexpr std::size_t kL = kLanes<Arch, T>, kPV = kPanelVectors<Arch, T>, kCount = kPanels * kPV;
+  constexpr std::size_t kL = kLanes<Arch, T>, kCount = kPanels * kPV;
   const std::size_t b_panel = slice.all * kPanel, c_panel = args.capacity * kPanel;
   const T* b = args.weights + panel * b_panel + slice.first * kPanel;
   const T* x = args.x.data;
@@ -321,7 +321,7 @@ template <class Arch, class T, std::size_t kPanels>
 template <class Arch, class T, std::size_t kPanels>
 inline void panel_row_logits(const LogitsArgs<T>& args, const FeatureSlice<T>& slice, std::size_t panel) {
   const std::size_t panels = panel_count(args.classes);
-  for (; panel + kPanels <= panels; panel += kPanels) panel_row_tile<Arch, T, kPanels>(args, slice, panel);
+  for (; panel + kPanels <= panels; panel += kPanels) row_tile<Arch, T, kPanels>(args, slice, panel);
   if constexpr (kPanels > 1) panel_row_logits<Arch, T, kPanels - 1>(args, slice, panel);
 }
 

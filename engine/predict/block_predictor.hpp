@@ -43,6 +43,14 @@ template <class T>
 template <class T>
 inline constexpr T kNone = std::numeric_limits<T>::quiet_NaN();
 
+/// Scores at(c), relative to which none is missing, become logarithms of probabilities; ProbabilityArgs::log_sums.
+template <class T, class At>
+void make_log_probabilities(std::size_t classes, T log_sum, const At& at) noexcept {
+  T max = at(0);
+  for (std::size_t c = 1; c < classes; ++c) max = std::max(max, at(c));
+  for (std::size_t c = 0; c < classes; ++c) at(c) = -(log_sum + (max - at(c)));
+}
+
 /// best = the classes of highest rank, best first; of equal ones the lower index. A heap with the worst of them on top.
 template <class Rank>
 void choose_best(std::size_t classes, std::span<std::int32_t> best, const Rank& rank) noexcept {
@@ -89,6 +97,7 @@ class BlockPredictor {
     rows_.positions = arena.take<std::uint32_t>(shape.capacity);
     logits_ = arena.take<T>(logit_count(shape.capacity, shape.rows));
     probabilities_ = arena.take<T>(logit_count(shape.capacity, shape.classes));
+    log_sums_ = arena.take<T>(round_up(shape.capacity, kPanel) + kPanel);
     chosen_ = arena.take<std::int32_t>(shape.capacity);
     lowest_ = arena.take<std::uint32_t>(shape.capacity);
     order_ = arena.take<std::int32_t>(shape.classes);
@@ -106,7 +115,8 @@ class BlockPredictor {
     kernel.logits(args);
     choose(args.x.count, kernel, loss, out);
     const bool top = !out.top_classes.empty() || !out.top_probabilities.empty();
-    if (loss != Loss::hinge && (top || !out.probabilities.empty())) probabilities(args.x.count, kernel, loss, out);
+    const bool wanted = top || !out.probabilities.empty() || !out.log_probabilities.empty();
+    if (loss != Loss::hinge && wanted) probabilities(args.x.count, kernel, loss, out);
     if (top) top_k(args.x.count, loss, out);
   }
 
@@ -146,6 +156,7 @@ class BlockPredictor {
     args.capacity = args.probability_capacity = shape_.capacity;
     args.rows = count;
     args.classes = shape_.rows;
+    if (!out.log_probabilities.empty()) args.log_sums = log_sums_;
     if (loss == Loss::logistic) {
       args.complements = probabilities_;
       args.probabilities = probabilities_ + shape_.capacity;
@@ -154,9 +165,18 @@ class BlockPredictor {
       args.probabilities = probabilities_;
       kernel.softmax_probabilities(args);
     }
-    if (out.probabilities.empty()) return;
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < count && !out.probabilities.empty(); ++i) {
       for (std::size_t c = 0; c < shape_.classes; ++c) out.probabilities.at(first_ + i, c) = probability(i, c);
+    }
+    for (std::size_t i = 0; i < count && !out.log_probabilities.empty(); ++i) {
+      const auto at = [&](std::size_t c) -> T& { return out.log_probabilities.at(first_ + i, c); };
+      for (std::size_t c = 0; c < shape_.classes; ++c) {
+        at(c) = chosen_[i] == kNotFinite ? kNone<T>
+                : loss != Loss::logistic ? score(i, c)
+                : c == 1                 ? score(i, 0)
+                                         : T(0);
+      }
+      if (chosen_[i] != kNotFinite) make_log_probabilities<T>(shape_.classes, log_sums_[i], at);
     }
   }
 
@@ -183,6 +203,7 @@ class BlockPredictor {
   RowBuffers<T> rows_;
   T* logits_ = nullptr;
   T* probabilities_ = nullptr;
+  T* log_sums_ = nullptr;
   std::int32_t* chosen_ = nullptr;  // one per row of the block, as the next
   std::uint32_t* lowest_ = nullptr;
   std::int32_t* order_ = nullptr;  // one per class

@@ -112,8 +112,9 @@ template <class T>
 }
 
 template <class T>
-void PredictorState<T>::make_probabilities(T* row) const noexcept {
+void PredictorState<T>::make_probabilities(T* row, T* log_sums) const noexcept {
   ProbabilityArgs<T> args;
+  args.log_sums = log_sums;
   args.logits = args.probabilities = row;
   args.capacity = args.probability_capacity = stride();
   args.rows = 1;
@@ -187,6 +188,28 @@ std::int32_t BasicPredictor<T>::probabilities(const SampleView& sample, std::spa
 }
 
 template <class T>
+std::int32_t BasicPredictor<T>::log_probabilities(const SampleView& sample, std::span<std::byte> workspace,
+                                                  std::span<T> out) const noexcept {
+  const FloatEnvironment environment;
+  if (!fits(state_.get(), sample) || state_->loss == Loss::hinge || out.size() != state_->classes) return kWrongSize;
+  const PredictorState<T>& s = *state_;
+  RowMemory<T> row(s.row_numbers(), workspace);
+  if (row.data() == nullptr) return kWrongSize;
+  const std::int32_t chosen = s.score(sample, row.data());
+  if (chosen == kNotFinite) {
+    std::ranges::fill(out, kNone<T>);
+    return chosen;
+  }
+  const bool logistic = s.loss == Loss::logistic;  // its scores are 0 and z
+  for (std::size_t c = 0; c < out.size(); ++c)
+    out[c] = logistic ? (c == 1 ? row.data()[0] : T(0)) : row.data()[c * s.stride()];
+  alignas(kAlignment) T log_sum[kPanel];
+  s.make_probabilities(row.data(), log_sum);
+  make_log_probabilities<T>(out.size(), *log_sum, [&](std::size_t c) -> T& { return out[c]; });
+  return chosen;
+}
+
+template <class T>
 std::int32_t BasicPredictor<T>::top_k(const SampleView& sample, std::span<std::byte> workspace,
                                       std::span<std::int32_t> classes, std::span<T> probabilities) const noexcept {
   const FloatEnvironment environment;
@@ -223,6 +246,8 @@ template std::int32_t BasicPredictor<float>::predict(const SampleView&) const no
 template std::int32_t BasicPredictor<float>::logits(const SampleView&, std::span<float>) const noexcept;
 template std::int32_t BasicPredictor<float>::probabilities(const SampleView&, std::span<std::byte>,
                                                            std::span<float>) const noexcept;
+template std::int32_t BasicPredictor<float>::log_probabilities(const SampleView&, std::span<std::byte>,
+                                                               std::span<float>) const noexcept;
 template std::int32_t BasicPredictor<float>::top_k(const SampleView&, std::span<std::byte>, std::span<std::int32_t>,
                                                    std::span<float>) const noexcept;
 template std::size_t BasicPredictor<float>::workspace_bytes() const noexcept;
@@ -230,6 +255,8 @@ template std::int32_t BasicPredictor<double>::predict(const SampleView&) const n
 template std::int32_t BasicPredictor<double>::logits(const SampleView&, std::span<double>) const noexcept;
 template std::int32_t BasicPredictor<double>::probabilities(const SampleView&, std::span<std::byte>,
                                                             std::span<double>) const noexcept;
+template std::int32_t BasicPredictor<double>::log_probabilities(const SampleView&, std::span<std::byte>,
+                                                                std::span<double>) const noexcept;
 template std::int32_t BasicPredictor<double>::top_k(const SampleView&, std::span<std::byte>, std::span<std::int32_t>,
                                                     std::span<double>) const noexcept;
 template std::size_t BasicPredictor<double>::workspace_bytes() const noexcept;

@@ -179,6 +179,9 @@ Status BasicPredictor<T>::predict_batch(const FeaturesView& features, int thread
   if (!fits(out.probabilities, s.classes)) {
     return fail(StatusCode::shape_mismatch, "probabilities", "samples x classes");
   }
+  if (!fits(out.log_probabilities, s.classes)) {
+    return fail(StatusCode::shape_mismatch, "log_probabilities", "samples x classes");
+  }
   const std::size_t k = std::max(out.top_classes.cols, out.top_probabilities.cols);
   if (!fits(out.top_classes, k) || !fits(out.top_probabilities, k)) {
     return fail(StatusCode::shape_mismatch, "top_k", "samples x k, of the classes as of their probabilities");
@@ -186,7 +189,8 @@ Status BasicPredictor<T>::predict_batch(const FeaturesView& features, int thread
   if ((!out.top_classes.empty() || !out.top_probabilities.empty()) && (k < 1 || k > s.classes)) {
     return fail(StatusCode::invalid_argument, "top_k", "a number from 1 to the number of classes");
   }
-  if (s.loss == Loss::hinge && (!out.probabilities.empty() || !out.top_probabilities.empty())) {
+  const bool wanted = !out.probabilities.empty() || !out.log_probabilities.empty() || !out.top_probabilities.empty();
+  if (s.loss == Loss::hinge && wanted) {
     return fail(StatusCode::invalid_argument, "probabilities", "a softmax or logistic model: hinge has none");
   }
   if (threads < 1) return fail(StatusCode::invalid_argument, "threads", "at least 1");

@@ -62,8 +62,8 @@ struct PredictorState {
   std::int32_t score(const SampleView& sample, T* logits) const noexcept;
   [[nodiscard]] std::size_t stride() const noexcept { return is_class_major(rows) ? kPanel : 1; }
   [[nodiscard]] std::size_t row_numbers() const noexcept { return logit_count(stride(), classes); }
-  /// In place of the scores: of class c at c * stride().
-  void make_probabilities(T* row) const noexcept;
+  /// In place of the scores: of class c at c * stride(). `log_sums`: null, or room for 16.
+  void make_probabilities(T* row, T* log_sums = nullptr) const noexcept;
 };
 
 }  // namespace lanemax

@@ -8,7 +8,8 @@ namespace lanemax {
 namespace {
 
 // p of some logits, for predictions and curvature: bit for bit what the losses compute on the way, without targets, a
-// loss or dlogits. A row with NaN or all of its scores -infinity has NaN.
+// loss or dlogits. A row with NaN or all of its scores -infinity has NaN. log p of class c is -(log_sum + (max - z_c)),
+// bit for bit the negative loss of a row of that class.
 
 template <class Arch, class T>
 void class_major_probabilities(const ProbabilityArgs<T>& args) {
@@ -23,7 +24,8 @@ void class_major_probabilities(const ProbabilityArgs<T>& args) {
     for_each_exp<Arch, T>(z_n, args.classes, args.capacity, max, cut, [&](std::size_t c, V z, V e) {
       store<Arch>(p_n + c * args.probability_capacity, gather_class<Arch, T, Targets::labels>(sums, z, max, e, zero));
     });
-    const V inverse = one / (one + (sums.others + (sums.maxima - one)));
+    const V r = sums.others + (sums.maxima - one), inverse = one / (one + r);
+    if (args.log_sums != nullptr) store<Arch>(args.log_sums + n, log1p_positive<Arch, T>(r));
     for (std::size_t c = 0; c < args.classes; ++c) {
       T* p = p_n + c * args.probability_capacity;
       store<Arch>(p, load<Arch>(static_cast<const T*>(p)) * inverse);
@@ -46,7 +48,15 @@ void panel_probabilities(const ProbabilityArgs<T>& args) {
     panel_row_sums<Arch, T, Targets::labels, kGroup>(args.logits + n * kPanel, panel_size, p_rows, probability_size,
                                                      static_cast<const T*>(nullptr), 0, max, cut, panels, totals);
     V inverse[kGroup];
-    for (std::size_t g = 0; g < kGroup; ++g) inverse[g] = V(T(1) / (T(1) + (totals[g][0] + (totals[g][1] - T(1)))));
+    alignas(64) T r[kLanes<Arch, T>] = {};
+    for (std::size_t g = 0; g < kGroup; ++g) {
+      r[g] = totals[g][0] + (totals[g][1] - T(1));
+      inverse[g] = V(T(1) / (T(1) + r[g]));
+    }
+    if (args.log_sums != nullptr) {
+      store<Arch>(static_cast<T*>(r), log1p_positive<Arch, T>(load<Arch>(static_cast<const T*>(r))));
+      for (std::size_t g = 0; g < kGroup; ++g) args.log_sums[n + g] = r[g];
+    }
     for (std::size_t panel = 0; panel < panels; ++panel) {
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < kGroup * kPV; ++v) {
@@ -76,6 +86,7 @@ void logistic_probabilities(const ProbabilityArgs<T>& args) {
     const V small = e / (one + e), large = one / (one + e);
     store<Arch>(args.probabilities + n, xsimd::select(negative, small, large));
     if (args.complements != nullptr) store<Arch>(args.complements + n, xsimd::select(negative, large, small));
+    if (args.log_sums != nullptr) store<Arch>(args.log_sums + n, log1p_positive<Arch, T>(e));
   }
 }
 

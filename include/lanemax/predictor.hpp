@@ -51,6 +51,7 @@ struct BasicPredictions {
   std::span<std::int32_t> classes = {};       ///< one per sample: highest score; the lowest index wins a tie
   MatrixView<T> logits = {};                  ///< samples x score rows
   MatrixView<T> probabilities = {};           ///< samples x classes; not for hinge
+  MatrixView<T> log_probabilities = {};       ///< samples x classes; not for hinge
   MatrixView<std::int32_t> top_classes = {};  ///< samples x k, k <= classes, best first; ties in class order
   MatrixView<T> top_probabilities = {};       ///< samples x k; not for hinge
 };
@@ -101,6 +102,9 @@ class BasicPredictor {
   /// kWrongSize for hinge, which has none.
   [[nodiscard]] std::int32_t probabilities(const SampleView& sample, std::span<std::byte> workspace,
                                            std::span<T> out) const noexcept;
+  /// The same with their logarithms, each to its own relative precision, and -infinity for a masked class.
+  [[nodiscard]] std::int32_t log_probabilities(const SampleView& sample, std::span<std::byte> workspace,
+                                               std::span<T> out) const noexcept;
   /// The same with the k best classes and, unless empty, as many probabilities: k from 1 to classes(), else kWrongSize.
   [[nodiscard]] std::int32_t top_k(const SampleView& sample, std::span<std::byte> workspace,
                                    std::span<std::int32_t> classes, std::span<T> probabilities) const noexcept;
