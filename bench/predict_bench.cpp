@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The class of one sample. predict, everything warm: the mean comes from the timed loop; p50 and p99.9 from single
+// The class of one sample. predict, everything warm: the mean comes from the timed loop; the percentiles from single
 // calls between two readings of the clock, whose own cost is taken off. predict_cold: before each call a buffer larger
 // than every cache is read; the counters are those of the median call, the time that Google Benchmark prints holds the
 // reading, too. Peers: the bare product and an argmax, without bias and checks.
@@ -17,7 +17,13 @@
 namespace lanemax::bench {
 namespace {
 
-constexpr Shape kShapes[] = {{32, 784, 10}, {32, 768, 1000}};
+constexpr Shape kShapes[] = {{32, 784, 10}, {32, 54, 7}, {32, 128, 2}, {32, 768, 1000}, {2, 1024, 32000}};
+struct Percentile {
+  const char* name;
+  double p;
+};
+constexpr Percentile kPercentiles[] = {
+    {"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p99.9_ns", 0.999}, {"max_ns", 1}};
 constexpr std::size_t kColdCalls = 15;  // at least, for a median
 
 using Clock = std::chrono::steady_clock;
@@ -90,19 +96,21 @@ class PredictCase : public Case {
     if (cold_) {
       while (times_.size() < kColdCalls) run();
     } else {
-      times_.resize(work().flops > 1e5 ? 2000 : 20000);
+      times_.resize(work().flops > 1e7 ? 200 : work().flops > 1e5 ? 2000 : 20000);
       for (double& time : times_) time = timed_call();
     }
     std::sort(times_.begin(), times_.end());
     const double clock = clock_cost();
-    p50_ = percentile(times_, 0.5) - clock;
-    p999_ = percentile(times_, 0.999) - clock;
+    for (std::size_t i = 0; i < std::size(kPercentiles); ++i) {
+      found_[i] = percentile(times_, kPercentiles[i].p) - clock;
+    }
     times_.clear();
-    return cold_ ? p50_ * 1e-9 : loop_mean;
+    return cold_ ? found_[0] * 1e-9 : loop_mean;
   }
   void count(benchmark::State& state) override {
-    state.counters["p50_ns"] = p50_;
-    if (!cold_) state.counters["p99.9_ns"] = p999_;
+    for (std::size_t i = 0; i < std::size(kPercentiles); ++i) {
+      if (i == 0 || !cold_) state.counters[kPercentiles[i].name] = found_[i];
+    }
   }
 
  protected:
@@ -123,7 +131,7 @@ class PredictCase : public Case {
 
   bool cold_;
   std::vector<double> times_;  // nanoseconds of single calls
-  double p50_ = 0, p999_ = 0;
+  double found_[std::size(kPercentiles)] = {};
 };
 
 class EngineCase : public PredictCase {
