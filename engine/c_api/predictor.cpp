@@ -7,7 +7,8 @@
 namespace lanemax::c_api {
 namespace {
 
-static_assert(LANEMAX_NO_CLASS_NOT_FINITE == kNotFinite && LANEMAX_NO_CLASS_WRONG_SIZE == kWrongSize);
+static_assert(LANEMAX_NO_CLASS_NOT_FINITE == kNotFinite && LANEMAX_NO_CLASS_ABSTAINED == kAbstained &&
+              LANEMAX_NO_CLASS_WRONG_SIZE == kWrongSize);
 
 /// One sample as C hands it over, for calls that have no status and no time.
 struct Sample {
@@ -83,6 +84,9 @@ size_t lanemax_predictor_scores(const lanemax_predictor* predictor) {
 }
 const char* lanemax_predictor_label(const lanemax_predictor* predictor, int32_t class_index) {
   return predictor == nullptr ? nullptr : predictor->predictor.label(class_index).data();  // of a std::string, or null
+}
+double lanemax_predictor_threshold(const lanemax_predictor* predictor) {
+  return predictor == nullptr ? 0 : predictor->predictor.threshold();
 }
 
 int32_t lanemax_predict(const lanemax_predictor* predictor, const void* sample, int32_t type, size_t size) {

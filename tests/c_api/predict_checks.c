@@ -137,6 +137,33 @@ static void check_from_weights(void) {
   CHECK(p == none);
 }
 
+static void check_threshold(lanemax_model* model) {
+  const float right[2] = {5, 2};
+  lanemax_predictor *p = NULL, *const none = NULL;
+  float p_all[3], p_again[3], z[3];
+  int32_t best[1];
+  CHECK(lanemax_predictor_threshold(NULL) == 0);
+  CHECK_OK(lanemax_predictor_create(model, LANEMAX_ISA_DEFAULT, &p, &status));
+  CHECK(lanemax_predictor_threshold(p) == 0);
+  CHECK(lanemax_predict_probabilities(p, right, LANEMAX_F32, 2, NULL, 0, p_all, 3) == 1 && p_all[1] < 1);
+  lanemax_predictor_free(p);
+  for (int abstains = 0; abstains < 2; ++abstains) {
+    const double threshold = abstains ? nextafterf(p_all[1], 1) : p_all[1];
+    const int32_t expected = abstains ? LANEMAX_NO_CLASS_ABSTAINED : 1;
+    p = none;
+    CHECK_OK(lanemax_model_set_threshold(model, threshold, &status));
+    CHECK_OK(lanemax_predictor_create(model, LANEMAX_ISA_DEFAULT, &p, &status));
+    CHECK(lanemax_predictor_threshold(p) == threshold);
+    CHECK(lanemax_predict(p, right, LANEMAX_F32, 2) == expected);
+    CHECK(lanemax_predict_logits(p, right, LANEMAX_F32, 2, z, 3) == expected && z[1] > z[0] && z[1] > z[2]);
+    CHECK(lanemax_predict_probabilities(p, right, LANEMAX_F32, 2, NULL, 0, p_again, 3) == expected);
+    CHECK(memcmp(p_all, p_again, sizeof p_all) == 0);
+    CHECK(lanemax_predict_top_k(p, right, LANEMAX_F32, 2, NULL, 0, best, NULL, 1) == expected && best[0] == 1);
+    lanemax_predictor_free(p);
+  }
+  CHECK_OK(lanemax_model_set_threshold(model, 0, &status));
+}
+
 void check_predictor(const char* directory) {
   char path[1024];
   lanemax_model* const model = point_model();
@@ -152,6 +179,7 @@ void check_predictor(const char* directory) {
   check_one(p);
   check_batch(p);
   check_from_weights();
+  check_threshold(model);
 
   CHECK_OK(lanemax_model_save(model, path, &status));
   CHECK_OK(lanemax_predictor_load(path, lanemax_active_isa(), &loaded, &status));
