@@ -49,9 +49,9 @@ struct Model {
 };
 
 /// Ok if the sizes fit together, the numbers are legal (weights, centre and scaling finite, biases finite or -infinity,
-/// at least one of them finite), the threshold is a probability or 0, columns hold all features under their names and at most one label, weight and id, and
-/// the texts can be stored: UTF-8 without NUL, no two class labels equal, no two of the at most 1000 `training` names
-/// equal or empty.
+/// at least one of them finite), the threshold is a probability or 0, columns hold all features under their names and
+/// at most one label, weight and id, and the texts can be stored: UTF-8 without NUL, no two class labels equal, no two
+/// of the at most 1000 `training` names equal or empty.
 [[nodiscard]] Status check_model(const Model& model) noexcept;
 
 /// The model as the bytes of a safetensors file: `weight` [C, D] and `bias` [C] in f32, `centre` [D] in f64 if there is
