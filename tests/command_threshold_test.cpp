@@ -140,6 +140,21 @@ TEST_F(CommandThresholdTest, IsEvaluatedOnTheRowsAnswered) {
   }
 }
 
+// Where the confusion is a list: no row in it is one without a class.
+TEST_F(CommandThresholdTest, IsNoConfusionOfManyClasses) {
+  std::string text = "a,y\n";
+  for (int row = 0; row < 50; ++row) text += std::to_string(row) + ",class" + std::to_string(row % 25) + "\n";
+  write_text(path("many.csv"), text);
+  const Words evaluate{"evaluate", "--model", "@m", "--data", "@many.csv"};
+  train({"--data", "@many.csv"});
+  EXPECT_NE(run(evaluate).out.find("most confused"), std::string::npos);
+  train({"--data", "@many.csv", "--threshold", "1"});
+  const CommandResult result = run(evaluate);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.out.find("coverage 0 "), std::string::npos) << result.out;
+  EXPECT_EQ(result.out.find("most confused"), std::string::npos) << result.out;
+}
+
 // Rows that are not finite are none that a model could answer; labels that it does not know are wrong where it does.
 TEST_F(CommandThresholdTest, RowsThatNobodyCouldAnswer) {
   train({"--data", "@rows.csv", "--drop", "w", "--threshold", "0.75"});
