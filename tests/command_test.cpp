@@ -38,7 +38,8 @@ TEST_F(CommandTest, EvaluateAgreesWithTrain) {
   const CommandResult result = run(plus({"evaluate", "--model", "@m", "--json"}, idx_));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const json evaluated = json::parse(result.out);
-  EXPECT_EQ(keys(evaluated), (std::set<std::string>{"samples", "accuracy", "log_loss", "labels", "confusion"}));
+  EXPECT_EQ(keys(evaluated),
+            (std::set<std::string>{"samples", "accuracy", "log_loss", "coverage", "labels", "confusion"}));
   EXPECT_EQ(evaluated["accuracy"], trained["train_accuracy"]);
   EXPECT_NEAR(evaluated["log_loss"].get<double>(), trained["data_loss"].get<double>(), 1e-4);
   EXPECT_EQ(evaluated["labels"], json({"3", "4", "5"}));

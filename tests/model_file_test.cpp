@@ -74,6 +74,23 @@ TEST(ModelFile, KeepsEveryCentre) {
   expect_round_trip(model);
 }
 
+TEST(ModelFile, KeepsEveryThreshold) {
+  for (const double threshold : {std::numeric_limits<double>::denorm_min(), 0.1, 2.0 / 3.0, 1 - 0x1p-53, 1.0}) {
+    Model model = small_model();
+    model.threshold = threshold;
+    expect_round_trip(model);
+  }
+  Model model = model_of_a_table();
+  model.centre = {1, 2, 3};
+  model.threshold = 0.5;
+  expect_round_trip(model);
+  model = make_model(1, 3);
+  model.loss = Loss::logistic;
+  model.class_labels = {"no", "yes"};
+  model.threshold = 0.9;
+  expect_round_trip(model);
+}
+
 TEST(ModelFile, KeepsManyScalingRecords) {
   Model model = make_model(1, 20000);
   std::uint64_t state = 7;
@@ -128,6 +145,13 @@ TEST(ModelFile, ACentreMakesItFormat2) {
   EXPECT_EQ(with_right_checksum(file), file);
 }
 
+TEST(ModelFile, AThresholdMakesItFormat2) {
+  const std::string header = header_of(to_bytes(abstaining_model()));
+  EXPECT_NE(header.find(R"("lanemax_format":"2")"), std::string::npos);
+  EXPECT_NE(header.find(R"("threshold":"0.1")"), std::string::npos);
+  EXPECT_EQ(header_of(to_bytes(small_model())).find("threshold"), std::string::npos);
+}
+
 // ---- files that were written once load for ever, and are written again to the byte ----
 
 Model golden_model() {
@@ -171,6 +195,12 @@ TEST(ModelFile, Format2WithColumns) {
   expect_golden("model_format_2_columns.safetensors", model);
 }
 
+TEST(ModelFile, Format2WithAThreshold) {
+  Model model = golden_model();
+  model.threshold = 0.9;
+  expect_golden("model_format_2_threshold.safetensors", model);
+}
+
 TEST(ModelFile, ReadsFilesOfOthers) {
   Model model;
   Status status = from_bytes(foreign({}), model);
@@ -195,7 +225,7 @@ TEST(ModelFile, ReadsFilesOfOthers) {
 // ---- damage ----
 
 TEST(ModelFile, EveryTruncationIsRefused) {
-  for (const Bytes& file : {to_bytes(small_model()), to_bytes(centred_model())}) {
+  for (const Bytes& file : {to_bytes(small_model()), to_bytes(centred_model()), to_bytes(abstaining_model())}) {
     Model model;
     for (std::size_t size = 0; size < file.size(); ++size) {
       const Bytes cut(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(size));
@@ -206,7 +236,7 @@ TEST(ModelFile, EveryTruncationIsRefused) {
 }
 
 TEST(ModelFile, EveryFlippedBitIsRefused) {
-  for (const Bytes& file : {to_bytes(small_model()), to_bytes(centred_model())}) {
+  for (const Bytes& file : {to_bytes(small_model()), to_bytes(centred_model()), to_bytes(abstaining_model())}) {
     Model model;
     for (std::size_t bit = 0; bit < 8 * file.size(); ++bit) {
       Bytes flipped = file;
@@ -275,6 +305,14 @@ TEST(ModelFile, RefusesModelsThatMakeNoSense) {
   expect(of_a_table([](Model& m) { m.columns[0].role = static_cast<ColumnRole>(5); }), StatusCode::invalid_argument,
          "columns");
   expect(of_a_table([](Model& m) { m.columns[4].name = "caf\xE9"; }), StatusCode::invalid_argument, "columns");
+  EXPECT_TRUE(check_model(abstaining_model()).ok());
+  for (const double bad : {-0.5, 1.5, 1 + 0x1p-52, -std::numeric_limits<double>::denorm_min(),
+                           std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    expect(changed([&](Model& m) { m.threshold = bad; }), StatusCode::invalid_argument, "threshold");
+  }
+  Model hinge = abstaining_model();
+  hinge.loss = Loss::hinge;
+  expect(hinge, StatusCode::invalid_argument, "threshold");
   expect(changed([](Model& m) { m.scaling_centre.pop_back(); }), StatusCode::shape_mismatch, "scaling_centre");
   expect(changed([](Model& m) { m.scaling_factor.push_back(1); }), StatusCode::shape_mismatch, "scaling_factor");
   expect(changed([](Model& m) { m.loss = Loss::logistic; }), StatusCode::shape_mismatch, "bias");

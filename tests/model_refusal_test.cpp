@@ -240,6 +240,19 @@ TEST(ModelRefusal, Columns) {
   expect_refused(with(R"(\"dropped:\"])", R"(\"dropped:\")"), "columns", "valid JSON");
 }
 
+TEST(ModelRefusal, Thresholds) {
+  const auto with = [](std::string_view from, std::string_view to) { return edited(from, to, abstaining_model()); };
+  constexpr std::string_view kEntry = R"("threshold":"0.1")";
+  expect_refused(with("format\":\"2", "format\":\"1"), "metadata key", "format 1 knows", "threshold");
+  expect_refused(with(kEntry, R"("Threshold":"0.1")"), "metadata key", "format 2 knows", "Threshold");
+  expect_refused(with(kEntry, R"("training.threshold":"0.1")"), "lanemax_format", "nothing in the file needs", "2");
+  expect_refused(with("\"loss\":\"softmax\"", "\"loss\":\"hinge\""), "threshold", "no probabilities", "0.1");
+  for (const std::string bad : {"", "0", "-0", "-0.1", "1.0000000000000002", "2", "1e-999", "inf", "nan", "0,1", " 0.1",
+                                "0.1 ", "+0.1", "0x1", "0.1.2", "[0.1]", "half"}) {
+    expect_refused(with(kEntry, "\"threshold\":\"" + bad + "\""), "threshold", "above 0, at most 1", bad);
+  }
+}
+
 // The centre's tensor: no other type, shape, name, place or format than its own.
 TEST(ModelRefusal, Centres) {
   const Model model = centred_model();

@@ -94,9 +94,12 @@ TEST_P(NoAllocationTest, Predictions) {
     for (std::size_t c = 0; c < s.classes; ++c) model.class_labels.push_back(std::to_string(c));
     Model around_centre = model;
     around_centre.centre.assign(s.features, 1e9);
-    Predictor predictor, centred;
+    Model of_few_words = model;
+    of_few_words.threshold = 1;
+    Predictor predictor, centred, abstaining;
     ASSERT_TRUE(Predictor::create(model, Isa::process_default, predictor).ok());
     ASSERT_TRUE(Predictor::create(around_centre, Isa::process_default, centred).ok());
+    ASSERT_TRUE(Predictor::create(of_few_words, Isa::process_default, abstaining).ok());
     const std::vector<float> x(s.rows * s.features, 0.5f);
     const std::vector<double> wide(x.begin(), x.end());
     std::vector<std::int32_t> classes(s.rows), top(s.rows * 2);
@@ -108,13 +111,14 @@ TEST_P(NoAllocationTest, Predictions) {
     out.top_classes = {top.data(), s.rows, 2};
     out.top_probabilities = {top_p.data(), s.rows, 2};
     const Workspace scratch(predictor.batch_workspace_bytes(GetParam())), own(predictor.workspace_bytes());
-    for (const Predictor* who : {&predictor, &centred}) {
-      SCOPED_TRACE(who == &centred ? "around a centre" : "without one");
+    for (const Predictor* who : {&predictor, &centred, &abstaining}) {
+      SCOPED_TRACE(who == &centred ? "around a centre" : who == &abstaining ? "with a threshold" : "with neither");
+      const std::int32_t expected = who == &abstaining ? kAbstained : 0;
       const auto expect_none_of_one = [&](const char* type, const SampleView& sample) {
         const auto expect_class = [&](const char* call, const std::function<std::int32_t()>& f) {
           expect_none((std::string(call) + ", " + type).c_str(), [&] {
             Status status;
-            if (f() != 0) status.code = StatusCode::bad_data;
+            if (f() != expected) status.code = StatusCode::bad_data;
             return status;
           });
         };

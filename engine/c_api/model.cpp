@@ -126,6 +126,19 @@ const float* lanemax_model_bias(const lanemax_model* model) {
 const double* lanemax_model_centre(const lanemax_model* model) {
   return model == nullptr || model->model.centre.empty() ? nullptr : model->model.centre.data();
 }
+double lanemax_model_threshold(const lanemax_model* model) {
+  return model == nullptr ? 0 : model->model.threshold;
+}
+int32_t lanemax_model_set_threshold(lanemax_model* model, double threshold, lanemax_status* status) {
+  return call(status, [&](Taker& take) {
+    take.handle(model, "model");
+    if (!take.ok()) return take.status();
+    std::swap(model->model.threshold, threshold);
+    const Status outcome = check_model(model->model);
+    if (!outcome.ok()) std::swap(model->model.threshold, threshold);
+    return outcome;
+  });
+}
 int32_t lanemax_model_set_feature_names(lanemax_model* model, const char* const* names, size_t count,
                                         lanemax_status* status) {
   return call(status, [&](Taker& take) {

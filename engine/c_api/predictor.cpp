@@ -7,7 +7,8 @@
 namespace lanemax::c_api {
 namespace {
 
-static_assert(LANEMAX_NO_CLASS_NOT_FINITE == kNotFinite && LANEMAX_NO_CLASS_WRONG_SIZE == kWrongSize);
+static_assert(LANEMAX_NO_CLASS_NOT_FINITE == kNotFinite && LANEMAX_NO_CLASS_ABSTAINED == kAbstained &&
+              LANEMAX_NO_CLASS_WRONG_SIZE == kWrongSize);
 
 /// One sample as C hands it over, for calls that have no status and no time.
 struct Sample {
@@ -84,6 +85,9 @@ size_t lanemax_predictor_scores(const lanemax_predictor* predictor) {
 const char* lanemax_predictor_label(const lanemax_predictor* predictor, int32_t class_index) {
   return predictor == nullptr ? nullptr : predictor->predictor.label(class_index).data();  // of a std::string, or null
 }
+double lanemax_predictor_threshold(const lanemax_predictor* predictor) {
+  return predictor == nullptr ? 0 : predictor->predictor.threshold();
+}
 
 int32_t lanemax_predict(const lanemax_predictor* predictor, const void* sample, int32_t type, size_t size) {
   const Sample one{predictor, sample, type, size};
@@ -102,6 +106,15 @@ int32_t lanemax_predict_probabilities(const lanemax_predictor* predictor, const 
     return LANEMAX_NO_CLASS_BAD_ARGUMENT;
   }
   return one.by().probabilities(one.view(), bytes_at(workspace, workspace_size), {probabilities, count});
+}
+int32_t lanemax_predict_log_probabilities(const lanemax_predictor* predictor, const void* sample, int32_t type,
+                                          size_t size, void* workspace, size_t workspace_size, float* log_probabilities,
+                                          size_t count) {
+  const Sample one{predictor, sample, type, size};
+  if (!one.is_good() || !Sample::is_there(workspace, workspace_size) || !Sample::is_there(log_probabilities, count)) {
+    return LANEMAX_NO_CLASS_BAD_ARGUMENT;
+  }
+  return one.by().log_probabilities(one.view(), bytes_at(workspace, workspace_size), {log_probabilities, count});
 }
 int32_t lanemax_predict_top_k(const lanemax_predictor* predictor, const void* sample, int32_t type, size_t size,
                               void* workspace, size_t workspace_size, int32_t* classes, float* probabilities,
@@ -132,6 +145,7 @@ int32_t lanemax_predict_batch(const lanemax_predictor* predictor, const lanemax_
     predictions.classes = take.array(places.classes, places.class_count, "classes");
     predictions.logits = take.matrix(places.logits, "logits");
     predictions.probabilities = take.matrix(places.probabilities, "probabilities");
+    predictions.log_probabilities = take.matrix(places.log_probabilities, "log_probabilities");
     predictions.top_classes = take.matrix(places.top_classes, "top_classes");
     predictions.top_probabilities = take.matrix(places.top_probabilities, "top_probabilities");
     if (!take.ok()) return take.status();

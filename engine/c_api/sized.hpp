@@ -21,7 +21,7 @@ inline constexpr std::size_t kFirstSize<lanemax_batch> = 184;
 template <>
 inline constexpr std::size_t kFirstSize<lanemax_model_parts> = 120;
 template <>
-inline constexpr std::size_t kFirstSize<lanemax_predictions> = 184;
+inline constexpr std::size_t kFirstSize<lanemax_predictions> = 224;
 template <>
 inline constexpr std::size_t kFirstSize<lanemax_loss_options> = 48;
 template <>

@@ -20,7 +20,10 @@ constexpr char kNotes[] =
     "Rows count by the weights that the model was trained with, if the file has them.\n"
     "Rows whose label is not a class of the model count as wrong and take no part in the log loss. The log loss is in\n"
     "nats, and null for hinge models. `confusion` has a row per true and a column per predicted class, in the order\n"
-    "of `labels`; it counts rows, and is null for models of more than 1000 classes.\n";
+    "of `labels`; it counts rows, and is null for models of more than 1000 classes.\n"
+    "A model with a threshold abstains from rows whose most probable class is less probable: `coverage` is the share\n"
+    "of the rows with finite scores that it answers. Accuracy and confusion are about the rows answered, the log loss\n"
+    "is about all.\n";
 
 bool read_options(const CommandLine& line, EvaluateOptions& options) {
   OptionTable table("evaluate", "Measures a model on labelled samples.");
@@ -61,6 +64,7 @@ std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
   json["samples"] = evaluation.samples;
   json["accuracy"] = evaluation.accuracy();
   json["log_loss"] = evaluation.log_loss;
+  json["coverage"] = evaluation.coverage();
   json["labels"] = model.class_labels;
   json["confusion"] = confusion_json(evaluation, model.classes());
   return json_text(json);
@@ -118,7 +122,8 @@ std::string most_confused(const Evaluation& evaluation, const std::vector<std::s
 
 std::string evaluation_text(const Evaluation& evaluation, const Model& model) {
   std::string text = std::to_string(evaluation.samples) + " samples\naccuracy " + readable(evaluation.accuracy()) +
-                     "\nlog loss " + readable(evaluation.log_loss) + " nats\n";
+                     coverage_text(evaluation, model.threshold) + "\nlog loss " + readable(evaluation.log_loss) +
+                     " nats\n";
   const bool small = model.classes() <= kMaxTableClasses;
   return text +
          (small ? confusion_table(evaluation, model.class_labels) : most_confused(evaluation, model.class_labels));

@@ -24,11 +24,16 @@ class Tally {
   void add(std::int32_t truth, std::int32_t predicted, double loss, double weight) {
     ++result_.samples;
     result_.weight += weight;
-    if (predicted < 0) ++result_.not_finite;
     if (truth < 0) ++result_.unknown_labels;
-    if (truth < 0 || predicted < 0) return;
+    if (predicted == kNotFinite) {
+      ++result_.not_finite;
+      return;
+    }
+    result_.finite += weight;
+    if (predicted == kAbstained) result_.abstained += weight;
+    if (truth < 0) return;
     if (truth == predicted) result_.correct += weight;
-    ++result_.confusion[{truth, predicted}];
+    if (predicted >= 0) ++result_.confusion[{truth, predicted}];
     measured_ += weight;
     if (weight > 0) loss_ += weight * loss;
   }
@@ -124,7 +129,12 @@ void predict_in_chunks(const LoadedModel& loaded, const FeaturesView& features, 
 }
 
 double Evaluation::accuracy() const noexcept {
-  return weight > 0 ? correct / weight : kNaN;
+  const double counted = weight - abstained;
+  return counted > 0 ? correct / counted : kNaN;
+}
+
+double Evaluation::coverage() const noexcept {
+  return finite > 0 ? (finite - abstained) / finite : kNaN;
 }
 
 Evaluation evaluate(const LoadedModel& loaded, const Dataset& data, int threads,
@@ -152,11 +162,18 @@ Evaluation evaluate(const LoadedModel& loaded, const Dataset& data, int threads,
   return tally.result();
 }
 
+std::string coverage_text(const Evaluation& evaluation, double threshold) {
+  if (threshold == 0) return {};
+  return " over the rows answered, coverage " + readable(evaluation.coverage()) + " at threshold " +
+         readable(threshold);
+}
+
 void warn_about(const char* what, const Evaluation& evaluation) {
   const std::string of = " of " + std::to_string(evaluation.samples) + " " + what + " rows ";
   if (evaluation.unknown_labels > 0) {
     say("warning: " + std::to_string(evaluation.unknown_labels) + of +
-        "have a label that is no class of the model: counted as wrong, not in the log loss");
+        "have a label that is no class of the model: counted as wrong" +
+        (evaluation.abstained > 0 ? " where answered" : "") + ", not in the log loss");
   }
   if (evaluation.not_finite > 0) {
     say("warning: " + std::to_string(evaluation.not_finite) + of +

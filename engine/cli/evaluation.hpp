@@ -59,15 +59,24 @@ struct Evaluation {
   double correct = 0;              ///< of those whose class is predicted
   std::size_t unknown_labels = 0;  ///< labels that are no class of the model: count as wrong
   std::size_t not_finite = 0;      ///< rows without a finite score: count as wrong
-  double log_loss = 0;             ///< mean in nats over the other rows; NaN for hinge or without weight
-  std::map<std::pair<std::int32_t, std::int32_t>, std::uint64_t> confusion;  ///< (true, predicted) -> rows
+  double finite = 0;               ///< weight of the rows with one
+  double abstained = 0;            ///< of those, weight of the rows that the model does not answer
+  double log_loss = 0;             ///< mean in nats over the other rows, answered or not; NaN for hinge or no weight
+  /// (true, predicted) -> rows that are answered.
+  std::map<std::pair<std::int32_t, std::int32_t>, std::uint64_t> confusion;
 
+  /// Over all rows but those that the model abstains from.
   [[nodiscard]] double accuracy() const noexcept;
+  /// The share of the rows with a finite score that are answered.
+  [[nodiscard]] double coverage() const noexcept;
 };
 
 /// Evaluates the rows, all or (if `rows` is not empty) only these, which ascend.
 [[nodiscard]] Evaluation evaluate(const LoadedModel& loaded, const Dataset& data, int threads,
                                   const std::vector<std::uint32_t>& rows = {});
+
+/// To follow an accuracy: what it is about, and how much that is. Empty without a threshold.
+[[nodiscard]] std::string coverage_text(const Evaluation& evaluation, double threshold);
 
 /// Says on stderr what `evaluation` had to leave out, if anything. `what` names the data.
 void warn_about(const char* what, const Evaluation& evaluation);

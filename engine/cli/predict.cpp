@@ -22,7 +22,8 @@ constexpr char kNotes[] =
     "The label is skipped. Output: the id, if there is one, and class; with --proba also p_LABEL per class, with\n"
     "--logits z_LABEL per score (a logistic model has one, that of its positive label); with --top-k\n"
     "class_1,p_1,class_2,p_2... instead. Lines end with LF; fields are quoted as in RFC 4180. Rows without a finite\n"
-    "score have empty fields. Ties go to the class that sorts first.\n";
+    "score have empty fields. Ties go to the class that sorts first. Where no class reaches the threshold of the\n"
+    "model, it abstains: the class is an empty field, and everything else is there, with --top-k the classes, too.\n";
 
 bool read_options(const CommandLine& line, PredictOptions& options) {
   OptionTable table("predict", "Predicts the classes of samples.");
@@ -108,7 +109,8 @@ class RowWriter {
     std::string text;
     for (std::size_t i = 0; i < rows; ++i) {
       if (!ids_.empty()) text += csv_field(ids_[first + i]) + ',';
-      if (predictions.classes[i] < 0) ++not_finite_;
+      if (predictions.classes[i] == kNotFinite) ++not_finite_;
+      if (predictions.classes[i] == kAbstained) ++abstained_;
       if (options_.top_k > 0) {
         append_top(predictions, i, text);
       } else {
@@ -123,6 +125,7 @@ class RowWriter {
   }
 
   [[nodiscard]] std::size_t not_finite() const noexcept { return not_finite_; }
+  [[nodiscard]] std::size_t abstained() const noexcept { return abstained_; }
 
  private:
   static constexpr std::size_t kFlushBytes = std::size_t{1} << 20;
@@ -132,7 +135,7 @@ class RowWriter {
   }
 
   void append_top(const Predictions& predictions, std::size_t row, std::string& text) const {
-    const bool finite = predictions.classes[row] >= 0;
+    const bool finite = predictions.classes[row] != kNotFinite;
     for (std::size_t k = 0; k < options_.top_k; ++k) {
       if (k > 0) text += ',';
       if (finite) text += class_text(predictions.top_classes.at(row, k));
@@ -152,6 +155,7 @@ class RowWriter {
   std::string no_class_;  // a line must not be empty, or it would be no row
   std::vector<std::string> classes_;
   std::size_t not_finite_ = 0;
+  std::size_t abstained_ = 0;
 };
 
 void check_output(const PredictOptions& options) {
@@ -190,6 +194,10 @@ int run_predict(const CommandLine& line) {
   if (writer.not_finite() > 0) {
     say("warning: " + std::to_string(writer.not_finite()) + " of " + std::to_string(data.samples) +
         " rows have no finite scores: their fields are empty");
+  }
+  if (writer.abstained() > 0 && !options.run.quiet) {
+    say("note: the model abstains from " + std::to_string(writer.abstained()) + " of " + std::to_string(data.samples) +
+        " rows: no class reaches its threshold, " + readable(loaded.model.threshold));
   }
   return kDone;
 }

@@ -204,6 +204,7 @@ Model fit_model(const TrainOptions& options, Isa isa, const RowSplit& split, Dat
   fit_options.user = &progress;
 
   Model model = new_model(data, fit_options.objective.loss);
+  model.threshold = options.threshold;
   if (!options.init.empty()) begin_from(options.init, model);
   fit_options.warm_start = !options.init.empty();
   if (options.scaling == Scaling::unit) scale_to_unit(data, model);

@@ -36,6 +36,8 @@ constexpr char kNotes[] =
     "train_accuracy\n"
     "  are about them. Test rows whose label was not in the training data count as wrong and take no part in the log "
     "loss.\n"
+    "  --threshold takes no part in training. train_accuracy and the test accuracy are over the rows that the model\n"
+    "  answers, `train_coverage` and `coverage` are their share; all other numbers are of all rows.\n"
     "  CSV features are read into 32 bits, or all of them into 64 where a column has values that are large beside "
     "their\n"
     "  spread: 2^-24 of the largest above 1e-4 of its population deviation, over all rows of --data.\n"
@@ -74,6 +76,9 @@ void add_objective_options(OptionTable& table, TrainOptions& train) {
                         train.scaling,
                         "unit: bytes / 255; standard: mean 0, population deviation 1 (constant columns only centred); "
                         "folded into the saved weights");
+  table.number("--threshold", "P", {0, 1, true}, train.threshold,
+               "abstain: the model is to name no class that it finds less probable than P; not for hinge, which has no "
+               "probabilities; default: none");
 }
 
 void add_solver_options(OptionTable& table, TrainOptions& train) {
@@ -194,6 +199,9 @@ void check_rest(const TrainOptions& train) {
   const Objective& objective = train.fit.objective;
   if (objective.label_smoothing > 0 && objective.loss != Loss::softmax) {
     refuse_given("--label-smoothing", std::string("with --loss ") + name_of(objective.loss), "--loss softmax");
+  }
+  if (train.threshold > 0 && objective.loss == Loss::hinge) {
+    refuse_given("--threshold", "with --loss hinge", "--loss softmax or logistic");
   }
 }
 

@@ -29,6 +29,7 @@ struct TrainOptions {
   double validation_fraction = 0;  ///< 0: none
   std::vector<double> l2_path;     ///< empty: one fit
   std::size_t folds = 0;           ///< 0: none
+  double threshold = 0;            ///< below which the model abstains; 0: none
   std::string init;                ///< a model file, or empty
   std::string class_weight;        ///< "balanced", a file, or empty
   std::string sample_weight;       ///< a column, a file, or empty

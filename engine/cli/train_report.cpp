@@ -14,9 +14,11 @@
 namespace lanemax::cli {
 namespace {
 
-Json test_json(const std::optional<Evaluation>& test) {
+Json test_json(const std::optional<Evaluation>& test, bool with_coverage) {
   if (!test) return nullptr;
-  return {{"samples", test->samples}, {"accuracy", test->accuracy()}, {"log_loss", test->log_loss}};
+  Json json = {{"samples", test->samples}, {"accuracy", test->accuracy()}, {"log_loss", test->log_loss}};
+  if (with_coverage) json["coverage"] = test->coverage();
+  return json;
 }
 
 Json path_json(const TrainSummary& summary, std::size_t folds) {
@@ -130,7 +132,8 @@ std::string train_json(const TrainOptions& options, const TrainSummary& summary)
   json["passes"] = fit.passes;
   json["converged"] = fit.converged;
   json["train_accuracy"] = summary.training.accuracy();
-  json["test"] = test_json(summary.test);
+  if (options.threshold > 0) json["train_coverage"] = summary.training.coverage();
+  json["test"] = test_json(summary.test, options.threshold > 0);
   json["checkpoint_error"] = fit.checkpoint_error.ok() ? Json() : Json(checkpoint_error(options, fit));
   if (!summary.path.empty()) json["path"] = path_json(summary, options.folds);
   json["seconds"] = {{"read", summary.read_seconds}, {"fit", summary.fit_seconds}, {"total", summary.total_seconds}};
@@ -155,10 +158,12 @@ std::string train_text(const TrainOptions& options, const TrainSummary& summary)
         "(converged before the weights were rounded to f32: that moved the gradient, but the objective by at most " +
         readable(fit.rounding_cost, 2) + ")\n";
   }
-  text += "train accuracy " + readable(summary.training.accuracy()) + "\n";
+  text += "train accuracy " + readable(summary.training.accuracy()) +
+          coverage_text(summary.training, options.threshold) + "\n";
   if (summary.test) {
-    text += "test accuracy " + readable(summary.test->accuracy()) + ", log loss " + readable(summary.test->log_loss) +
-            " nats, " + std::to_string(summary.test->samples) + " samples\n";
+    text += "test accuracy " + readable(summary.test->accuracy()) + coverage_text(*summary.test, options.threshold) +
+            ", log loss " + readable(summary.test->log_loss) + " nats, " + std::to_string(summary.test->samples) +
+            " samples\n";
   }
   return text + "model " + one_line(options.model) + "\n";
 }

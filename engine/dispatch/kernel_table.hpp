@@ -5,6 +5,8 @@
 #include <lanemax/isa.hpp>
 #include <lanemax/views.hpp>
 
+#include "engine/layout.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -101,6 +103,15 @@ struct LossArgs {
   std::size_t part_capacity = 0;         ///< the capacity of targets and probabilities
 };
 
+/// A row of panels that comes some classes at a time: what the slices before have added to its probabilities' divisor.
+template <class T>
+struct ClassSlice {
+  std::size_t classes = 0;  ///< of the row
+  T max = 0;                ///< of its logits
+  T largest = 0;            ///< out: the probability of `max` in a row of the classes so far
+  alignas(kAlignment) T sums[2 * kPanel] = {};
+};
+
 /// The probabilities of logits that stay as they are. Rows from x.count to the next multiple of 16 hold no meaning.
 template <class T>
 struct ProbabilityArgs {
@@ -112,6 +123,7 @@ struct ProbabilityArgs {
   std::size_t probability_capacity = 0;
   T* complements = nullptr;  ///< logistic only: of label 0; null: not wanted
   T* log_sums = nullptr;     ///< -log p of a row's likeliest class, rounded up to 16 entries; null: not wanted
+  ClassSlice<T>* slice = nullptr;  ///< softmax, of one row: `probabilities` are without their divisor then
 };
 
 /// The classes that rows of scores name.

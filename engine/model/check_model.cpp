@@ -5,6 +5,7 @@
 #include "engine/model/json_text.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <string_view>
@@ -130,6 +131,17 @@ Status check_numbers(const Model& model) {
   return status;
 }
 
+Status check_threshold(const Model& model) {
+  if (model.threshold == 0) return {};
+  const auto bad = [&](const char* expected) {
+    char digits[32];
+    const auto end = std::to_chars(digits, digits + sizeof(digits), model.threshold).ptr;
+    return fail(StatusCode::invalid_argument, "threshold", expected, {digits, end});
+  };
+  if (!(model.threshold > 0 && model.threshold <= 1)) return bad("above 0, at most 1, or 0 for none");
+  return model.loss == Loss::hinge ? bad("none: hinge has no probabilities") : Status{};
+}
+
 Status check_texts(const Model& model) {
   if (const Status status = check_names(model.class_labels, "class_labels"); !status.ok()) return status;
   if (const Status status = check_names(model.feature_names, "feature_names"); !status.ok()) return status;
@@ -158,6 +170,7 @@ Status check(const Model& model) {
   Status status = check_sizes(model);
   if (status.ok()) status = check_columns(model);
   if (status.ok()) status = check_numbers(model);
+  if (status.ok()) status = check_threshold(model);
   if (status.ok()) status = check_texts(model);
   return status;
 }

@@ -41,15 +41,18 @@ constexpr const char* name_of_loss(Loss loss) {
   return nullptr;
 }
 
-// ---- lists of numbers: shortest text that gives the same float back; no locale takes part ----
+// ---- numbers: shortest text that gives the same number back; no locale takes part ----
+
+std::string write_number(auto number) {
+  char digits[32];
+  return {digits, std::to_chars(digits, digits + sizeof(digits), number).ptr};
+}
 
 std::string write_numbers(std::span<const float> numbers) {
   std::string json = "[";
   for (const float number : numbers) {
-    char digits[32];
-    const auto end = std::to_chars(digits, digits + sizeof(digits), number).ptr;
     if (json.size() > 1) json += ',';
-    json.append(digits, end);
+    json += write_number(number);
   }
   return json += ']';
 }
@@ -68,6 +71,13 @@ Status read_numbers(std::string_view json, const char* field, std::size_t count,
     at = end < last ? end + 1 : end;
   }
   return numbers.size() == count ? Status{} : bad;
+}
+
+// 0 is for models without one, whose files do not have the entry.
+Status read_threshold(std::string_view text, double& threshold) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threshold);
+  if (error == std::errc{} && end == text.data() + text.size() && threshold > 0 && threshold <= 1) return {};
+  return fail(StatusCode::bad_model, "threshold", "a number above 0, at most 1", text.substr(0, 40));
 }
 
 // ---- columns: a list of texts "role:name" ----
@@ -117,6 +127,9 @@ constexpr OptionalEntry kOptionalEntries[] = {
     {"columns", 2, [](const Model& model) { return !model.columns.empty(); },
      [](const Model& model) { return write_columns(model.columns); },
      [](std::string_view text, Model& model) { return read_columns(text, model.columns); }},
+    {"threshold", 2, [](const Model& model) { return model.threshold != 0; },
+     [](const Model& model) { return write_number(model.threshold); },
+     [](std::string_view text, Model& model) { return read_threshold(text, model.threshold); }},
     {"scaling_centre", 1, [](const Model& model) { return !model.scaling_centre.empty(); },
      [](const Model& model) { return write_numbers(model.scaling_centre); },
      [](std::string_view text, Model& model) {

@@ -80,6 +80,7 @@ inline std::int32_t class_of_score(double z) noexcept {
 struct BlockShape {
   std::size_t features = 0, rows = 0, classes = 0, masked = 0;  // rows: of W
   std::size_t capacity = 0;                                     // rows of a block
+  double threshold = 0;                                         // 0: none
 };
 
 /// Predicts one block of rows after the other with one thread's scratch memory.
@@ -115,9 +116,15 @@ class BlockPredictor {
     kernel.logits(args);
     choose(args.x.count, kernel, loss, out);
     const bool top = !out.top_classes.empty() || !out.top_probabilities.empty();
-    const bool wanted = top || !out.probabilities.empty() || !out.log_probabilities.empty();
+    const bool judges = shape_.threshold > 0 && !out.classes.empty();
+    const bool wanted = top || judges || !out.probabilities.empty() || !out.log_probabilities.empty();
     if (loss != Loss::hinge && wanted) probabilities(args.x.count, kernel, loss, out);
     if (top) top_k(args.x.count, loss, out);
+    for (std::size_t i = 0; i < args.x.count && judges; ++i) {
+      const auto chosen = static_cast<std::size_t>(chosen_[i]);
+      if (chosen_[i] == kNotFinite || !(probability(i, chosen) < static_cast<T>(shape_.threshold))) continue;
+      out.classes[first_ + i] = kAbstained;
+    }
   }
 
  private:

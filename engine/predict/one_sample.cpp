@@ -12,6 +12,8 @@
 namespace lanemax {
 namespace {
 
+constexpr std::size_t kAtATime = 1024;  ///< scores: as many as suit the stack
+
 /// `count` features of a sample as the products take them: less the centre in f64, if there is one, and rounded to T.
 template <class T>
 void load_features(const Kernels<T>& kernel, const void* data, FeatureType type, const double* centre,
@@ -39,8 +41,6 @@ template <class Use>
   args.x = {static_cast<const T*>(sample.data), features, 1};
   args.features = features;
   args.form = row_form;
-  // As many scores at a time as suit the stack.
-  constexpr std::size_t kAtATime = 1024;
   static_assert(kMostClassMajor <= kAtATime && kAtATime % kPanel == 0);
   alignas(kAlignment) T logits[kAtATime];
   args.logits = logits;
@@ -150,10 +150,49 @@ class RowMemory {
 
 }  // namespace
 
+// Apart from predict(), which has no room for all scores on its stack and needs none without a threshold.
+template <class T>
+[[gnu::noinline]] std::int32_t PredictorState<T>::answer(const SampleView& sample, std::span<T> logits) const noexcept {
+  T best = -std::numeric_limits<T>::infinity();
+  if (row_numbers() > RowMemory<T>::kNumbers) {
+    const std::int32_t chosen = score(sample, [&](std::size_t first, std::span<const T> scores) {
+      best = std::max(best, *std::ranges::max_element(scores));
+      if (!logits.empty()) std::ranges::copy(scores, logits.begin() + static_cast<std::ptrdiff_t>(first));
+    });
+    return chosen < 0 ? chosen : class_or_abstained(chosen, largest_probability(sample, best));
+  }
+  RowMemory<T> own(row_numbers(), {});
+  T* const row = own.data();
+  const std::int32_t chosen = score(sample, row);
+  for (std::size_t c = 0; c < logits.size(); ++c) logits[c] = row[c * stride()];
+  if (chosen < 0) return chosen;
+  make_probabilities(row);
+  return class_or_abstained(chosen, row[static_cast<std::size_t>(chosen) * stride()]);
+}
+
+template <class T>
+T PredictorState<T>::largest_probability(const SampleView& sample, T score_of_best) const noexcept {
+  ClassSlice<T> slice;
+  slice.classes = rows;
+  slice.max = score_of_best;
+  alignas(kAlignment) T terms[kAtATime];
+  ProbabilityArgs<T> args;
+  args.probabilities = terms;
+  args.capacity = args.probability_capacity = args.rows = 1;
+  args.slice = &slice;
+  score(sample, [&](std::size_t, std::span<const T> scores) {
+    args.logits = scores.data();  // which are padded
+    args.classes = scores.size();
+    kernels<T>(*table).softmax_probabilities(args);
+  });
+  return slice.largest;
+}
+
 template <class T>
 std::int32_t BasicPredictor<T>::predict(const SampleView& sample) const noexcept {
   const FloatEnvironment environment;
   if (!fits(state_.get(), sample)) return kWrongSize;
+  if (state_->threshold > 0) return state_->answer(sample, {});
   return state_->score(sample, [](std::size_t, std::span<const T>) {});
 }
 
@@ -164,8 +203,8 @@ std::int32_t BasicPredictor<T>::logits(const SampleView& sample, std::span<T> ou
   const auto copy = [&](std::size_t first, std::span<const T> scores) {
     std::ranges::copy(scores, out.begin() + static_cast<std::ptrdiff_t>(first));
   };
-  const std::int32_t chosen = state_->score(sample, copy);
-  if (chosen < 0) std::ranges::fill(out, kNone<T>);
+  const std::int32_t chosen = state_->threshold > 0 ? state_->answer(sample, out) : state_->score(sample, copy);
+  if (chosen == kNotFinite) std::ranges::fill(out, kNone<T>);
   return chosen;
 }
 
@@ -184,7 +223,7 @@ std::int32_t BasicPredictor<T>::probabilities(const SampleView& sample, std::spa
     s.make_probabilities(row.data());
     for (std::size_t c = 0; c < out.size(); ++c) out[c] = row.data()[c * s.stride()];
   }
-  return chosen;
+  return chosen < 0 ? chosen : s.class_or_abstained(chosen, out[static_cast<std::size_t>(chosen)]);
 }
 
 template <class T>
@@ -201,12 +240,13 @@ std::int32_t BasicPredictor<T>::log_probabilities(const SampleView& sample, std:
     return chosen;
   }
   const bool logistic = s.loss == Loss::logistic;  // its scores are 0 and z
-  for (std::size_t c = 0; c < out.size(); ++c)
+  for (std::size_t c = 0; c < out.size(); ++c) {
     out[c] = logistic ? (c == 1 ? row.data()[0] : T(0)) : row.data()[c * s.stride()];
+  }
   alignas(kAlignment) T log_sum[kPanel];
   s.make_probabilities(row.data(), log_sum);
   make_log_probabilities<T>(out.size(), *log_sum, [&](std::size_t c) -> T& { return out[c]; });
-  return chosen;
+  return s.class_or_abstained(chosen, row.data()[static_cast<std::size_t>(chosen) * s.stride()]);
 }
 
 template <class T>
@@ -227,11 +267,11 @@ std::int32_t BasicPredictor<T>::top_k(const SampleView& sample, std::span<std::b
   const bool logistic = s.loss == Loss::logistic;  // of one score: its classes are ranked by their probabilities
   if (logistic) s.make_probabilities(row.data());
   choose_best(s.classes, classes, [&](std::size_t c) { return row.data()[c * s.stride()]; });
-  if (wants_probabilities && !logistic) s.make_probabilities(row.data());
+  if ((wants_probabilities || s.threshold > 0) && !logistic) s.make_probabilities(row.data());
   for (std::size_t t = 0; t < probabilities.size(); ++t) {
     probabilities[t] = row.data()[static_cast<std::size_t>(classes[t]) * s.stride()];
   }
-  return chosen;
+  return s.class_or_abstained(chosen, row.data()[static_cast<std::size_t>(chosen) * s.stride()]);
 }
 
 template <class T>

@@ -41,6 +41,7 @@ Status BasicPredictor<T>::create(const Model& model, Isa isa, BasicPredictor& pr
   if (!status.ok()) return status;
   return without_exceptions("predictor", "memory for a copy of the model", [&] {
     made->labels = model.class_labels;
+    made->threshold = model.threshold;
     if constexpr (std::is_same_v<T, float>) {
       status = made->take(model.loss, {model.weights(), model.bias}, model.centre);
     } else {
@@ -102,6 +103,11 @@ std::string_view BasicPredictor<T>::label(std::int64_t class_index) const noexce
 }
 
 template <class T>
+double BasicPredictor<T>::threshold() const noexcept {
+  return state_ == nullptr ? 0 : state_->threshold;
+}
+
+template <class T>
 Status PredictorState<T>::take(Loss the_loss, const WeightsView<const T>& view, std::span<const double> the_centre) {
   loss = the_loss;
   features = view.weights.cols;
@@ -143,8 +149,12 @@ template <class T>
 BlockShape shape_of(const auto& state) {
   // The cut into blocks does not touch the bits of a row's answer.
   constexpr std::size_t kManyRows = std::size_t{1} << 20;
-  return {state.features, state.rows, state.classes, state.masked,
-          make_plan<T>(kManyRows, state.features, state.rows).block_rows};
+  return {state.features,
+          state.rows,
+          state.classes,
+          state.masked,
+          make_plan<T>(kManyRows, state.features, state.rows).block_rows,
+          state.threshold};
 }
 
 }  // namespace

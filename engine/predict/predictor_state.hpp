@@ -28,6 +28,7 @@ struct PredictorState {
   std::size_t rows = 0;  // of W
   std::size_t classes = 0;
   std::size_t masked = 0;  // classes with a bias of -infinity
+  double threshold = 0;    // 0: none
   Workspace memory;
   std::vector<std::string> labels;
   T* weights = nullptr;
@@ -64,6 +65,15 @@ struct PredictorState {
   [[nodiscard]] std::size_t row_numbers() const noexcept { return logit_count(stride(), classes); }
   /// In place of the scores: of class c at c * stride(). `log_sums`: null, or room for 16.
   void make_probabilities(T* row, T* log_sums = nullptr) const noexcept;
+  /// The class of a sample where there is a threshold, which needs more of it than the best score. `logits`: scores, or
+  /// none wanted.
+  std::int32_t answer(const SampleView& sample, std::span<T> logits) const noexcept;
+  /// The probability of the best class, whose score this is, of any number of classes in panels.
+  [[nodiscard]] T largest_probability(const SampleView& sample, T score_of_best) const noexcept;
+  /// What the best class, of this probability, becomes.
+  [[nodiscard]] std::int32_t class_or_abstained(std::int32_t chosen, T probability) const noexcept {
+    return threshold > 0 && probability < static_cast<T>(threshold) ? kAbstained : chosen;
+  }
 };
 
 }  // namespace lanemax

@@ -67,8 +67,21 @@ void panel_probabilities(const ProbabilityArgs<T>& args) {
   }
 }
 
+// The same sums of one row, whose maximum is known, some panels after the other.
+template <class Arch, class T>
+void panel_slice(const ProbabilityArgs<T>& args) {
+  ClassSlice<T>& slice = *args.slice;
+  alignas(64) T totals[1][4];
+  panel_row_sums<Arch, T, Targets::labels, 1, true>(args.logits, args.capacity * kPanel, args.probabilities,
+                                                    args.probability_capacity * kPanel, static_cast<const T*>(nullptr),
+                                                    0, &slice.max, exp_cut<T>(slice.classes), panel_count(args.classes),
+                                                    totals, slice.sums);
+  slice.largest = T(1) / (T(1) + (totals[0][0] + (totals[0][1] - T(1))));
+}
+
 template <class Arch, class T>
 void softmax_probabilities(const ProbabilityArgs<T>& args) {
+  if (args.slice != nullptr) return panel_slice<Arch, T>(args);
   if (is_class_major(args.classes)) return class_major_probabilities<Arch, T>(args);
   // Rows in groups, for speed; a row alone has no others beside it. The bits are the same.
   args.capacity == 1 ? panel_probabilities<Arch, T, 1>(args) : panel_probabilities<Arch, T, kGroupRows<Arch, T>>(args);

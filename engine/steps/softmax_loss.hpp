@@ -184,11 +184,12 @@ inline void panel_row_max(const T* z, std::size_t panels, std::size_t panel_size
   }
 }
 
-// Writes exp(z - m), in place of z or elsewhere; each row's sums go to totals[row], by one fixed tree.
-template <class Arch, class T, Targets kTargets, std::size_t kGroup = kGroupRows<Arch, T>>
+// Writes exp(z - m), in place of z or elsewhere; each row's sums go to totals[row], by one fixed tree. With kCarried
+// the panels follow on others of the row, of which `carried` has the sums before the tree.
+template <class Arch, class T, Targets kTargets, std::size_t kGroup = kGroupRows<Arch, T>, bool kCarried = false>
 inline void panel_row_sums(const T* z_rows, std::size_t z_panel_size, T* e_rows, std::size_t e_panel_size,
                            const T* target_rows, std::size_t target_panel_size, const T* row_max, T cut,
-                           std::size_t panels, T (*totals)[4]) {
+                           std::size_t panels, T (*totals)[4], T* carried = nullptr) {
   using V = Vec<Arch, T>;
   constexpr std::size_t kPV = kPanelVectors<Arch, T>, kVectors = kGroup * kPV;
   const V zero(T(0));
@@ -197,7 +198,13 @@ inline void panel_row_sums(const T* z_rows, std::size_t z_panel_size, T* e_rows,
 #pragma GCC unroll 8
   for (std::size_t g = 0; g < kGroup; ++g) max[g] = V(row_max[g]);
 #pragma GCC unroll 8
-  for (std::size_t v = 0; v < kVectors; ++v) sums[v] = {zero, zero, zero, zero};
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    sums[v] = {zero, zero, zero, zero};
+    if constexpr (kCarried) {
+      sums[v].others = load<Arch>(static_cast<const T*>(carried + v * kLanes<Arch, T>));
+      sums[v].maxima = load<Arch>(static_cast<const T*>(carried + kPanel + v * kLanes<Arch, T>));
+    }
+  }
   for (std::size_t p = 0; p < panels; ++p) {
     const T* z_p = z_rows + p * z_panel_size;
     T* e_p = e_rows + p * e_panel_size;
@@ -213,6 +220,12 @@ inline void panel_row_sums(const T* z_rows, std::size_t z_panel_size, T* e_rows,
       const std::size_t at = v * kLanes<Arch, T>;
       const V target = kTargets == Targets::probabilities ? load<Arch>(target_rows + p * target_panel_size + at) : zero;
       store<Arch>(e_p + at, gather_class<Arch, T, kTargets>(sums[v], z[v], max[v / kPV], e[v], target));
+    }
+  }
+  if constexpr (kCarried) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      store<Arch>(carried + v * kLanes<Arch, T>, sums[v].others);
+      store<Arch>(carried + kPanel + v * kLanes<Arch, T>, sums[v].maxima);
     }
   }
 #pragma GCC unroll 8

@@ -255,6 +255,10 @@ LANEMAX_API const char* lanemax_model_feature_name(const lanemax_model* model, s
 LANEMAX_API const float* lanemax_model_weights(const lanemax_model* model);
 LANEMAX_API const float* lanemax_model_bias(const lanemax_model* model);
 LANEMAX_API const double* lanemax_model_centre(const lanemax_model* model);
+/// Predictors abstain where the probability of the best class is below it; 0: never.
+LANEMAX_API double lanemax_model_threshold(const lanemax_model* model);
+/// Above 0, at most 1; 0: none. Refused for hinge, which has no probabilities.
+LANEMAX_API int32_t lanemax_model_set_threshold(lanemax_model* model, double threshold, lanemax_status* status);
 /// One per feature, or none.
 LANEMAX_API int32_t lanemax_model_set_feature_names(lanemax_model* model, const char* const* names, size_t count,
                                                     lanemax_status* status);
@@ -264,7 +268,7 @@ LANEMAX_API int32_t lanemax_model_set_feature_names(lanemax_model* model, const 
 /// Why a sample has no class: below 0, never an index.
 enum {
   LANEMAX_NO_CLASS_NOT_FINITE = -1,   ///< the sample, less the centre, or its scores
-  LANEMAX_NO_CLASS_ABSTAINED = -2,    ///< kept for models that do
+  LANEMAX_NO_CLASS_ABSTAINED = -2,    ///< the best class is less probable than the model's threshold
   LANEMAX_NO_CLASS_WRONG_SIZE = -3,   ///< of the sample, of an output or of the workspace; hinge has no probabilities
   LANEMAX_NO_CLASS_BAD_ARGUMENT = -4  ///< a NULL handle, data that is NULL with a count, no type of a feature
 };
@@ -285,10 +289,13 @@ LANEMAX_API size_t lanemax_predictor_classes(const lanemax_predictor* predictor)
 LANEMAX_API size_t lanemax_predictor_scores(const lanemax_predictor* predictor);
 /// NULL for what is no class, and where they have no labels.
 LANEMAX_API const char* lanemax_predictor_label(const lanemax_predictor* predictor, int32_t class_index);
+/// The model's; 0: none.
+LANEMAX_API double lanemax_predictor_threshold(const lanemax_predictor* predictor);
 
 /// The class of one sample, `size` features of this type next to each other; or one of LANEMAX_NO_CLASS_... These four
 /// allocate nothing, take no lock and leave their outputs as they were where the sample has the wrong size or an
-/// argument is bad; where it is not finite they fill them with NaN (and classes with -1).
+/// argument is bad; where it is not finite they fill them with NaN (and classes with -1). Where the model
+/// abstains their outputs are as ever.
 LANEMAX_API int32_t lanemax_predict(const lanemax_predictor* predictor, const void* sample, int32_t type, size_t size);
 /// The same, and all scores.
 LANEMAX_API int32_t lanemax_predict_logits(const lanemax_predictor* predictor, const void* sample, int32_t type,
@@ -297,6 +304,10 @@ LANEMAX_API int32_t lanemax_predict_logits(const lanemax_predictor* predictor, c
 LANEMAX_API int32_t lanemax_predict_probabilities(const lanemax_predictor* predictor, const void* sample, int32_t type,
                                                   size_t size, void* workspace, size_t workspace_size,
                                                   float* probabilities, size_t count);
+/// The same with their logarithms: -infinity for a masked class.
+LANEMAX_API int32_t lanemax_predict_log_probabilities(const lanemax_predictor* predictor, const void* sample,
+                                                      int32_t type, size_t size, void* workspace, size_t workspace_size,
+                                                      float* log_probabilities, size_t count);
 /// The same with the k best classes and, unless that is NULL, their probabilities.
 LANEMAX_API int32_t lanemax_predict_top_k(const lanemax_predictor* predictor, const void* sample, int32_t type,
                                           size_t size, void* workspace, size_t workspace_size, int32_t* classes,
@@ -310,6 +321,7 @@ typedef struct lanemax_predictions {
   size_t class_count;  ///< of entries in it: one per sample
   lanemax_matrix logits;
   lanemax_matrix probabilities;
+  lanemax_matrix log_probabilities;
   lanemax_index_matrix top_classes;
   lanemax_matrix top_probabilities;
 } lanemax_predictions;

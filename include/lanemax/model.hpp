@@ -31,6 +31,9 @@ struct Model {
   /// Of the tables that it was trained on, in their order: whoever reads others finds the features by name, or where
   /// there are no names by position. Empty: the features, and perhaps a label behind them.
   std::vector<Column> columns = {};
+  /// Predictors abstain where the probability of the best class is below it: above 0, at most 1; 0: they never do. Not
+  /// for Loss::hinge, which has no probabilities.
+  double threshold = 0;
   std::vector<float> scaling_centre = {};  ///< record of the scaling: one per feature, or empty
   std::vector<float> scaling_factor = {};
   /// How it was trained: name and value pairs in file order. Nothing in it depends on threads, clock, host or paths.
@@ -46,15 +49,15 @@ struct Model {
 };
 
 /// Ok if the sizes fit together, the numbers are legal (weights, centre and scaling finite, biases finite or -infinity,
-/// at least one of them finite), columns hold all features under their names and at most one label, weight and id, and
-/// the texts can be stored: UTF-8 without NUL, no two class labels equal, no two of the at most 1000 `training` names
-/// equal or empty.
+/// at least one of them finite), the threshold is a probability or 0, columns hold all features under their names and
+/// at most one label, weight and id, and the texts can be stored: UTF-8 without NUL, no two class labels equal, no two
+/// of the at most 1000 `training` names equal or empty.
 [[nodiscard]] Status check_model(const Model& model) noexcept;
 
 /// The model as the bytes of a safetensors file: `weight` [C, D] and `bias` [C] in f32, `centre` [D] in f64 if there is
 /// one, everything else as strings in the metadata, with a CRC-64/XZ over the whole file. Equal models give equal
-/// bytes. Its format (`lanemax_format` in the metadata) is the lowest that can hold the model: 2 with a centre or
-/// columns, else 1.
+/// bytes. Its format (`lanemax_format` in the metadata) is the lowest that can hold the model: 2 with a centre, columns
+/// or a threshold, else 1.
 [[nodiscard]] Status model_to_bytes(const Model& model, std::vector<std::uint8_t>& bytes) noexcept;
 
 /// Reads such bytes; trusts nothing in them. On an error `model` is left as it was and the status names the place.

@@ -40,15 +40,18 @@ struct SampleView {
   static constexpr FeatureType type_of(const std::uint8_t*) noexcept { return FeatureType::u8; }
 };
 
-/// Why a sample has no class: below 0, never an index. (-2 is kept for models that abstain.)
+/// Why a sample has no class: below 0, never an index.
 inline constexpr std::int32_t kNotFinite = -1;  ///< the sample, less the centre, or its scores are not finite
+inline constexpr std::int32_t kAbstained = -2;  ///< the best class is less probable than the model's threshold
 inline constexpr std::int32_t kWrongSize = -3;  ///< of the sample, of an output or of the workspace; or no model
 
 /// Where the predictions of many samples go; what is empty is skipped. A sample with a NaN or an infinity, or whose
-/// scores overflow, gets class kNotFinite and NaN scores.
+/// scores overflow, gets class kNotFinite and NaN scores. One that the model abstains from gets class kAbstained, and
+/// everything else as any other.
 template <class T>
 struct BasicPredictions {
-  std::span<std::int32_t> classes = {};       ///< one per sample: highest score; the lowest index wins a tie
+  /// One per sample: highest score, the lowest index wins a tie; kAbstained if its probability is below the threshold.
+  std::span<std::int32_t> classes = {};
   MatrixView<T> logits = {};                  ///< samples x score rows
   MatrixView<T> probabilities = {};           ///< samples x classes; not for hinge
   MatrixView<T> log_probabilities = {};       ///< samples x classes; not for hinge
@@ -66,6 +69,11 @@ struct PredictorState;  // the engine's own
 /// Samples are raw features of any type. Predictor computes in f32: values are rounded to it, with a model's centre as
 /// `float(double(x) - centre)`. Where a model has one, samples in f32 have usually lost what the centre is for.
 /// PredictorF64 computes in f64, whatever the weights were.
+///
+/// With a model that has a threshold, each of the calls below answers kAbstained where the largest of the sample's
+/// probabilities, as probabilities() would give it, is below the threshold rounded to T. Scores, probabilities and best
+/// classes are given all the same. That takes the sum of exponentials, and predict() and logits() of more than 4096
+/// classes go over the weights twice.
 template <class T>
 class BasicPredictor {
  public:
@@ -93,10 +101,12 @@ class BasicPredictor {
   [[nodiscard]] std::size_t scores() const noexcept;
   /// The name of a class; empty if it is none.
   [[nodiscard]] std::string_view label(std::int64_t class_index) const noexcept;
+  /// The model's; 0: none, as of weights in memory.
+  [[nodiscard]] double threshold() const noexcept;
 
-  /// The class of one sample, or kNotFinite, kWrongSize.
+  /// The class of one sample, or kNotFinite, kAbstained, kWrongSize.
   [[nodiscard]] std::int32_t predict(const SampleView& sample) const noexcept;
-  /// The same, and the sample's scores() scores; NaN if there is no class.
+  /// The same, and the sample's scores() scores; NaN if they are not finite.
   [[nodiscard]] std::int32_t logits(const SampleView& sample, std::span<T> out) const noexcept;
   /// The same with the probabilities of all classes. `workspace` is of workspace_bytes(); {} for up to 4096 classes.
   /// kWrongSize for hinge, which has none.

@@ -24,8 +24,8 @@ static int count_threads(void) {
 }
 
 // POSIX lets what dlsym() finds be a function; C has no cast for it.
-#define FIND(library, name) \
-  __typeof__(&name) name##_; \
+#define FIND(library, name)                  \
+  __typeof__(&name) name##_;                 \
   *(void**)&name##_ = dlsym(library, #name); \
   if (name##_ == NULL) return "dlsym: " #name
 

@@ -27,6 +27,7 @@ static void check_accessors(const lanemax_model* model) {
   CHECK(memcmp(lanemax_model_weights(model), weights, sizeof weights) == 0);
   CHECK(memcmp(lanemax_model_bias(model), bias, sizeof bias) == 0);
   CHECK(lanemax_model_centre(model) == NULL);
+  CHECK(lanemax_model_threshold(model) == 0);
 }
 
 static void check_nothing(void) {
@@ -34,6 +35,7 @@ static void check_nothing(void) {
   CHECK(lanemax_model_scores(NULL) == 0 && lanemax_model_class_label(NULL, 0) == NULL);
   CHECK(lanemax_model_feature_name(NULL, 0) == NULL && lanemax_model_weights(NULL) == NULL);
   CHECK(lanemax_model_bias(NULL) == NULL && lanemax_model_centre(NULL) == NULL);
+  CHECK(lanemax_model_threshold(NULL) == 0);
   CHECK(lanemax_bytes_data(NULL) == NULL && lanemax_bytes_size(NULL) == 0);
   lanemax_model_free(NULL);
   lanemax_bytes_free(NULL);
@@ -157,6 +159,20 @@ void check_model(const char* directory) {
   CHECK_REFUSED("model", lanemax_model_set_feature_names(NULL, feature_names, 2, &status));
   lanemax_model_free(loaded);
   loaded = none;
+
+  CHECK_OK(lanemax_model_set_threshold(model, 0.9, &status));
+  CHECK_REFUSED("threshold", lanemax_model_set_threshold(model, 1.5, &status));
+  CHECK_REFUSED("threshold", lanemax_model_set_threshold(model, -0.1, &status));
+  CHECK_REFUSED("model", lanemax_model_set_threshold(NULL, 0.5, &status));
+  CHECK(lanemax_model_set_threshold(model, 2, NULL) != LANEMAX_OK);
+  CHECK(lanemax_model_threshold(model) == 0.9);
+  CHECK_OK(lanemax_model_save(model, path, &status));
+  CHECK_OK(lanemax_model_load(path, &loaded, &status));
+  CHECK(lanemax_model_threshold(loaded) == 0.9);
+  lanemax_model_free(loaded);
+  loaded = none;
+  CHECK_OK(lanemax_model_set_threshold(model, 0, &status));
+  check_accessors(model);
 
   CHECK_REFUSED("path", lanemax_model_load(NULL, &loaded, &status));
   CHECK_REFUSED("model", lanemax_model_load(path, NULL, &status));

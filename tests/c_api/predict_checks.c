@@ -42,6 +42,12 @@ static void check_one(const lanemax_predictor* p) {
   CHECK(lanemax_predict_probabilities(p, right, LANEMAX_F32, 2, NULL, 0, p_all, 2) == LANEMAX_NO_CLASS_WRONG_SIZE);
   CHECK(lanemax_predict_probabilities(p, right, LANEMAX_F32, 2, NULL, 1, p_all, 3) == LANEMAX_NO_CLASS_BAD_ARGUMENT);
   CHECK(lanemax_predict_probabilities(p, right, LANEMAX_F32, 2, NULL, 0, NULL, 3) == LANEMAX_NO_CLASS_BAD_ARGUMENT);
+  CHECK(lanemax_predict_log_probabilities(p, right, LANEMAX_F32, 2, NULL, 0, p_all, 2) == LANEMAX_NO_CLASS_WRONG_SIZE);
+  CHECK(lanemax_predict_log_probabilities(p, right, LANEMAX_F32, 2, NULL, 1, p_all, 3) ==
+        LANEMAX_NO_CLASS_BAD_ARGUMENT);
+  CHECK(lanemax_predict_log_probabilities(p, right, LANEMAX_F32, 2, NULL, 0, NULL, 3) == LANEMAX_NO_CLASS_BAD_ARGUMENT);
+  CHECK(lanemax_predict_log_probabilities(NULL, right, LANEMAX_F32, 2, NULL, 0, p_all, 3) ==
+        LANEMAX_NO_CLASS_BAD_ARGUMENT);
   CHECK(lanemax_predict_probabilities(NULL, right, LANEMAX_F32, 2, NULL, 0, p_all, 3) == LANEMAX_NO_CLASS_BAD_ARGUMENT);
   CHECK(lanemax_predict_top_k(p, right, LANEMAX_F32, 2, NULL, 0, best, p_best, 4) == LANEMAX_NO_CLASS_WRONG_SIZE);
   CHECK(lanemax_predict_top_k(p, right, LANEMAX_F32, 2, NULL, 0, best, p_best, 0) == LANEMAX_NO_CLASS_WRONG_SIZE);
@@ -53,6 +59,7 @@ static void check_one(const lanemax_predictor* p) {
 
 static void check_batch(const lanemax_predictor* p) {
   int32_t classes[6], best[6];
+  float log_p[18];
   float z[18], p_all[18], p_best[6];
   char workspace[65536];
   const lanemax_batch batch = point_batch();
@@ -68,6 +75,7 @@ static void check_batch(const lanemax_predictor* p) {
   out.class_count = 6;
   out.logits = (lanemax_matrix){z, 6, 3, 0, 0};
   out.probabilities = (lanemax_matrix){p_all, 6, 3, 0, 0};
+  out.log_probabilities = (lanemax_matrix){log_p, 6, 3, 0, 0};
   out.top_classes = (lanemax_index_matrix){best, 6, 1, 0, 0};
   out.top_probabilities = (lanemax_matrix){p_best, 6, 1, 0, 0};
   CHECK_OK(lanemax_predict_batch(p, &x, 1, workspace, sizeof workspace, &out, &status));
@@ -78,6 +86,9 @@ static void check_batch(const lanemax_predictor* p) {
     CHECK(memcmp(one, z + 3 * i, sizeof one) == 0);
     CHECK(lanemax_predict_probabilities(p, points + 2 * i, LANEMAX_F32, 2, NULL, 0, one, 3) == classes[i]);
     CHECK(memcmp(one, p_all + 3 * i, sizeof one) == 0 && p_best[i] == one[best[i]]);
+    for (int c = 0; c < 3; ++c) CHECK(fabsf(expf(log_p[3 * i + c]) - one[c]) < 1e-6f);
+    CHECK(lanemax_predict_log_probabilities(p, points + 2 * i, LANEMAX_F32, 2, NULL, 0, one, 3) == classes[i]);
+    CHECK(memcmp(one, log_p + 3 * i, sizeof one) == 0);
   }
 
   classes[0] = 77;
@@ -137,6 +148,33 @@ static void check_from_weights(void) {
   CHECK(p == none);
 }
 
+static void check_threshold(lanemax_model* model) {
+  const float right[2] = {5, 2};
+  lanemax_predictor *p = NULL, *const none = NULL;
+  float p_all[3], p_again[3], z[3];
+  int32_t best[1];
+  CHECK(lanemax_predictor_threshold(NULL) == 0);
+  CHECK_OK(lanemax_predictor_create(model, LANEMAX_ISA_DEFAULT, &p, &status));
+  CHECK(lanemax_predictor_threshold(p) == 0);
+  CHECK(lanemax_predict_probabilities(p, right, LANEMAX_F32, 2, NULL, 0, p_all, 3) == 1 && p_all[1] < 1);
+  lanemax_predictor_free(p);
+  for (int abstains = 0; abstains < 2; ++abstains) {
+    const double threshold = abstains ? nextafterf(p_all[1], 1) : p_all[1];
+    const int32_t expected = abstains ? LANEMAX_NO_CLASS_ABSTAINED : 1;
+    p = none;
+    CHECK_OK(lanemax_model_set_threshold(model, threshold, &status));
+    CHECK_OK(lanemax_predictor_create(model, LANEMAX_ISA_DEFAULT, &p, &status));
+    CHECK(lanemax_predictor_threshold(p) == threshold);
+    CHECK(lanemax_predict(p, right, LANEMAX_F32, 2) == expected);
+    CHECK(lanemax_predict_logits(p, right, LANEMAX_F32, 2, z, 3) == expected && z[1] > z[0] && z[1] > z[2]);
+    CHECK(lanemax_predict_probabilities(p, right, LANEMAX_F32, 2, NULL, 0, p_again, 3) == expected);
+    CHECK(memcmp(p_all, p_again, sizeof p_all) == 0);
+    CHECK(lanemax_predict_top_k(p, right, LANEMAX_F32, 2, NULL, 0, best, NULL, 1) == expected && best[0] == 1);
+    lanemax_predictor_free(p);
+  }
+  CHECK_OK(lanemax_model_set_threshold(model, 0, &status));
+}
+
 void check_predictor(const char* directory) {
   char path[1024];
   lanemax_model* const model = point_model();
@@ -152,6 +190,7 @@ void check_predictor(const char* directory) {
   check_one(p);
   check_batch(p);
   check_from_weights();
+  check_threshold(model);
 
   CHECK_OK(lanemax_model_save(model, path, &status));
   CHECK_OK(lanemax_predictor_load(path, lanemax_active_isa(), &loaded, &status));

@@ -14,7 +14,7 @@ static void check_layout(void) {
   CHECK(sizeof(lanemax_weights) == 56 && sizeof(lanemax_const_weights) == 56 && sizeof(lanemax_objective) == 32);
   CHECK(sizeof(lanemax_batch) == 184 && offsetof(lanemax_batch, scaling) == 152);
   CHECK(sizeof(lanemax_model_parts) == 120 && offsetof(lanemax_model_parts, reserved) == 116);
-  CHECK(sizeof(lanemax_predictions) == 184 && offsetof(lanemax_predictions, top_probabilities) == 144);
+  CHECK(sizeof(lanemax_predictions) == 224 && offsetof(lanemax_predictions, top_probabilities) == 184);
   CHECK(sizeof(lanemax_loss_options) == 48 && offsetof(lanemax_loss_options, isa) == 44);
   CHECK(sizeof(lanemax_loss_result) == 48 && offsetof(lanemax_loss_result, reserved) == 44);
   CHECK(sizeof(lanemax_trainer_options) == 80 && offsetof(lanemax_trainer_options, reserved) == 76);

@@ -75,6 +75,13 @@ inline Model centred_model() {
   return model;
 }
 
+// The small model, of which nobody answers below 0.1.
+inline Model abstaining_model() {
+  Model model = small_model();
+  model.threshold = 0.1;
+  return model;
+}
+
 // The small model with the columns of a table.
 inline Model model_of_a_table() {
   Model model = small_model();
@@ -110,6 +117,7 @@ inline void expect_same(const Model& a, const Model& b) {
     EXPECT_EQ(a.columns[i].name, b.columns[i].name);
     EXPECT_EQ(a.columns[i].role, b.columns[i].role);
   }
+  EXPECT_EQ(a.threshold, b.threshold);
   EXPECT_EQ(a.training, b.training);
 }
 
