@@ -208,45 +208,50 @@ std::int32_t BasicPredictor<T>::logits(const SampleView& sample, std::span<T> ou
   return chosen;
 }
 
+namespace {
+
+/// What is asked of all classes: make(row) makes probabilities of the scores in the row's memory, and `out`.
+template <class T, class Make>
+std::int32_t of_all_classes(const PredictorState<T>* state, const SampleView& sample, std::span<std::byte> workspace,
+                            std::span<T> out, const Make& make) noexcept {
+  if (!fits(state, sample) || state->loss == Loss::hinge || out.size() != state->classes) return kWrongSize;
+  RowMemory<T> memory(state->row_numbers(), workspace);
+  T* const row = memory.data();
+  if (row == nullptr) return kWrongSize;
+  const std::int32_t chosen = state->score(sample, row);
+  if (chosen < 0) {
+    std::ranges::fill(out, kNone<T>);
+    return chosen;
+  }
+  make(row);
+  return state->class_or_abstained(chosen, row[static_cast<std::size_t>(chosen) * state->stride()]);
+}
+
+}  // namespace
+
 template <class T>
 std::int32_t BasicPredictor<T>::probabilities(const SampleView& sample, std::span<std::byte> workspace,
                                               std::span<T> out) const noexcept {
   const FloatEnvironment environment;
-  if (!fits(state_.get(), sample) || state_->loss == Loss::hinge || out.size() != state_->classes) return kWrongSize;
-  const PredictorState<T>& s = *state_;
-  RowMemory<T> row(s.row_numbers(), workspace);
-  if (row.data() == nullptr) return kWrongSize;
-  const std::int32_t chosen = s.score(sample, row.data());
-  if (chosen < 0) {
-    std::ranges::fill(out, kNone<T>);
-  } else {
-    s.make_probabilities(row.data());
-    for (std::size_t c = 0; c < out.size(); ++c) out[c] = row.data()[c * s.stride()];
-  }
-  return chosen < 0 ? chosen : s.class_or_abstained(chosen, out[static_cast<std::size_t>(chosen)]);
+  return of_all_classes<T>(state_.get(), sample, workspace, out, [&](T* row) {
+    state_->make_probabilities(row);
+    for (std::size_t c = 0; c < out.size(); ++c) out[c] = row[c * state_->stride()];
+  });
 }
 
 template <class T>
 std::int32_t BasicPredictor<T>::log_probabilities(const SampleView& sample, std::span<std::byte> workspace,
                                                   std::span<T> out) const noexcept {
   const FloatEnvironment environment;
-  if (!fits(state_.get(), sample) || state_->loss == Loss::hinge || out.size() != state_->classes) return kWrongSize;
-  const PredictorState<T>& s = *state_;
-  RowMemory<T> row(s.row_numbers(), workspace);
-  if (row.data() == nullptr) return kWrongSize;
-  const std::int32_t chosen = s.score(sample, row.data());
-  if (chosen == kNotFinite) {
-    std::ranges::fill(out, kNone<T>);
-    return chosen;
-  }
-  const bool logistic = s.loss == Loss::logistic;  // its scores are 0 and z
-  for (std::size_t c = 0; c < out.size(); ++c) {
-    out[c] = logistic ? (c == 1 ? row.data()[0] : T(0)) : row.data()[c * s.stride()];
-  }
-  alignas(kAlignment) T log_sum[kPanel];
-  s.make_probabilities(row.data(), log_sum);
-  make_log_probabilities<T>(out.size(), *log_sum, [&](std::size_t c) -> T& { return out[c]; });
-  return s.class_or_abstained(chosen, row.data()[static_cast<std::size_t>(chosen) * s.stride()]);
+  return of_all_classes<T>(state_.get(), sample, workspace, out, [&](T* row) {
+    const bool logistic = state_->loss == Loss::logistic;  // its scores are 0 and z
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      out[c] = logistic ? (c == 1 ? row[0] : T(0)) : row[c * state_->stride()];
+    }
+    alignas(kAlignment) T log_sum[kPanel];
+    state_->make_probabilities(row, log_sum);
+    make_log_probabilities<T>(out.size(), *log_sum, [&](std::size_t c) -> T& { return out[c]; });
+  });
 }
 
 template <class T>
