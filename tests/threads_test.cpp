@@ -307,7 +307,9 @@ TEST(Threads, TrainersAndPredictorsAtOnce) {
   for (float& v : x) v = static_cast<float>(rng.between(-1, 1));
   std::vector<std::int32_t> classes;
   const auto sample = [&](std::size_t n) { return std::span(x).subspan(n * shape.features, shape.features); };
-  for (std::size_t n = 0; n < shape.rows; ++n) classes.push_back(predictor.predict(sample(n)));
+  std::vector<float> logits(shape.rows * shape.classes);
+  const auto logits_of = [&](std::size_t n) { return std::span(logits).subspan(n * shape.classes, shape.classes); };
+  for (std::size_t n = 0; n < shape.rows; ++n) classes.push_back(predictor.logits(sample(n), logits_of(n)));
 
   std::atomic<int> wrong{0};
   std::atomic<long> predictions{0};
@@ -319,15 +321,18 @@ TEST(Threads, TrainersAndPredictorsAtOnce) {
       }
     });
   }
-  for (int reader = 0; reader < 8; ++reader) {
+  for (int reader = 0; reader < 16; ++reader) {
     threads.emplace_back([&, reader] {
       Scratch scratch;
       std::vector<std::int32_t> batch(shape.rows);
+      std::vector<float> one(shape.classes);
       Predictions out;
       out.classes = batch;
       for (int repeat = 0; repeat < 60; ++repeat) {
         for (std::size_t n = 0; n < shape.rows; ++n) {
           if (predictor.predict(sample(n)) != classes[n]) wrong.fetch_add(1);
+          if (predictor.logits(sample(n), one) != classes[n]) wrong.fetch_add(1);
+          if (!std::ranges::equal(one, logits_of(n))) wrong.fetch_add(1);
         }
         predictions.fetch_add(static_cast<long>(shape.rows));
         const int count = 1 + reader % 2;
@@ -343,7 +348,7 @@ TEST(Threads, TrainersAndPredictorsAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(predictions, 8 * 60 * 200);
+  EXPECT_EQ(predictions, 16 * 60 * 200);
 }
 
 TEST(Threads, AnyNumberOfThreads) {
