@@ -27,15 +27,7 @@ string(REGEX MATCH "^([0-9]+)\\.[0-9]+" minor "${VERSION}")
 set(major ${CMAKE_MATCH_1})
 set(lacking -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)
 
-# Runs a command, which must succeed; what it says is in `said`.
-function(run)
-  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE out ERROR_VARIABLE out RESULT_VARIABLE status)
-  if(NOT status EQUAL 0)
-    list(JOIN ARGN " " command)
-    message(FATAL_ERROR "${command}\nended with ${status}:\n${out}")
-  endif()
-  set(said "${out}" PARENT_SCOPE)
-endfunction()
+include("${CMAKE_CURRENT_LIST_DIR}/support/run.cmake")
 
 # The same for a command that must fail.
 function(run_in_vain)
@@ -45,13 +37,6 @@ function(run_in_vain)
     message(FATAL_ERROR "${command}\nsucceeded:\n${out}")
   endif()
   set(said "${out}" PARENT_SCOPE)
-endfunction()
-
-function(run_program)
-  run(${EMULATOR} ${ARGN})
-  if(NOT said STREQUAL "as it should be\n")
-    message(FATAL_ERROR "${ARGN} said: ${said}")
-  endif()
 endfunction()
 
 # What a program needs at run time: the C and C++ run times, OpenMP's if asked for.

@@ -47,7 +47,7 @@ class FiniteCheck {
 template <class T, class See>
 [[gnu::always_inline]] inline void transpose_tile(const T* from, std::size_t from_stride, T* to, std::size_t to_stride,
                                                   const See& see) noexcept {
-  using V [[gnu::vector_size(kTile * sizeof(T))]] = T;
+  using V = Four<T>;
   V a, b, c, d;
   __builtin_memcpy(&a, from, sizeof(V));
   __builtin_memcpy(&b, from + from_stride, sizeof(V));

@@ -126,7 +126,9 @@ Status PredictorState<T>::take(Loss the_loss, const WeightsView<const T>& view, 
   row_form = form == LogitsForm::sample ? LogitsForm::panel : form;
   row_weights = row_panels == nullptr ? weights : row_panels;
   const Status status = import_weights<T>(view, weights, bias);
-  return row_panels == nullptr || import_panels(view.weights, row_panels) ? status : check_weights(view);
+  if (row_panels != nullptr) std::fill_n(row_panels, panel_count(rows) * features * kPanel, T(0));  // padding stays
+  fill_row_panels();
+  return status;
 }
 
 template <class T>
@@ -134,6 +136,11 @@ void PredictorState<T>::replace_weights(const Parameters<T>& parameters) noexcep
   std::copy_n(weights_of(parameters), weight_count(features, rows), weights);
   std::copy_n(bias_of(parameters), bias_count(rows), bias);
   masked = static_cast<std::size_t>(std::count(bias, bias + rows, -std::numeric_limits<T>::infinity()));
+  fill_row_panels();
+}
+
+template <class T>
+void PredictorState<T>::fill_row_panels() noexcept {
   for (std::size_t c = 0; row_panels != nullptr && c < rows; ++c) {
     for (std::size_t d = 0; d < features; ++d) {
       row_panels[(c / kPanel * features + d) * kPanel + c % kPanel] = weights[weight_index(features, rows, c, d)];

@@ -48,6 +48,7 @@ struct PredictorState {
   [[nodiscard]] Status take(Loss the_loss, const WeightsView<const T>& view, std::span<const double> the_centre);
   /// Other weights of the same shape, in place of those.
   void replace_weights(const Parameters<T>& parameters) noexcept;
+  void fill_row_panels() noexcept;
   void lay_out(Arena& arena, bool centred) {
     weights = arena.take<T>(weight_count(features, rows));
     bias = arena.take<T>(bias_count(rows));
